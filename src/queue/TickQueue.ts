@@ -1,5 +1,28 @@
+/**
+ * The bounded hand-over between the producers of ticks and the services that persist them.
+ *
+ * Bounded twice, by ticks and by bytes: a full queue makes the producer wait, and one tick larger than the whole byte
+ * budget still passes, alone. Consumers compete; each takes whole batches in one step, so that the batches of competing
+ * services are contiguous. What leaves the queue is settled with it: the queue keeps the books of what became of every
+ * tick, one call a batch.
+ *
+ * Owns no thread and no fiber. A tick that has left the queue has been received by a consumer in the same step; no
+ * interruption falls between the two.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import * as OptionSchema from "../domain/OptionSchema.ts"
+import * as Tick from "../domain/Tick.ts"
+import type { BatchPolicy, FlushReason, TakenBatch } from "./BatchPolicy.ts"
+import * as QueueMetrics from "./QueueMetrics.ts"
 
 /** Settings of a queue. */
 export const Options = Schema.Struct({
@@ -14,3 +37,256 @@ export const Options = Schema.Struct({
    */
   maxBytes: OptionSchema.wholeNumber(1, 256 * 1024 * 1024)
 })
+
+/** What has become of ticks that left the queue. `returned` gives them back: they are taken again, before all others. */
+export type Outcome = "stored" | "duplicate" | "dead-lettered" | "lost" | "returned"
+
+/**
+ * The books of a queue, in ticks. At all times
+ * `accepted = waiting + inHand + stored + duplicate + deadLettered + lost + returned`.
+ */
+export interface Account {
+  readonly accepted: number
+  readonly waiting: number
+  readonly inHand: number
+  readonly stored: number
+  readonly duplicate: number
+  readonly deadLettered: number
+  readonly lost: number
+  /** Given back and not taken again so far. */
+  readonly returned: number
+}
+
+export class TickQueue extends Context.Service<
+  TickQueue,
+  {
+    /** The name that dead letters and metrics give as their source. */
+    readonly name: string
+
+    /**
+     * Puts `ticks` into the queue in their order, waiting while it is full. Succeeds with how many it took: all of
+     * them, or fewer when the queue has ended. Interrupted, those already in stay in.
+     */
+    readonly offerAll: (ticks: ReadonlyArray<Tick.Tick>) => Effect.Effect<number>
+
+    /** Puts one tick into the queue, waiting while it is full; `false` when the queue has ended. */
+    readonly offer: (tick: Tick.Tick) => Effect.Effect<boolean>
+
+    /**
+     * Waits for the next batch and hands it to `receive` in the same step in which it leaves the queue: from then on it
+     * is the receiver's, who settles every one of its ticks. Interrupted before, nothing has left the queue. Fails with
+     * `Done` when the queue has ended and nothing is left in it.
+     */
+    readonly take: (policy: BatchPolicy, receive: (batch: TakenBatch) => void) => Effect.Effect<void, Cause.Done>
+
+    /**
+     * Says what became of ticks of a batch that was taken. Called once for each tick. Ticks settled as `returned` are
+     * given to the next consumer as a batch of their own.
+     */
+    readonly settle: (ticks: ReadonlyArray<Tick.Tick>, outcome: Outcome) => Effect.Effect<void>
+
+    /** No more ticks are accepted; what is in the queue can still be taken. */
+    readonly end: Effect.Effect<void>
+
+    readonly account: Effect.Effect<Account>
+
+    /** Bytes of payload that wait in the queue. */
+    readonly waitingBytes: Effect.Effect<number>
+  }
+>()("tickvault/queue/TickQueue") {}
+
+interface Entry {
+  readonly tick: Tick.Tick
+  readonly enqueuedAtMs: number
+}
+
+const counterOf = {
+  stored: "stored",
+  duplicate: "duplicate",
+  "dead-lettered": "deadLettered",
+  lost: "lost"
+} as const satisfies Record<Exclude<Outcome, "returned">, keyof Account>
+
+/** The one place where the queue's state changes. Methods without Effect in their type never suspend. */
+class State {
+  readonly counts = { accepted: 0, inHand: 0, stored: 0, duplicate: 0, deadLettered: 0, lost: 0 }
+  readonly returned: Array<TakenBatch> = []
+  bytes = 0
+  ended = false
+  /** A producer waits for room: the queue will hold no more than it does now. */
+  producerWaits = false
+  /** What the one consumer that waits is waiting for. */
+  demand: BatchPolicy | undefined
+
+  readonly room = Latch.makeUnsafe(false)
+  readonly arrival = Latch.makeUnsafe(false)
+  readonly queue: Queue.Queue<Entry, Cause.Done>
+  private readonly options: typeof Options.Type
+
+  constructor(queue: Queue.Queue<Entry, Cause.Done>, options: typeof Options.Type) {
+    this.queue = queue
+    this.options = options
+  }
+
+  get waiting(): number {
+    return Queue.sizeUnsafe(this.queue)
+  }
+
+  /** Adds ticks from `from` on while there is room; gives the index of the first that is not in. */
+  add(ticks: ReadonlyArray<Tick.Tick>, from: number, enqueuedAtMs: number): number {
+    const wasEmpty = this.waiting === 0
+    let index = from
+    for (let tick = ticks[index]; tick !== undefined; tick = ticks[++index]) {
+      const size = tick.payload.length
+      if (this.bytes > 0 && this.bytes + size > this.options.maxBytes) break
+      if (!Queue.offerUnsafe(this.queue, { tick, enqueuedAtMs })) break
+      this.bytes += size
+      this.counts.accepted++
+    }
+    this.producerWaits = index < ticks.length && !this.ended
+    if (this.demand !== undefined && (wasEmpty || this.closes(this.demand) !== undefined)) this.arrival.openUnsafe()
+    return index
+  }
+
+  /** Why a batch can be taken now; `undefined` while it is worth waiting for more. */
+  closes(policy: BatchPolicy): FlushReason | undefined {
+    const waiting = this.waiting
+    if (waiting === 0) return undefined
+    if (waiting >= policy.maxTicks) return "size"
+    if (this.bytes >= policy.maxBytes) return "bytes"
+    if (this.ended) return "shutdown"
+    return this.producerWaits || waiting >= this.options.capacity ? "memory" : undefined
+  }
+
+  /** Books entries that have just left the queue, and lets a waiting producer on. */
+  leave(entries: ReadonlyArray<Entry>): void {
+    for (const entry of entries) this.bytes -= entry.tick.payload.length
+    this.counts.inHand += entries.length
+    this.producerWaits = false
+    this.room.openUnsafe()
+  }
+
+  returnedTicks(): number {
+    return this.returned.reduce((total, batch) => total + batch.ticks.length, 0)
+  }
+}
+
+const waitForRoom = (state: State) =>
+  Effect.suspend(() => {
+    state.room.closeUnsafe()
+    return state.room.await
+  })
+
+/** Waits until a batch can be taken, consuming nothing. */
+const waitForBatch = Effect.fnUntraced(function* (state: State, policy: BatchPolicy) {
+  while (state.returned.length === 0) {
+    const reason = state.closes(policy)
+    if (reason !== undefined) return reason
+    if (state.waiting === 0 && state.ended) return yield* Cause.done()
+    state.arrival.closeUnsafe()
+    state.demand = policy
+    if (state.waiting === 0) {
+      yield* state.arrival.await
+      continue
+    }
+    const first = yield* Queue.peek(state.queue)
+    const now = yield* Clock.currentTimeMillis
+    const left = Duration.toMillis(policy.timeout) - (now - first.enqueuedAtMs)
+    if (left <= 0) return "timeout"
+    yield* Effect.timeoutOption(state.arrival.await, Duration.millis(left))
+  }
+  return "shutdown"
+})
+
+/** Takes what is there, up to the limits of `policy`. Everything it takes is in the queue, so it doesn't wait. */
+const takeNow = Effect.fnUntraced(function* (state: State, policy: BatchPolicy) {
+  if (state.bytes <= policy.maxBytes) return yield* Queue.takeBetween(state.queue, 1, policy.maxTicks)
+  const entries: Array<Entry> = []
+  let bytes = 0
+  while (entries.length < policy.maxTicks && state.waiting > 0) {
+    const next = yield* Queue.peek(state.queue)
+    bytes += next.tick.payload.length
+    if (entries.length > 0 && bytes > policy.maxBytes) break
+    entries.push(yield* Queue.take(state.queue))
+  }
+  return entries
+})
+
+const takeBatch = Effect.fnUntraced(function* (
+  state: State,
+  policy: BatchPolicy,
+  reason: FlushReason,
+  receive: (batch: TakenBatch) => void
+) {
+  const again = state.returned.shift()
+  if (again !== undefined) {
+    state.counts.inHand += again.ticks.length
+    return receive(again)
+  }
+  const entries = yield* takeNow(state, policy)
+  state.leave(entries)
+  const [first] = entries
+  const ticks = entries.map((entry) => entry.tick)
+  if (first === undefined || !Tick.isBatch(ticks)) return
+  const limit = ticks.length >= policy.maxTicks ? "size" : state.waiting > 0 ? "bytes" : reason
+  receive({ ticks, reason: limit, enqueuedAtMs: first.enqueuedAtMs })
+})
+
+const settle = (state: State, ticks: ReadonlyArray<Tick.Tick>, outcome: Outcome, nowMs: number): void => {
+  if (!Tick.isBatch(ticks)) return
+  state.counts.inHand -= ticks.length
+  if (outcome !== "returned") {
+    state.counts[counterOf[outcome]] += ticks.length
+    return
+  }
+  state.returned.push({ ticks, reason: "shutdown", enqueuedAtMs: nowMs })
+  state.arrival.openUnsafe()
+}
+
+/** Makes a queue of this name. Fails with `SchemaError` on a bad option. */
+export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
+  const decoded = yield* Schema.decodeEffect(Options)(options)
+  const state = new State(yield* Queue.bounded<Entry, Cause.Done>(decoded.capacity), decoded)
+  const producers = yield* Semaphore.make(1)
+  const consumers = yield* Semaphore.make(1)
+  const metrics = yield* QueueMetrics.make(name, decoded.capacity)
+
+  const offerAll = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>) {
+    let next = state.add(ticks, 0, yield* Clock.currentTimeMillis)
+    while (next < ticks.length && !state.ended) {
+      yield* metrics.trackBlocked(waitForRoom(state))
+      next = state.add(ticks, next, yield* Clock.currentTimeMillis)
+    }
+    return next
+  }, producers.withPermit)
+
+  const take = (policy: BatchPolicy, receive: (batch: TakenBatch) => void) =>
+    Effect.uninterruptibleMask((restore) =>
+      restore(waitForBatch(state, policy)).pipe(
+        Effect.ensuring(Effect.sync(() => void (state.demand = undefined))),
+        Effect.flatMap((reason) => takeBatch(state, policy, reason, receive)),
+        Effect.andThen(Effect.suspend(() => metrics.update(state.counts.accepted, state.waiting)))
+      )
+    ).pipe(consumers.withPermit)
+
+  return TickQueue.of({
+    name,
+    offerAll,
+    offer: (tick) => Effect.map(offerAll([tick]), (accepted) => accepted === 1),
+    take,
+    settle: (ticks, outcome) =>
+      Clock.clockWith((clock) => Effect.sync(() => settle(state, ticks, outcome, clock.currentTimeMillisUnsafe()))),
+    end: Effect.suspend(() => {
+      state.ended = true
+      state.room.openUnsafe()
+      state.arrival.openUnsafe()
+      return Effect.asVoid(Queue.end(state.queue))
+    }),
+    account: Effect.sync(() => ({ ...state.counts, waiting: state.waiting, returned: state.returnedTicks() })),
+    waitingBytes: Effect.sync(() => state.bytes)
+  })
+})
+
+/** A queue in memory. Fails with `SchemaError` on a bad option. */
+export const layer = (name: string, options: typeof Options.Encoded = {}): Layer.Layer<TickQueue, Schema.SchemaError> =>
+  Layer.effect(TickQueue, make(name, options))

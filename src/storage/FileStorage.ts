@@ -1,7 +1,31 @@
+/**
+ * Objects as files below one folder.
+ *
+ * A commit is atomic, durable and never overwrites: the bytes go to a temporary file of a unique name in the folder of
+ * the key, are fsynced, *linked* to the final name, and the folder is fsynced. A link fails when the name is taken, which
+ * a rename does not. When the key holds the same bytes the commit has already happened and succeeds; with other bytes it
+ * is a `KeyConflict`. Several processes may share a folder: there are no locks that a crash could leave behind.
+ *
+ * Needs a file system with hard links and, for durability, one that can fsync folders. Temporary files that a crash left
+ * behind are removed at start once they are old.
+ */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as OptionSchema from "../domain/OptionSchema.ts"
+import * as AtomicWriter from "./internal/atomicWriter.ts"
+import { storageError } from "./internal/fileErrors.ts"
+import * as Files from "./internal/files.ts"
+import { Storage } from "./Storage.ts"
+import type { StorageError } from "./StorageError.ts"
+import * as StorageKey from "./StorageKey.ts"
+import * as StorageMetrics from "./StorageMetrics.ts"
 
 /** Settings of a folder of stored objects. */
 export const Options = Schema.Struct({
@@ -13,3 +37,88 @@ export const Options = Schema.Struct({
    */
   temporaryFileMaxAge: OptionSchema.duration(Duration.hours(1))
 })
+
+const readChunkBytes = 256 * 1024
+
+/** Removes temporary files of `folder` that were last written to before `beforeMs`; gives their number. */
+const sweep = Effect.fnUntraced(function* (place: AtomicWriter.Place, folder: string, beforeMs: number) {
+  let removed = 0
+  for (const entry of yield* place.fs.readDirectory(folder)) {
+    if (!AtomicWriter.temporaryName.test(entry)) continue
+    const leftover = place.path.join(folder, entry)
+    const info = yield* Effect.option(place.fs.stat(leftover))
+    const age = Option.flatMap(info, ({ mtime }) => mtime)
+    if (Option.isNone(age) || age.value.getTime() > beforeMs) continue
+    yield* place.fs.remove(leftover, { force: true })
+    removed++
+  }
+  return removed
+})
+
+/** Makes the root folder, proves that it can be used, and clears it of what a crash left behind. */
+const open = Effect.fnUntraced(function* (place: AtomicWriter.Place, root: string, maxAge: Duration.Duration) {
+  const { fs, path } = place
+  yield* fs.makeDirectory(root, { recursive: true })
+  yield* fs.access(root, { readable: true, writable: true })
+  const beforeMs = (yield* Clock.currentTimeMillis) - Duration.toMillis(maxAge)
+  let removed = yield* sweep(place, root, beforeMs)
+  for (const entry of yield* fs.readDirectoryEntries(root)) {
+    if (entry.type === "Directory") removed += yield* sweep(place, path.join(root, entry.name), beforeMs)
+  }
+  yield* place.metrics.recovered(removed)
+  if (removed === 0) return
+  yield* Effect.logInfo("Removed temporary files that an earlier crash left behind").pipe(
+    Effect.annotateLogs({ storage: place.storage, folder: root, files: removed })
+  )
+})
+
+/** Makes the storage `name`. Fails with `StorageError` when the folder can't be made, read and written. */
+export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
+  const { rootDirectory, temporaryFileMaxAge } = yield* Schema.decodeEffect(Options)(options)
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const place: AtomicWriter.Place = { storage: name, fs, path, metrics: yield* StorageMetrics.make(name) }
+  const root = path.resolve(rootDirectory)
+  const pathOf = (key: StorageKey.StorageKey) => path.join(root, ...key.split("/"))
+  yield* Effect.mapError(open(place, root, temporaryFileMaxAge), storageError("open", root))
+
+  const durableFolders = new Set<string>()
+
+  /** Makes `folder` and what is missing above it, durable before anything is put into it. */
+  const ensureFolder = Effect.fnUntraced(function* (folder: string) {
+    if (durableFolders.has(folder)) return
+    yield* fs.makeDirectory(folder, { recursive: true })
+    for (let made = folder; made.length > root.length; made = path.dirname(made)) {
+      yield* AtomicWriter.syncFolder(place, path.dirname(made))
+    }
+    durableFolders.add(folder)
+  })
+
+  const create = Effect.fnUntraced(function* (key: StorageKey.StorageKey) {
+    const final = pathOf(key)
+    const folder = path.dirname(final)
+    yield* Effect.mapError(ensureFolder(folder), storageError("create", key))
+    return yield* Effect.tapError(AtomicWriter.open(place, key, final), () =>
+      Effect.sync(() => durableFolders.delete(folder))
+    )
+  })
+
+  return Storage.of({
+    name,
+    location: root,
+    create,
+    read: (key) => Stream.mapError(fs.stream(pathOf(key), { chunkSize: readChunkBytes }), storageError("read", key)),
+    list: (prefix) =>
+      Files.walk(fs, path, root, prefix).pipe(
+        Stream.filter(StorageKey.is),
+        Stream.mapError(storageError("list", prefix))
+      ),
+    exists: (key) => Effect.mapError(fs.exists(pathOf(key)), storageError("exists", key))
+  })
+})
+
+/** A folder of objects under the name "files". Fails when an option is bad or the folder can't be used. */
+export const layer = (
+  options: typeof Options.Encoded = {}
+): Layer.Layer<Storage, Schema.SchemaError | StorageError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(Storage, make("files", options))

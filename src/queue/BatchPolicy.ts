@@ -1,0 +1,32 @@
+/**
+ * When the ticks that wait in a queue become a batch: enough of them, enough bytes, or long enough a wait.
+ */
+import type * as Duration from "effect/Duration"
+import type * as Tick from "../domain/Tick.ts"
+
+/** What closes a batch; whichever comes first. */
+export interface BatchPolicy {
+  /** Most ticks in a batch; at least 1. */
+  readonly maxTicks: number
+  /** Most bytes of payload in a batch; only a single tick may be larger. */
+  readonly maxBytes: number
+  /** Longest time from the arrival of the first tick. */
+  readonly timeout: Duration.Duration
+}
+
+/**
+ * Why a batch was closed: it had its ticks (`size`) or bytes (`bytes`), its time was over (`timeout`), the queue could
+ * not hold a whole one (`memory`), the run changed (`run_change`), or no more ticks will come (`shutdown`).
+ */
+export type FlushReason = "size" | "bytes" | "timeout" | "memory" | "run_change" | "shutdown"
+
+/** Every reason, for whoever has to show them all. */
+export const flushReasons: ReadonlyArray<FlushReason> = ["size", "bytes", "timeout", "memory", "run_change", "shutdown"]
+
+/** A batch that has left the queue, with what is known of its way there. */
+export interface TakenBatch {
+  readonly ticks: Tick.Batch
+  readonly reason: FlushReason
+  /** When its oldest tick entered the queue, in milliseconds since 1970. */
+  readonly enqueuedAtMs: number
+}

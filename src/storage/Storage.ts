@@ -1,0 +1,121 @@
+/**
+ * Durable, write-once home of objects.
+ *
+ * The port between the pipeline and whatever keeps its bytes: the contract and a layer in memory. `FileStorage` is the
+ * durable implementation; all of them pass the same suite of tests.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { KeyConflict, ObjectMissing, StorageError } from "./StorageError.ts"
+import type { StorageKey } from "./StorageKey.ts"
+
+/** What a commit has come to: the object is new, or the very same bytes were there already. */
+export interface Committed {
+  readonly outcome: "created" | "identical"
+  /** Size of the object. */
+  readonly bytes: number
+}
+
+/** An object being written. Nobody sees any of it before `commit`; closing its scope without a commit leaves nothing. */
+export interface Writer {
+  /** Appends `bytes`. Don't change them before it is done. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void, StorageError>
+
+  /**
+   * Publishes the object under its key, whole, and never over another one. On success it survives a crash. Once
+   * begun it isn't interrupted. Fails with `KeyConflict` when the key holds other bytes; after any other failure the
+   * object may be there or not, and writing it again settles that. Called once.
+   */
+  readonly commit: Effect.Effect<Committed, StorageError>
+}
+
+export class Storage extends Context.Service<
+  Storage,
+  {
+    /** The name that log lines and metrics give. */
+    readonly name: string
+
+    /** Where the objects lie, in words for people: a folder, "memory". */
+    readonly location: string
+
+    /** Begins an object. */
+    readonly create: (key: StorageKey) => Effect.Effect<Writer, StorageError, Scope.Scope>
+
+    /** The bytes of an object in chunks, never all of them at once. Fails with `ObjectMissing` when there is none. */
+    readonly read: (key: StorageKey) => Stream.Stream<Uint8Array, StorageError>
+
+    /** Keys that start with `prefix`, in ascending order. */
+    readonly list: (prefix: string) => Stream.Stream<StorageKey, StorageError>
+
+    readonly exists: (key: StorageKey) => Effect.Effect<boolean, StorageError>
+  }
+>()("tickvault/storage/Storage") {}
+
+/** Writes one object whole: create, write, commit. Interrupted before the commit, it leaves nothing. */
+export const write = (
+  storage: Storage["Service"],
+  key: StorageKey,
+  pieces: Iterable<Uint8Array>
+): Effect.Effect<Committed, StorageError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const writer = yield* storage.create(key)
+      for (const piece of pieces) yield* writer.write(piece)
+      return yield* writer.commit
+    })
+  )
+
+const concat = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const whole = new Uint8Array(pieces.reduce((total, piece) => total + piece.length, 0))
+  let position = 0
+  for (const piece of pieces) {
+    whole.set(piece, position)
+    position += piece.length
+  }
+  return whole
+}
+
+/** Makes a storage that keeps its objects in process memory. */
+export const makeMemory = Effect.fnUntraced(function* (name: string) {
+  const objects = new Map<StorageKey, Uint8Array>()
+
+  const create = (key: StorageKey) =>
+    Effect.sync((): Writer => {
+      const pieces: Array<Uint8Array> = []
+      return {
+        write: (bytes) => Effect.sync(() => void pieces.push(bytes.slice())),
+        commit: Effect.suspend(() => {
+          const bytes = concat(pieces)
+          const stored = objects.get(key)
+          if (stored !== undefined && !Equal.equals(stored, bytes)) {
+            return Effect.fail(new StorageError({ operation: "commit", key, reason: new KeyConflict() }))
+          }
+          objects.set(key, bytes)
+          return Effect.succeed({ outcome: stored === undefined ? "created" : "identical", bytes: bytes.length })
+        })
+      }
+    })
+
+  return Storage.of({
+    name,
+    location: "memory",
+    create,
+    read: (key) =>
+      Stream.suspend(() => {
+        const bytes = objects.get(key)
+        return bytes === undefined
+          ? Stream.fail(new StorageError({ operation: "read", key, reason: new ObjectMissing() }))
+          : Stream.succeed(bytes.slice())
+      }),
+    list: (prefix) =>
+      Stream.suspend(() => Stream.fromIterable([...objects.keys()].filter((key) => key.startsWith(prefix)).sort())),
+    exists: (key) => Effect.sync(() => objects.has(key))
+  })
+})
+
+/** Keeps objects in process memory; they are gone when the process ends. */
+export const layerMemory: Layer.Layer<Storage> = Layer.effect(Storage, makeMemory("memory"))

@@ -1,0 +1,72 @@
+/**
+ * The name of a stored object: segments separated by "/", such as `run-7/metadata.pb`.
+ *
+ * A key that parses is safe on every common file system: it stays below the storage folder, names no device or drive,
+ * and none of its segments is hidden, empty or too long.
+ */
+import * as Brand from "effect/Brand"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as RunId from "../domain/RunId.ts"
+import type * as Tick from "../domain/Tick.ts"
+
+export type StorageKey = string & Brand.Brand<"StorageKey">
+
+const brand = Brand.nominal<StorageKey>()
+
+/** Longest key, in characters. */
+const maxKeyLength = 1024
+
+/** The key is not safe as a path. */
+export class InvalidStorageKey extends Schema.TaggedError<InvalidStorageKey>()("InvalidStorageKey", {
+  key: Schema.String,
+  violation: Schema.String
+}) {
+  override get message() {
+    return `storage key ${RunId.quote(this.key)}: ${this.violation}`
+  }
+}
+
+const violation = (key: string): string | undefined => {
+  if (key === "") return "is empty"
+  if (key.startsWith("/")) return "is an absolute path"
+  if (key.length > maxKeyLength) return `is longer than ${maxKeyLength} characters`
+  for (const segment of key.split("/")) {
+    const reason = RunId.segmentViolation(segment)
+    if (reason !== undefined) return `a segment ${reason}`
+  }
+  return undefined
+}
+
+/** Checks `key`. Fails with `InvalidStorageKey`, which says what is wrong with it. */
+export const parse = (key: string): Effect.Effect<StorageKey, InvalidStorageKey> => {
+  const reason = violation(key)
+  return reason === undefined
+    ? Effect.succeed(brand(key))
+    : Effect.fail(new InvalidStorageKey({ key, violation: reason }))
+}
+
+/** Whether `key` is safe. */
+export const is = (key: string): key is StorageKey => violation(key) === undefined
+
+const pad = (tickNumber: bigint): string => tickNumber.toString().padStart(19, "0")
+
+/** Key of the metadata of a run. */
+export const metadata = (runId: RunId.RunId): StorageKey => brand(`${runId}/metadata.pb`)
+
+/** Key of a batch of `runId`: it names the smallest and the largest tick in it, so that keys sort like their ticks. */
+export const batch = (runId: RunId.RunId, ticks: Tick.Batch): StorageKey => {
+  const { first, last } = range(ticks)
+  return brand(`${runId}/batch_${pad(first)}_${pad(last)}.pb`)
+}
+
+/** Smallest and largest tick number of `ticks`. */
+export const range = (ticks: Tick.Batch): { readonly first: bigint; readonly last: bigint } => {
+  let first = ticks[0].tickNumber
+  let last = first
+  for (const { tickNumber } of ticks) {
+    if (tickNumber < first) first = tickNumber
+    if (tickNumber > last) last = tickNumber
+  }
+  return { first, last }
+}

@@ -1,0 +1,32 @@
+/**
+ * From what Effect's file system returns to the storage's own failure.
+ */
+import type { PlatformError } from "effect/PlatformError"
+import * as Predicate from "effect/Predicate"
+import { ObjectMissing, reasonOf, StorageError } from "../StorageError.ts"
+
+/** The `errno` code of `error`, such as "ENOSPC"; the tag of its reason when the system gave no code. */
+export const codeOf = (error: PlatformError): string => {
+  const { cause } = error.reason
+  return Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : error.reason._tag
+}
+
+/** Turns a failure of `operation` into a `StorageError`. */
+export const storageError =
+  (operation: StorageError["operation"], key: string) =>
+  (error: PlatformError): StorageError => {
+    const code = codeOf(error)
+    const missing = code === "ENOENT" && (operation === "read" || operation === "list" || operation === "exists")
+    return new StorageError({ operation, key, reason: missing ? new ObjectMissing() : reasonOf(code), cause: error })
+  }
+
+/** A file that could not be closed, which the file system reports as a defect, as the failure of the commit it is. */
+export const closeError = (key: string, defect: unknown): StorageError =>
+  new StorageError({ operation: "commit", key, reason: reasonOf(findCode(defect) ?? "EIO"), cause: defect })
+
+const findCode = (value: unknown, depth = 0): string | undefined => {
+  if (depth > 4 || !Predicate.isObject(value)) return undefined
+  if (Predicate.hasProperty(value, "code") && typeof value.code === "string") return value.code
+  if (Predicate.hasProperty(value, "reason")) return findCode(value.reason, depth + 1)
+  return Predicate.hasProperty(value, "cause") ? findCode(value.cause, depth + 1) : undefined
+}
