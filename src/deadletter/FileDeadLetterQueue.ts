@@ -1,6 +1,24 @@
+/**
+ * Dead letters as files, one each, written with the same atomic and durable commit as batches.
+ *
+ * A letter is an encoded `DeadLetterMessage`; its name begins with the time of the first failure, so that the names sort
+ * oldest first. Letters may be removed by hand or by another process at any time.
+ */
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
 import * as OptionSchema from "../domain/OptionSchema.ts"
+import * as FileStorage from "../storage/FileStorage.ts"
+import * as Storage from "../storage/Storage.ts"
+import type { StorageError } from "../storage/StorageError.ts"
+import * as StorageKey from "../storage/StorageKey.ts"
+import { DeadLetterError, DeadLetterQueue, decode, LetterNotWritten, QueueFull } from "./DeadLetterQueue.ts"
+import * as DeadLetterMetrics from "./DeadLetterMetrics.ts"
 
 /** Settings of a folder of dead letters. */
 export const Options = Schema.Struct({
@@ -9,3 +27,45 @@ export const Options = Schema.Struct({
   /** Most letters kept; a full queue refuses further ones. Default 10,000. */
   capacity: OptionSchema.wholeNumber(1, 10_000)
 })
+
+/** Makes the queue. Fails when an option is bad or the folder can't be made, read and written. */
+export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
+  const { capacity, directory } = yield* Schema.decodeEffect(Options)(options)
+  const storage = yield* FileStorage.make(name, { rootDirectory: directory })
+  const metrics = yield* DeadLetterMetrics.make(name, capacity)
+  const oneAtATime = yield* Semaphore.make(1)
+  const fail = (cause: StorageError) => new DeadLetterError({ queue: name, reason: new LetterNotWritten({ cause }) })
+
+  const count = Effect.tap(Stream.runCount(storage.list("")), metrics.holds)
+  let held = yield* count
+
+  const offer = Effect.fnUntraced(function* (letter: Parameters<DeadLetterQueue["Service"]["offer"]>[0]) {
+    // Letters may have been removed since: count the files again before refusing one.
+    if (held >= capacity) held = yield* Effect.mapError(count, fail)
+    if (held >= capacity) return yield* new DeadLetterError({ queue: name, reason: new QueueFull({ capacity }) })
+    const key = yield* Effect.orDie(StorageKey.parse(`${letter.id}.pb`)) // ids are made of digits and service names
+    const { outcome } = yield* Effect.mapError(Storage.write(storage, key, [letter.bytes]), fail)
+    if (outcome === "created") held++
+    yield* metrics.received(letter.reason, held)
+    return "kept" as const
+  }, Semaphore.withPermit(oneAtATime))
+
+  const read = (key: StorageKey.StorageKey) =>
+    Effect.flatMap(Effect.mapError(Stream.runCollect(storage.read(key)), fail), (chunks) =>
+      decode(name, key, Bytes.concat(chunks))
+    )
+
+  return DeadLetterQueue.of({
+    name,
+    location: storage.location,
+    offer,
+    size: Effect.sync(() => held),
+    letters: storage.list("").pipe(Stream.mapError(fail), Stream.mapEffect(read))
+  })
+})
+
+/** A folder of letters. Fails when an option is bad or the folder can't be used. */
+export const layer = (
+  options: typeof Options.Encoded = {}
+): Layer.Layer<DeadLetterQueue, Schema.SchemaError | StorageError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(DeadLetterQueue, make("dead-letters", options))

@@ -5,6 +5,7 @@
  * word of a length alone: a message is put together from bytes that have arrived, and a length beyond the limit is an
  * error at once. Errors name the byte offset in the stream and the ordinal of the message.
  */
+import * as Bytes from "effect/Bytes"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -106,7 +107,7 @@ export class Decoder {
     this.pending.push(chunk)
     this.pendingBytes += chunk.length
     if (this.pendingBytes < this.wanted) return { frames, error: undefined }
-    const bytes = this.pending.length === 1 ? chunk : concat(this.pending, this.pendingBytes)
+    const bytes = this.pending.length === 1 ? chunk : Bytes.concat(this.pending)
     const [consumed, error] = this.frames(bytes, frames)
     const rest = bytes.subarray(consumed)
     this.pending = rest.length === 0 ? [] : [rest]
@@ -169,16 +170,6 @@ export class Decoder {
   private failure(problem: string): DelimitedError {
     return new DelimitedError({ offset: this.offset, ordinal: this.ordinal, problem })
   }
-}
-
-const concat = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
-  const joined = new Uint8Array(size)
-  let position = 0
-  for (const chunk of chunks) {
-    joined.set(chunk, position)
-    position += chunk.length
-  }
-  return joined
 }
 
 /**

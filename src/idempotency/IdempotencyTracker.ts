@@ -1,6 +1,23 @@
+/**
+ * Remembers which ticks are stored and which are being stored, so that none is stored twice.
+ *
+ * A batch *claims* its ticks before it is written. The claim becomes a memory of stored ticks only when the write has
+ * committed; a batch that fails releases its claim, so that its replay is not taken for a duplicate. The tracker finds
+ * faults (a producer that sends twice, a queue that delivers twice): in a healthy pipeline it never finds anything.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HashSet from "effect/HashSet"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as MutableList from "effect/MutableList"
+import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as OptionSchema from "../domain/OptionSchema.ts"
+import type * as RunId from "../domain/RunId.ts"
+import type * as Tick from "../domain/Tick.ts"
 
 /** Settings of a tracker in memory. */
 export const Options = Schema.Struct({
@@ -12,3 +29,165 @@ export const Options = Schema.Struct({
   /** Most stored ticks that are remembered; the oldest are forgotten first. Default 1,000,000, about 150 MB. */
   maxKeys: OptionSchema.wholeNumber(1, 1_000_000)
 })
+
+/** What a claim has found. Every tick that was asked for is in exactly one of the three, in its order. */
+export interface Claim {
+  /** Not seen before: claimed now, to be committed or released. */
+  readonly fresh: ReadonlyArray<Tick.Tick>
+  /** Stored already. */
+  readonly stored: ReadonlyArray<Tick.Tick>
+  /** Claimed by another batch, or a second time by this one. */
+  readonly claimed: ReadonlyArray<Tick.Tick>
+}
+
+export class IdempotencyTracker extends Context.Service<
+  IdempotencyTracker,
+  {
+    /** Claims what is fresh of `ticks`, all of one run, in one step. */
+    readonly claim: (runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>) => Effect.Effect<Claim>
+
+    /** The claimed `ticks` are stored: remembers them from now on. */
+    readonly commit: (runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>) => Effect.Effect<void>
+
+    /** The claimed `ticks` are not stored: they can be claimed again. */
+    readonly release: (runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>) => Effect.Effect<void>
+  }
+>()("tickvault/idempotency/IdempotencyTracker") {}
+
+/** The key of a tick: `run:tick`. */
+export const key = (runId: string, tick: Tick.Tick): string => `${runId}:${tick.tickNumber}`
+
+interface Remembered {
+  readonly atMs: number
+  readonly keys: ReadonlyArray<string>
+}
+
+interface State {
+  readonly stored: HashSet.HashSet<string>
+  readonly claimed: HashSet.HashSet<string>
+}
+
+const empty: State = { stored: HashSet.empty(), claimed: HashSet.empty() }
+
+const claimIn = (state: State, runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>): [Claim, State] => {
+  const fresh: Array<Tick.Tick> = []
+  const stored: Array<Tick.Tick> = []
+  const claimed: Array<Tick.Tick> = []
+  let claims = state.claimed
+  for (const tick of ticks) {
+    const id = key(runId, tick)
+    if (HashSet.has(state.stored, id)) stored.push(tick)
+    else if (HashSet.has(claims, id)) claimed.push(tick)
+    else {
+      claims = HashSet.add(claims, id)
+      fresh.push(tick)
+    }
+  }
+  return [
+    { fresh, stored, claimed },
+    { ...state, claimed: claims }
+  ]
+}
+
+const without = (set: HashSet.HashSet<string>, keys: ReadonlyArray<string>): HashSet.HashSet<string> =>
+  keys.reduce((rest, id) => HashSet.remove(rest, id), set)
+
+/** The commits to forget, from the oldest on: those before `beforeMs`, and as many as are over `maxKeys` keys. */
+const takeOld = (history: MutableList.MutableList<Remembered>, held: number, beforeMs: number, maxKeys: number) => {
+  const forgotten: Array<string> = []
+  const counts = { ttl: 0, capacity: 0 }
+  for (
+    let [oldest] = MutableList.toArrayN(history, 1);
+    oldest !== undefined;
+    [oldest] = MutableList.toArrayN(history, 1)
+  ) {
+    const expired = oldest.atMs <= beforeMs
+    if (!expired && held - forgotten.length <= maxKeys) break
+    MutableList.take(history)
+    for (const forgottenKey of oldest.keys) forgotten.push(forgottenKey)
+    counts[expired ? "ttl" : "capacity"] += oldest.keys.length
+  }
+  return { forgotten, counts }
+}
+
+const keysHeld = Metric.gauge("persistence_idempotency_keys", { description: "Keys remembered." })
+const evictions = Metric.counter("persistence_idempotency_evictions_total", {
+  description: "Keys forgotten.",
+  incremental: true
+})
+
+/** Makes a tracker in memory under this name. Fails with `SchemaError` on a bad option. */
+export const makeMemory = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
+  const { ttl, maxKeys } = yield* Schema.decodeEffect(Options)(options)
+  const ref = yield* Ref.make(empty)
+  const gauge = Metric.withAttributes(keysHeld, { tracker: name })
+  const evictedBy = (reason: "ttl" | "capacity") => Metric.withAttributes(evictions, { tracker: name, reason })
+  yield* Metric.update(gauge, 0)
+  yield* Metric.update(evictedBy("ttl"), 0)
+  yield* Metric.update(evictedBy("capacity"), 0)
+
+  /** The stored keys by commit, oldest first. Changes only together with `ref`, in the same step. */
+  const history = MutableList.make<Remembered>()
+
+  const forget = Effect.fnUntraced(function* (nowMs: number) {
+    const { counts, held } = yield* Ref.modify(ref, (state) => {
+      const { forgotten, counts } = takeOld(
+        history,
+        HashSet.size(state.stored),
+        nowMs - Duration.toMillis(ttl),
+        maxKeys
+      )
+      const stored = without(state.stored, forgotten)
+      return [
+        { counts, held: HashSet.size(stored) },
+        { ...state, stored }
+      ]
+    })
+    if (counts.ttl > 0) yield* Metric.update(evictedBy("ttl"), counts.ttl)
+    if (counts.capacity > 0) yield* Metric.update(evictedBy("capacity"), counts.capacity)
+    yield* Metric.update(gauge, held)
+  })
+
+  return IdempotencyTracker.of({
+    claim: Effect.fnUntraced(function* (runId, ticks) {
+      yield* forget(yield* Clock.currentTimeMillis)
+      return yield* Ref.modify(ref, (state) => claimIn(state, runId, ticks))
+    }, Effect.uninterruptible),
+    commit: Effect.fnUntraced(function* (runId, ticks) {
+      const atMs = yield* Clock.currentTimeMillis
+      const keys = ticks.map((tick) => key(runId, tick))
+      yield* Ref.update(ref, (state) => {
+        MutableList.append(history, { atMs, keys })
+        return {
+          stored: keys.reduce((set, id) => HashSet.add(set, id), state.stored),
+          claimed: without(state.claimed, keys)
+        }
+      })
+      yield* forget(atMs)
+    }, Effect.uninterruptible),
+    release: (runId, ticks) =>
+      Ref.update(ref, (state) => ({
+        ...state,
+        claimed: without(
+          state.claimed,
+          ticks.map((tick) => key(runId, tick))
+        )
+      }))
+  })
+})
+
+/** Shared by all services it is provided to; forgotten when the process ends. Fails with `SchemaError` on a bad option. */
+export const layerMemory = (
+  options: typeof Options.Encoded = {}
+): Layer.Layer<IdempotencyTracker, Schema.SchemaError> =>
+  Layer.effect(IdempotencyTracker, makeMemory("memory", options))
+
+/** Finds nothing, on purpose: every tick is fresh, and only the storage keeps a batch from being stored twice. */
+export const discard: IdempotencyTracker["Service"] = IdempotencyTracker.of({
+  claim: (_runId, ticks) => Effect.succeed({ fresh: ticks, stored: [], claimed: [] }),
+  commit: () => Effect.void,
+  release: () => Effect.void
+})
+
+/** Without de-duplication. */
+export const layerDiscard: Layer.Layer<IdempotencyTracker> = Layer.succeed(IdempotencyTracker, discard)

@@ -258,7 +258,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
       next = state.add(ticks, next, yield* Clock.currentTimeMillis)
     }
     return next
-  }, producers.withPermit)
+  }, Semaphore.withPermit(producers))
 
   const take = (policy: BatchPolicy, receive: (batch: TakenBatch) => void) =>
     Effect.uninterruptibleMask((restore) =>
@@ -267,7 +267,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
         Effect.flatMap((reason) => takeBatch(state, policy, reason, receive)),
         Effect.andThen(Effect.suspend(() => metrics.update(state.counts.accepted, state.waiting)))
       )
-    ).pipe(consumers.withPermit)
+    ).pipe(Semaphore.withPermit(consumers))
 
   return TickQueue.of({
     name,

@@ -2,10 +2,15 @@
  * The life of a service: started, stopped, paused and resumed by name while the rest runs.
  *
  * A service is a piece of work that one fiber does until it is done or stopped. This module owns the states and the
- * transitions between them; what the work is, and what it does about being interrupted, is the work's own.
+ * transitions between them; what the work is, and what it does about being interrupted, is the work's own. A service
+ * whose work fails is in `ERROR` with its cause and takes nobody with it.
  */
-import type * as Cause from "effect/Cause"
-import type * as Effect from "effect/Effect"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberHandle from "effect/FiberHandle"
+import * as Latch from "effect/Latch"
+import * as Metric from "effect/Metric"
 
 /** `ERROR` keeps the cause; a service in it can be started again. */
 export type State = "RUNNING" | "PAUSED" | "STOPPED" | "ERROR"
@@ -31,9 +36,123 @@ export interface Service {
   /** From `PAUSED` to `RUNNING`. */
   readonly resume: Effect.Effect<void>
 
+  /** Stops it, then starts it again. */
+  readonly restart: Effect.Effect<void>
+
   /** Completes when its work is done or has failed, or when it has been stopped. */
   readonly await: Effect.Effect<void>
 
   /** What it has counted, by the metric names of its kind. Exact at the moment it is read. */
   readonly metrics: Effect.Effect<Readonly<Record<string, number>>>
 }
+
+/** What the work of a service knows of being paused. */
+export interface Gate {
+  /** Completes while the service isn't paused: wait for it before beginning something. */
+  readonly open: Effect.Effect<void>
+
+  /** Completes while the service is paused: give up waiting for something to begin when it does. */
+  readonly closed: Effect.Effect<void>
+
+  /** Pauses the service from within. */
+  readonly pause: Effect.Effect<void>
+}
+
+const stateGauge = Metric.gauge("persistence_service_state", { description: "1 for the present state." })
+const restartsTotal = Metric.counter("persistence_service_restarts_total", {
+  description: "Restarts of the service.",
+  incremental: true
+})
+
+const states: ReadonlyArray<State> = ["RUNNING", "PAUSED", "STOPPED", "ERROR"]
+
+/**
+ * Makes a service, stopped. Its fiber lives in the scope: closing that stops it like `stop` does.
+ */
+export const make = Effect.fnUntraced(function* <E>(
+  name: string,
+  options: {
+    readonly work: (gate: Gate) => Effect.Effect<void, E>
+    readonly metrics: Effect.Effect<Readonly<Record<string, number>>>
+  }
+) {
+  const handle = yield* FiberHandle.make<void>()
+  const open = Latch.makeUnsafe(true)
+  const closed = Latch.makeUnsafe(false)
+  const idle = Latch.makeUnsafe(true)
+  let state: State = "STOPPED"
+  let error: Cause.Cause<unknown> | undefined
+
+  const enter = (next: State) =>
+    Effect.suspend(() => {
+      state = next
+      if (next !== "ERROR") error = undefined
+      const [from, to] = next === "PAUSED" ? [open, closed] : [closed, open]
+      from.closeUnsafe()
+      to.openUnsafe()
+      return Effect.forEach(
+        states,
+        (one) =>
+          Metric.update(
+            Metric.withAttributes(stateGauge, { service: name, state: one.toLowerCase() }),
+            one === next ? 1 : 0
+          ),
+        { discard: true }
+      )
+    })
+
+  const ended = (exit: Exit.Exit<void, E>) =>
+    Effect.gen(function* () {
+      if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+        yield* enter("ERROR")
+        error = exit.cause
+        yield* Effect.logError("Service failed", exit.cause)
+      } else {
+        yield* enter("STOPPED")
+        yield* Effect.logInfo("Service stopped")
+      }
+      idle.openUnsafe()
+    })
+
+  const pause = Effect.suspend(() =>
+    state === "RUNNING" ? Effect.andThen(enter("PAUSED"), Effect.logInfo("Service paused")) : Effect.void
+  )
+
+  const gate: Gate = { open: open.await, closed: closed.await, pause }
+
+  const start = Effect.suspend(() => {
+    if (state === "RUNNING" || state === "PAUSED") return Effect.void
+    idle.closeUnsafe()
+    const work = options.work(gate).pipe(Effect.onExit(ended), Effect.ignoreCause, annotate)
+    return enter("RUNNING").pipe(
+      Effect.andThen(Effect.logInfo("Service started")),
+      Effect.andThen(FiberHandle.run(handle, work, { startImmediately: true }))
+    )
+  })
+
+  const annotate = Effect.annotateLogs({ service: name })
+  const stop = FiberHandle.clear(handle)
+  const restarts = Metric.withAttributes(restartsTotal, { service: name, cause: "request" })
+  yield* Metric.update(restarts, 0)
+  yield* enter("STOPPED")
+
+  const service: Service = {
+    name,
+    state: Effect.sync(() => state),
+    error: Effect.sync(() => error),
+    start: annotate(Effect.uninterruptible(start)),
+    stop,
+    pause: annotate(pause),
+    resume: annotate(
+      Effect.suspend(() =>
+        state === "PAUSED" ? Effect.andThen(enter("RUNNING"), Effect.logInfo("Service resumed")) : Effect.void
+      )
+    ),
+    restart: annotate(
+      stop.pipe(Effect.andThen(Metric.update(restarts, 1)), Effect.andThen(Effect.uninterruptible(start)))
+    ),
+    await: idle.await,
+    metrics: options.metrics
+  }
+  return service
+})

@@ -4,9 +4,9 @@
  * The port between the pipeline and whatever keeps its bytes: the contract and a layer in memory. `FileStorage` is the
  * durable implementation; all of them pass the same suite of tests.
  */
+import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -69,16 +69,6 @@ export const write = (
     })
   )
 
-const concat = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const whole = new Uint8Array(pieces.reduce((total, piece) => total + piece.length, 0))
-  let position = 0
-  for (const piece of pieces) {
-    whole.set(piece, position)
-    position += piece.length
-  }
-  return whole
-}
-
 /** Makes a storage that keeps its objects in process memory. */
 export const makeMemory = Effect.fnUntraced(function* (name: string) {
   const objects = new Map<StorageKey, Uint8Array>()
@@ -89,9 +79,9 @@ export const makeMemory = Effect.fnUntraced(function* (name: string) {
       return {
         write: (bytes) => Effect.sync(() => void pieces.push(bytes.slice())),
         commit: Effect.suspend(() => {
-          const bytes = concat(pieces)
+          const bytes = Bytes.concat(pieces)
           const stored = objects.get(key)
-          if (stored !== undefined && !Equal.equals(stored, bytes)) {
+          if (stored !== undefined && !Bytes.Equivalence(stored, bytes)) {
             return Effect.fail(new StorageError({ operation: "commit", key, reason: new KeyConflict() }))
           }
           objects.set(key, bytes)

@@ -1,6 +1,7 @@
 /**
  * What `FileStorage` does with files beyond single calls of the file system.
  */
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -36,7 +37,7 @@ export const sameBytes = (fs: Fs, left: string, right: string): Effect.Effect<bo
         const chunkA = Option.getOrUndefined(yield* a.readAlloc(compareChunkBytes))
         if (chunkA === undefined) return true
         const chunkB = Option.getOrUndefined(yield* readExactly(b, chunkA.length))
-        if (chunkB === undefined || !equal(chunkA, chunkB)) return false
+        if (chunkB === undefined || !Bytes.Equivalence(chunkA, chunkB)) return false
       }
     })
   )
@@ -52,9 +53,6 @@ const readExactly = Effect.fnUntraced(function* (file: FileSystem.File, size: nu
   }
   return Option.some(whole)
 })
-
-const equal = (left: Uint8Array, right: Uint8Array): boolean =>
-  left.length === right.length && left.every((byte, index) => byte === right[index])
 
 /**
  * The files below `root` as paths relative to it, with "/" between the segments, in ascending order, as far as they
