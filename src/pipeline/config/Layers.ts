@@ -1,0 +1,116 @@
+/**
+ * The sources over the file: environment variables, then the command line; and the one default that depends on another.
+ */
+import * as Str from "effect/String"
+import type { Document, Draft, Setting } from "./Document.ts"
+import { setOption } from "./Document.ts"
+import type { Kind } from "./Kind.ts"
+import { describe, type Report } from "./Problem.ts"
+import { nearest } from "./Suggestion.ts"
+
+export const prefix = "TICKVAULT_"
+
+/** Variables with the prefix that are no option of the pipeline. */
+export const otherVariables: ReadonlySet<string> = new Set(["TICKVAULT_LOG_LEVEL", "TICKVAULT_LOG_FORMAT"])
+
+/** "maxBatchSize" and "persistence-1" as variables spell them: MAX_BATCH_SIZE, PERSISTENCE_1. */
+export const constantCase = (name: string): string =>
+  name
+    .replaceAll(/(?<=[a-z0-9])(?=[A-Z])/gu, "_")
+    .replaceAll("-", "_")
+    .toUpperCase()
+
+interface Target {
+  readonly draft: Draft<Kind>
+  readonly option: string
+  readonly isList: boolean
+}
+
+const components = (document: Document): ReadonlyArray<Draft<Kind>> => [...document.resources, ...document.services]
+
+const shutdownVariable = `${prefix}SHUTDOWN_TIMEOUT`
+
+const targetsOf = (document: Document): ReadonlyMap<string, Target> =>
+  new Map(
+    components(document).flatMap((draft) => {
+      const isList = (option: string) => draft.kind.forms.get(option)?._tag === "list"
+      return [...draft.kind.forms.keys(), ...draft.kind.aliases.keys()].map((option): [string, Target] => [
+        `${prefix}${constantCase(draft.name)}_${constantCase(option)}`,
+        { draft, option, isList: isList(option) }
+      ])
+    })
+  )
+
+/**
+ * The document with the variables of the environment over it. An empty variable counts as not set. Only variables with
+ * the prefix are looked at; each of them must name an option.
+ */
+export const environment = (document: Document, env: Readonly<Record<string, string>>, report: Report): Document => {
+  const targets = targetsOf(document)
+  const names = [...[...targets].filter(([, target]) => !target.isList).map(([name]) => name), shutdownVariable]
+  let shutdownTimeout = document.shutdownTimeout
+  for (const [name, value] of Object.entries(env).sort(([left], [right]) => Str.Order(left, right))) {
+    if (!name.startsWith(prefix) || value === "" || otherVariables.has(name)) continue
+    const source = `environment ${name}`
+    const target = targets.get(name)
+    if (name === shutdownVariable) shutdownTimeout = { value, source, path: "pipeline.shutdownTimeout" }
+    else if (target === undefined) {
+      // Of a component that couldn't be read, the options aren't known either.
+      if ([...document.unreadable].some((each) => name.startsWith(`${prefix}${constantCase(each)}_`))) continue
+      const near = nearest(name, [...names, ...otherVariables])
+      const hint = near === undefined ? `it is ${prefix}<COMPONENT>_<OPTION>` : `did you mean ${near}?`
+      report({ path: name, found: "", message: `names no option of this configuration: ${hint}`, source })
+    } else if (target.isList) {
+      report({ path: name, found: describe(value), message: "is a list: set it in the configuration file", source })
+    } else {
+      const path = `${target.draft.path}.options.${target.option}`
+      setOption(target.draft, target.option, { value, source, path }, report)
+    }
+  }
+  return { ...document, shutdownTimeout }
+}
+
+/** One option given on the command line: of the component with the name, or of every component of the kind. */
+export interface Override {
+  readonly component: string | { readonly every: "FileStorage" | "SimulationEngine" | "PersistenceService" }
+  readonly option: string
+  readonly value: unknown
+  /** As it was given: "--data". */
+  readonly flag: string
+}
+
+const matches = (draft: Draft<Kind>, component: Override["component"]): boolean =>
+  typeof component === "string" ? draft.name === component : draft.kind.tag === component.every
+
+/** Sets what the command line says. An override that meets no component is a problem. */
+export const overrides = (document: Document, given: ReadonlyArray<Override>, report: Report): void => {
+  for (const { component, flag, option, value } of given) {
+    const source = `command line ${flag}`
+    const wanted = typeof component === "string" ? `component named ${component}` : component.every
+    const met = components(document).filter((draft) => matches(draft, component) && draft.kind.forms.has(option))
+    for (const draft of met)
+      setOption(draft, option, { value, source, path: `${draft.path}.options.${option}` }, report)
+    if (met.length === 0 && document.unreadable.size === 0) {
+      const message = `sets \`${option}\`, but there is no ${wanted} in this configuration`
+      report({ path: flag, found: describe(value), message, source })
+    }
+  }
+}
+
+/** The raw value of an option, else the default of the module that it configures. */
+const rootOf = (storage: Draft<Kind>): Setting =>
+  storage.options.get("rootDirectory") ?? { value: "./data", source: "default", path: storage.path }
+
+/** Dead letters lie beside what is stored, in the first file storage, unless a directory is given. */
+export const placeDeadLetters = (document: Document): void => {
+  const storage = document.resources.find((draft) => draft.kind.tag === "FileStorage")
+  if (storage === undefined) return
+  const root = rootOf(storage)
+  if (typeof root.value !== "string" || root.value === "") return
+  const value = `${root.value.replace(/\/+$/u, "")}/.dead-letters`
+  const source = root.source.startsWith("command line") ? root.source : "default"
+  for (const draft of document.resources.filter((each) => each.kind.tag === "FileDeadLetterQueue")) {
+    if (draft.options.has("directory")) continue
+    draft.options.set("directory", { value, source, path: `${draft.path}.options.directory` })
+  }
+}
