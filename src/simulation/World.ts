@@ -1,0 +1,98 @@
+/**
+ * The built-in simulation: a torus of cells in which organisms, small programs with a body, feed, multiply with copying
+ * errors and die.
+ *
+ * It is there to try the pipeline with ticks that are worth keeping. Same options, same ticks, byte for byte but for
+ * the time of capture; and a world restored from any of its ticks goes on as the one that made it. Life never ends:
+ * there is at least one living organism at any tick, and at most three times as many as the world was made for.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { RestoreError, Simulation } from "./Simulation.ts"
+import { describe } from "./world/metadata.ts"
+import { restore } from "./world/restore.ts"
+import { Photographer } from "./world/snapshot.ts"
+import { WorldState } from "./world/worldState.ts"
+
+const minExtent = 4
+const maxExtent = 1024
+const maxDimensions = 4
+const maxCells = 1_048_576
+const maxOrganisms = 10_000
+const minCellsPerOrganism = 8
+
+const between = (minimum: number, maximum: number) =>
+  Schema.Int.check(
+    Schema.isBetween({ minimum, maximum }, { message: `must be a whole number from ${minimum} to ${maximum}` })
+  )
+
+const cellsOf = (shape: ReadonlyArray<number>) => shape.reduce((product, extent) => product * extent, 1)
+
+/** Settings of a world. The more organisms, the more energy comes in: life is as dense as it was at the beginning. */
+export const Options = Schema.Struct({
+  /** Cells along each axis: 1 to 4 whole numbers from 4 to 1024, at most 1,048,576 cells in all. Default [48, 48]. */
+  shape: Schema.Array(between(minExtent, maxExtent))
+    .check(
+      Schema.makeFilter((shape) =>
+        shape.length >= 1 && shape.length <= maxDimensions && cellsOf(shape) <= maxCells
+          ? undefined
+          : `must be 1 to ${maxDimensions} whole numbers whose product, the number of cells, is at most ${maxCells}`
+      )
+    )
+    .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed([48, 48]))),
+  /**
+   * Organisms that the world starts with, from 1 to 10,000, and at most one for 8 cells; fewer where they find no room.
+   * Default 6.
+   */
+  organisms: between(1, maxOrganisms).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(6))),
+  /** What all chance follows from: any safe integer. Default 42. */
+  seed: between(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(42))
+  )
+}).check(
+  Schema.makeFilter(({ organisms, shape }) => {
+    const most = Math.max(1, Math.floor(cellsOf(shape) / minCellsPerOrganism))
+    return organisms <= most
+      ? undefined
+      : { path: ["organisms"], issue: `must be at most ${most} in a world of ${cellsOf(shape)} cells` }
+  })
+)
+
+/** A world at tick 0. Never fails: `options` were checked. */
+export const make = (options: typeof Options.Type): Effect.Effect<Simulation["Service"]> =>
+  Effect.sync(() => {
+    const kind = { shape: options.shape, organisms: options.organisms }
+    let world = WorldState.genesis(kind, options.seed)
+    let photographer = new Photographer(world)
+    return Simulation.of({
+      tickNumber: Effect.sync(() => world.tickNumber),
+      step: Effect.sync(() => world.step()),
+      snapshot: (simulationRunId, captureTimeMs) =>
+        Effect.sync(() => photographer.snapshot(simulationRunId, captureTimeMs)),
+      metadata: (simulationRunId, startTimeMs) =>
+        Effect.sync(() =>
+          describe(WorldState.genesis(kind, options.seed), {
+            simulationRunId,
+            startTimeMs,
+            seed: options.seed,
+            options
+          })
+        ),
+      restore: (tick) =>
+        Effect.suspend(() => {
+          const restored = restore(kind, tick)
+          if (Result.isFailure(restored)) {
+            return Effect.fail(new RestoreError({ tickNumber: tick.tickNumber, problem: restored.failure }))
+          }
+          world = restored.success
+          photographer = new Photographer(world)
+          return Effect.void
+        })
+    })
+  })
+
+/** A world made when the layer is built. Fails with `SchemaError`, which names the option, on a wrong option. */
+export const layer = (options: typeof Options.Encoded = {}): Layer.Layer<Simulation, Schema.SchemaError> =>
+  Layer.effect(Simulation, Effect.flatMap(Schema.decodeEffect(Options)(options), make))

@@ -1,0 +1,45 @@
+/** What lies in the cells of the world: a molecule each, and the organism that owns it. */
+
+/** The kinds of molecules, as `CellState.molecule_type` has them. A `code` molecule of value 0 is an empty cell. */
+export const Molecule = { code: 0, data: 1, energy: 2, structure: 3 } as const
+
+export const moleculeTypes = 4
+
+/** Owner of cells that nobody owns. Organisms count from 1. */
+export const nobody = 0
+
+export class Cells {
+  readonly type: Uint8Array
+  readonly value: Int32Array
+  readonly owner: Int32Array
+  /** Number of cells that hold energy. */
+  energyCells = 0
+
+  constructor(size: number) {
+    this.type = new Uint8Array(size)
+    this.value = new Int32Array(size)
+    this.owner = new Int32Array(size)
+  }
+
+  set(cell: number, type: number, value: number, owner: number): void {
+    if (this.type[cell] === Molecule.energy) this.energyCells--
+    if (type === Molecule.energy) this.energyCells++
+    this.type[cell] = type
+    this.value[cell] = value
+    this.owner[cell] = owner
+  }
+
+  clear(cell: number): void {
+    this.set(cell, Molecule.code, 0, nobody)
+  }
+
+  /** Whether there is no molecule in `cell` and nobody owns it. */
+  isFree(cell: number): boolean {
+    return this.type[cell] === 0 && this.value[cell] === 0 && this.owner[cell] === nobody
+  }
+
+  /** The energy that lies in `cell`. */
+  energyAt(cell: number): number {
+    return this.type[cell] === Molecule.energy ? (this.value[cell] ?? 0) : 0
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * The space of the world: an n-dimensional torus whose cells are numbered in row-major order, and the way a body is
+ * folded into it.
+ *
+ * A body is a sequence of cells read like a page: along its direction for the width of a row, then on in the next row
+ * along the following axis. The width is such that a body of `maxBody` cells never meets itself.
+ */
+
+/** One step along an axis. There is one shared object for each direction of a torus. */
+export interface Direction {
+  readonly axis: number
+  readonly sign: 1 | -1
+  readonly vector: ReadonlyArray<number>
+}
+
+/** Most cells of a body, in a world that has as many. */
+export const bodyLimit = 64
+
+const rowWidth = 6
+
+export class Torus {
+  readonly shape: ReadonlyArray<number>
+  readonly size: number
+  /** All directions: along and against each axis. */
+  readonly directions: ReadonlyArray<Direction>
+  readonly forward: Direction
+  readonly maxBody: number
+  private readonly strides: ReadonlyArray<number>
+  private readonly widths: ReadonlyArray<number>
+
+  constructor(shape: ReadonlyArray<number>) {
+    this.shape = shape
+    this.size = shape.reduce((product, extent) => product * extent, 1)
+    this.maxBody = Math.min(bodyLimit, this.size)
+    this.strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, extent) => product * extent, 1))
+    this.widths = shape.map((extent) =>
+      Math.min(extent, Math.max(rowWidth, Math.ceil((this.maxBody * extent) / this.size)))
+    )
+    this.forward = direction(shape.length, 0, 1)
+    this.directions = shape.flatMap((_, axis) => [
+      axis === 0 ? this.forward : direction(shape.length, axis, 1),
+      direction(shape.length, axis, -1)
+    ])
+  }
+
+  /** The cell `distance` cells on from `cell` along `axis`. */
+  shift(cell: number, axis: number, distance: number): number {
+    const extent = this.shape[axis] ?? 1
+    const stride = this.strides[axis] ?? 1
+    const from = Math.floor(cell / stride) % extent
+    const to = (((from + distance) % extent) + extent) % extent
+    return cell + (to - from) * stride
+  }
+
+  neighbour(cell: number, direction: Direction): number {
+    return this.shift(cell, direction.axis, direction.sign)
+  }
+
+  coordinate(cell: number, axis: number): number {
+    return Math.floor(cell / (this.strides[axis] ?? 1)) % (this.shape[axis] ?? 1)
+  }
+
+  /** The coordinates of `cell`, in an array of its own. */
+  coordinates(cell: number): Array<number> {
+    const components: Array<number> = []
+    for (let axis = 0; axis < this.shape.length; axis++) components.push(this.coordinate(cell, axis))
+    return components
+  }
+
+  /** The cell with these coordinates; `undefined` when they are none of this torus. */
+  cellOf(components: ReadonlyArray<number>): number | undefined {
+    if (components.length !== this.shape.length) return undefined
+    let cell = 0
+    for (let axis = 0; axis < components.length; axis++) {
+      const component = components[axis] ?? -1
+      if (component < 0 || component >= (this.shape[axis] ?? 0)) return undefined
+      cell += component * (this.strides[axis] ?? 1)
+    }
+    return cell
+  }
+
+  /** The shared direction with this vector; `undefined` when it isn't one step along one axis. */
+  directionOf(vector: ReadonlyArray<number>): Direction | undefined {
+    return this.directions.find(
+      (one) => one.vector.length === vector.length && one.vector.every((component, axis) => component === vector[axis])
+    )
+  }
+
+  /** The cell at `address` of a body that starts in `origin`. `address` is below `maxBody`. */
+  bodyCell(origin: number, { axis, sign }: Direction, address: number): number {
+    const width = this.widths[axis] ?? 1
+    let cell = this.shift(origin, axis, sign * (address % width))
+    let row = Math.floor(address / width)
+    for (let next = 1; row > 0; next++) {
+      const across = (axis + next) % this.shape.length
+      const extent = this.shape[across] ?? 1
+      cell = this.shift(cell, across, row % extent)
+      row = Math.floor(row / extent)
+    }
+    return cell
+  }
+
+  /** The first `length` cells of a body. */
+  bodyCells(origin: number, dv: Direction, length: number): Int32Array {
+    const cells = new Int32Array(length)
+    for (let address = 0; address < length; address++) cells[address] = this.bodyCell(origin, dv, address)
+    return cells
+  }
+
+  /** The address that `cell` has, or would have, in a body that starts in `origin`; -1 when its rows don't reach it. */
+  bodyAddress(origin: number, { axis, sign }: Direction, cell: number): number {
+    const width = this.widths[axis] ?? 1
+    const column = this.distance(origin, cell, axis, sign)
+    if (column >= width) return -1
+    let address = column
+    let weight = width
+    for (let next = 1; next < this.shape.length; next++) {
+      const across = (axis + next) % this.shape.length
+      address += weight * this.distance(origin, cell, across, 1)
+      weight *= this.shape[across] ?? 1
+    }
+    return address
+  }
+
+  private distance(from: number, to: number, axis: number, sign: 1 | -1): number {
+    const extent = this.shape[axis] ?? 1
+    return ((((this.coordinate(to, axis) - this.coordinate(from, axis)) * sign) % extent) + extent) % extent
+  }
+}
+
+const direction = (dimensions: number, axis: number, sign: 1 | -1): Direction => ({
+  axis,
+  sign,
+  vector: Object.freeze(Array.from({ length: dimensions }, (_, index) => (index === axis ? sign : 0)))
+})
