@@ -1,7 +1,29 @@
+/**
+ * Moves ticks from the `TickQueue` into the `Storage`: drains batches, validates, claims, writes with retries, and
+ * dead-letters what can't be stored.
+ *
+ * Each service is one scoped fiber; several compete for one queue. Waiting for ticks can be interrupted and loses
+ * nothing. What has left the queue is in hand until it is settled: stored, named as a duplicate, dead-lettered, or, when
+ * there is no dead-letter queue, counted as lost. An interruption runs a finalizer that settles what is in hand within
+ * `shutdownTimeout`; what is left then goes back to the queue. A failure of the storage never ends the service, and when
+ * the dead-letter queue refuses too, it keeps the batch and goes on trying.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
+import { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
+import type { BatchPolicy, TakenBatch } from "../queue/BatchPolicy.ts"
+import { TickQueue } from "../queue/TickQueue.ts"
+import * as Service from "../service/Service.ts"
+import { Storage } from "../storage/Storage.ts"
+import { Hand } from "./internal/Hand.ts"
+import * as Settler from "./internal/Settler.ts"
+import * as PersistenceMetrics from "./PersistenceMetrics.ts"
 
 /** Settings of one persistence service. */
 export const Options = Schema.Struct({
@@ -35,3 +57,183 @@ export const Options = Schema.Struct({
    */
   shutdownTimeout: OptionSchema.duration(Duration.seconds(20))
 })
+
+/**
+ * What a service has counted since it was made, restarts included, under the specification's names. At every moment
+ * `ticks_received = ticks_written + duplicate_ticks_detected + ticks_dead_lettered + ticks_returned + ticks_lost +
+ * ticks_in_flight`.
+ */
+export interface Metrics {
+  readonly batches_written: number
+  readonly ticks_written: number
+  /** Bytes of the files written, length prefixes included. */
+  readonly bytes_written: number
+  /** Batches given up: dead-lettered or lost. */
+  readonly batches_failed: number
+  readonly duplicate_ticks_detected: number
+  /** Ticks of the batch in hand; 0 when idle. */
+  readonly current_batch_size: number
+  readonly ticks_received: number
+  readonly ticks_dead_lettered: number
+  readonly ticks_returned: number
+  readonly ticks_lost: number
+  readonly ticks_in_flight: number
+  readonly write_retries: number
+}
+
+/** A running or stopped service with what it has counted. */
+export interface Instance extends Service.Service {
+  readonly metrics: Effect.Effect<Metrics & Readonly<Record<string, number>>>
+
+  /** Since when storage and dead-letter queue both refuse, in milliseconds since 1970; `undefined` while one accepts. */
+  readonly degradedSinceMs: Effect.Effect<number | undefined>
+}
+
+const metricsOf = (hand: Hand): Metrics & Readonly<Record<string, number>> => ({
+  batches_written: hand.batchesWritten,
+  ticks_written: hand.counts.written,
+  bytes_written: hand.bytesWritten,
+  batches_failed: hand.batchesFailed,
+  duplicate_ticks_detected: hand.counts.duplicate,
+  current_batch_size: hand.ticks,
+  ticks_received: hand.counts.received,
+  ticks_dead_lettered: hand.counts.deadLettered,
+  ticks_returned: hand.counts.returned,
+  ticks_lost: hand.counts.lost,
+  ticks_in_flight: hand.ticks,
+  write_retries: hand.writeRetries
+})
+
+/** The loop of one service: wait for a batch, settle it, until the queue has ended. */
+const work = (
+  queue: TickQueue["Service"],
+  options: typeof Options.Type,
+  hand: Hand,
+  settler: ReturnType<typeof Settler.make>,
+  metrics: PersistenceMetrics.PersistenceMetrics
+) =>
+  Effect.fnUntraced(function* (gate: Service.Gate) {
+    const clock = yield* Clock.Clock
+    const policy: BatchPolicy = {
+      maxTicks: options.maxBatchSize,
+      maxBytes: options.maxBatchBytes,
+      timeout: Duration.seconds(options.batchTimeoutSeconds)
+    }
+    let taken: TakenBatch | undefined
+    const report = Effect.suspend(() => {
+      if (taken === undefined) return Effect.void
+      const batch = taken
+      taken = undefined
+      return noteTaken(metrics, hand, batch)
+    }).pipe(Effect.uninterruptible)
+    const receive = (batch: TakenBatch) => {
+      hand.receive(batch, options.mixedRuns, clock.currentTimeMillisUnsafe())
+      taken = batch
+    }
+    const once = Effect.gen(function* () {
+      yield* gate.open
+      yield* Effect.raceFirst(queue.take(policy, receive), gate.closed)
+      yield* report
+      yield* settler.settleAll
+      yield* metrics.handEmpty
+    })
+    yield* Effect.forever(once).pipe(
+      Effect.catchTag("Done", () => Effect.void),
+      Effect.ensuring(Effect.andThen(report, Effect.andThen(settler.settleRest, metrics.handEmpty)))
+    )
+  })
+
+const noteTaken = Effect.fnUntraced(function* (
+  metrics: PersistenceMetrics.PersistenceMetrics,
+  hand: Hand,
+  batch: TakenBatch
+) {
+  const split = hand.portions.filter(({ reason }) => reason === "run_change").length
+  yield* metrics.received(batch.ticks.length)
+  yield* metrics.flush(batch.reason, 1)
+  if (split > 0) {
+    yield* metrics.flush("run_change", split)
+    yield* metrics.mixedSplit(1)
+  }
+  yield* metrics.current(batch.ticks.length)
+  yield* metrics.inFlight(batch.ticks.length)
+  yield* Effect.logDebug("Drained ticks from queue").pipe(
+    Effect.annotateLogs({ ticks: batch.ticks.length, reason: batch.reason })
+  )
+})
+
+/**
+ * Makes the service `name`, stopped, on the queue, storage, tracker and dead-letter queue of its context. Closing the
+ * scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
+ */
+export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
+  const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
+  const queue = yield* TickQueue
+  const storage = yield* Storage
+  const hand = new Hand()
+  const metrics = yield* PersistenceMetrics.make(name, storage.name, queue.name, yield* Clock.currentTimeMillis)
+  const settler = Settler.make({
+    service: name,
+    retry: {
+      maxRetries: decoded.maxRetries,
+      backoff: Duration.millis(decoded.retryBackoffMs),
+      maxBackoff: decoded.maxRetryBackoff,
+      jitter: decoded.retryJitter
+    },
+    shutdownTimeout: decoded.shutdownTimeout,
+    queue,
+    storage,
+    tracker: yield* IdempotencyTracker,
+    deadLetters: yield* DeadLetterQueue,
+    metrics,
+    hand
+  })
+  const service = yield* Service.make(name, {
+    work: work(queue, decoded, hand, settler, metrics),
+    metrics: Effect.sync(() => metricsOf(hand))
+  })
+  yield* Effect.logInfo("PersistenceService initialized").pipe(
+    Effect.annotateLogs({
+      service: name,
+      maxBatchSize: decoded.maxBatchSize,
+      batchTimeoutSeconds: decoded.batchTimeoutSeconds,
+      maxRetries: decoded.maxRetries,
+      retryBackoffMs: decoded.retryBackoffMs
+    })
+  )
+  const instance: Instance = {
+    ...service,
+    metrics: Effect.sync(() => metricsOf(hand)),
+    degradedSinceMs: Effect.sync(() => hand.degradedSinceMs)
+  }
+  return instance
+})
+
+/** The services of an app by name, each running while the layer lives. */
+export class PersistenceService extends Context.Service<
+  PersistenceService,
+  {
+    readonly instances: ReadonlyMap<string, Instance>
+  }
+>()("tickvault/persistence/PersistenceService") {}
+
+/**
+ * Runs the services `names` (default one, "persistence-1") with the same options; they compete for one queue. Fails with
+ * `SchemaError` on a bad option.
+ */
+export const layer = (
+  options: typeof Options.Encoded = {},
+  names: ReadonlyArray<string> = ["persistence-1"]
+): Layer.Layer<PersistenceService, Schema.SchemaError, TickQueue | Storage | IdempotencyTracker | DeadLetterQueue> =>
+  Layer.effect(
+    PersistenceService,
+    Effect.gen(function* () {
+      const instances = new Map<string, Instance>()
+      for (const name of names) {
+        const instance = yield* make(name, options)
+        instances.set(name, instance)
+        yield* instance.start
+      }
+      return PersistenceService.of({ instances })
+    })
+  )

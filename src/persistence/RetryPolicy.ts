@@ -1,0 +1,44 @@
+/**
+ * When a failed write is tried again: exponential backoff from a base to a cap, for failures that may pass.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+
+export interface RetryPolicy {
+  /** Attempts after the first one. */
+  readonly maxRetries: number
+  /** Pause before the first retry; each further one doubles. */
+  readonly backoff: Duration.Duration
+  /** Longest pause, jitter included. */
+  readonly maxBackoff: Duration.Duration
+  /** "proportional" varies each pause by up to a fifth. */
+  readonly jitter: "none" | "proportional"
+}
+
+/** Pauses that double from `backoff` to `maxBackoff` and then stay, without end. */
+export const backoff = (policy: Omit<RetryPolicy, "maxRetries">): Schedule.Schedule<unknown> => {
+  const exponential = Schedule.exponential(policy.backoff)
+  return (policy.jitter === "none" ? exponential : Schedule.jittered(exponential)).pipe(
+    Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, policy.maxBackoff)))
+  )
+}
+
+/**
+ * The schedule of `policy` for errors that know whether they may pass. `onRetry` runs before each pause, with the number
+ * of the attempt that failed; for a failure that is not tried again it does not run.
+ */
+export const schedule = <E extends { readonly isRetryable: boolean }>(
+  policy: RetryPolicy,
+  onRetry: (failed: {
+    readonly attempt: number
+    readonly error: E
+    readonly pause: Duration.Duration
+  }) => Effect.Effect<void>
+) =>
+  backoff(policy).pipe(
+    Schedule.upTo({ times: policy.maxRetries }),
+    Schedule.setInputType<E>(),
+    Schedule.while(({ input }) => input.isRetryable),
+    Schedule.tap(({ attempt, input, duration }) => onRetry({ attempt, error: input, pause: duration }))
+  )

@@ -1,0 +1,210 @@
+/**
+ * Settles what a persistence service has in hand: claim, write with retries, dead-letter.
+ *
+ * Everything here may be interrupted anywhere. What a step has done and what the books say of it change in one
+ * uninterruptible region, so that an interruption leaves every portion either settled or in hand.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as RunId from "../../domain/RunId.ts"
+import type * as Tick from "../../domain/Tick.ts"
+import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
+import * as BatchFile from "../../storage/BatchFile.ts"
+import type { Committed } from "../../storage/Storage.ts"
+import { StorageError, TimedOut } from "../../storage/StorageError.ts"
+import * as StorageKey from "../../storage/StorageKey.ts"
+import * as RetryPolicy from "../RetryPolicy.ts"
+import { type Context, facts, UnexpectedFailure, type WriteError } from "./Context.ts"
+import * as letters from "./letters.ts"
+import type { Portion } from "./Portion.ts"
+
+/** Most duplicates of a batch that are logged each for itself. */
+const loggedDuplicates = 10
+
+const noteFailure = (portion: Portion, error: WriteError) =>
+  Effect.map(Clock.currentTimeMillis, (nowMs) => {
+    portion.firstFailureMs ??= nowMs
+    const conflict = error._tag === "StorageError" && error.reason._tag === "KeyConflict"
+    portion.failure = {
+      reason: error._tag === "UnexpectedFailure" ? "internal" : conflict ? "key_conflict" : "storage",
+      error,
+      retries: portion.attempts - 1,
+      firstFailureMs: portion.firstFailureMs,
+      lastFailureMs: nowMs
+    }
+  })
+
+const giveUp = (portion: Portion, error: WriteError) =>
+  Effect.logError("Failed to write batch, giving up").pipe(
+    Effect.annotateLogs({ ...facts(portion), attempts: portion.attempts, error: error.message })
+  )
+
+/** Makes the settler of one service. */
+export const make = (context: Context) => {
+  const { hand, metrics, queue, retry, storage, tracker } = context
+
+  const logDuplicates = Effect.fnUntraced(function* (
+    runId: RunId.RunId,
+    ticks: ReadonlyArray<Tick.Tick>,
+    all: boolean
+  ) {
+    for (const tick of ticks.slice(0, loggedDuplicates)) {
+      yield* Effect.logError("Duplicate tick detected").pipe(
+        Effect.annotateLogs({ key: IdempotencyTracker.key(runId, tick) })
+      )
+    }
+    if (ticks.length > loggedDuplicates) {
+      yield* Effect.logError("Further duplicate ticks detected").pipe(
+        Effect.annotateLogs({ run: runId, ticks: ticks.length - loggedDuplicates })
+      )
+    }
+    if (all) yield* Effect.logWarning("Entire batch was duplicates, skipping").pipe(Effect.annotateLogs({ run: runId }))
+  })
+
+  /** Claims what is fresh of a portion; the rest is settled as duplicate. */
+  const claim = Effect.fnUntraced(function* (portion: Portion, runId: RunId.RunId) {
+    if (portion.claimed) return
+    const start = yield* Clock.currentTimeNanos
+    const { claimed, fresh, stored } = yield* tracker.claim(runId, portion.ticks)
+    portion.claimed = true
+    yield* metrics.check(Number((yield* Clock.currentTimeNanos) - start) / 1_000_000_000)
+    if (fresh.length === portion.ticks.length) return
+    const duplicates = [...stored, ...claimed]
+    yield* queue.settle(duplicates, "duplicate")
+    hand.keep(portion, fresh, "duplicate")
+    yield* metrics.duplicates("tracker", duplicates.length)
+    yield* logDuplicates(runId, duplicates, fresh.length === 0)
+  }, Effect.uninterruptible)
+
+  /**
+   * The portion is stored. Found there at the first attempt it is a duplicate; after an attempt of unknown outcome it is
+   * this service's own.
+   */
+  const stored = Effect.fnUntraced(function* (portion: Portion, runId: RunId.RunId, committed: Committed) {
+    const { ticks } = portion
+    const found = committed.outcome === "identical" && portion.attempts === 1
+    yield* tracker.commit(runId, ticks)
+    yield* queue.settle(ticks, found ? "duplicate" : "stored")
+    hand.settle(portion, found ? "duplicate" : "written")
+    const key = StorageKey.batch(runId, ticks)
+    if (found) {
+      yield* metrics.duplicates("storage", ticks.length)
+      return yield* Effect.logInfo("Batch is stored already").pipe(Effect.annotateLogs({ key, ticks: ticks.length }))
+    }
+    hand.batchesWritten++
+    hand.bytesWritten += committed.bytes
+    const nowMs = yield* Clock.currentTimeMillis
+    yield* metrics.batchesWritten(1)
+    yield* metrics.ticksWritten(ticks.length)
+    yield* metrics.writtenBytes(committed.bytes)
+    yield* metrics.storedBytes(committed.bytes)
+    yield* metrics.batchTicks(ticks.length)
+    yield* metrics.latency(Math.max(0, nowMs - portion.enqueuedAtMs) / 1000)
+    yield* metrics.lastCommit(nowMs / 1000)
+    yield* Effect.logDebug("Successfully wrote batch").pipe(
+      Effect.annotateLogs({ key, ticks: ticks.length, bytes: committed.bytes })
+    )
+  })
+
+  /** One attempt to store a portion. */
+  const attempt = Effect.fnUntraced(function* (portion: Portion, runId: RunId.RunId) {
+    const start = yield* Clock.currentTimeNanos
+    const took = (outcome: "success" | "failure") =>
+      Effect.flatMap(Clock.currentTimeNanos, (end) => metrics.commit(outcome, Number(end - start) / 1_000_000_000))
+    portion.attempts++
+    yield* Effect.uninterruptibleMask((restore) =>
+      restore(BatchFile.write(storage, StorageKey.batch(runId, portion.ticks), portion.ticks)).pipe(
+        Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "write", cause }))),
+        Effect.tapError((error) => Effect.andThen(noteFailure(portion, error), took("failure"))),
+        Effect.flatMap((committed) => Effect.andThen(took("success"), stored(portion, runId, committed)))
+      )
+    )
+  })
+
+  const retrySchedule = (portion: Portion, runId: RunId.RunId) =>
+    RetryPolicy.schedule<WriteError>(retry, ({ attempt: failedAttempt, error, pause }) =>
+      Effect.suspend(() => {
+        hand.writeRetries++
+        return Effect.logWarning("Failed to write batch, retrying").pipe(
+          Effect.annotateLogs({
+            key: StorageKey.batch(runId, portion.ticks),
+            attempt: failedAttempt,
+            maxRetries: retry.maxRetries,
+            backoffMs: Duration.toMillis(pause),
+            error: error.message
+          }),
+          Effect.andThen(metrics.retries(error.reason.errorType, 1)),
+          Effect.andThen(metrics.retryWait(Duration.toSeconds(pause)))
+        )
+      })
+    )
+
+  const deadLetter = letters.make(context, attempt)
+
+  const isHeld = (portion: Portion) => hand.portions.includes(portion)
+
+  const settle = Effect.fnUntraced(function* (portion: Portion) {
+    const { runId } = portion
+    if (runId !== undefined) {
+      yield* claim(portion, runId)
+      if (!isHeld(portion)) return
+      yield* attempt(portion, runId).pipe(
+        Effect.retry(retrySchedule(portion, runId)),
+        Effect.catch((error) => giveUp(portion, error))
+      )
+    }
+    if (isHeld(portion)) yield* deadLetter(portion)
+  })
+
+  /** The last attempt of a portion that an interruption left in hand. */
+  const writeOnce = Effect.fnUntraced(function* (portion: Portion) {
+    const { runId } = portion
+    if (runId === undefined) return
+    yield* claim(portion, runId)
+    if (isHeld(portion)) yield* Effect.catch(attempt(portion, runId), (error) => giveUp(portion, error))
+  })
+
+  const timedOut = (portion: Portion, runId: RunId.RunId) =>
+    noteFailure(
+      portion,
+      new StorageError({
+        operation: "write",
+        key: StorageKey.batch(runId, portion.ticks),
+        reason: new TimedOut({ code: "shutdownTimeout" })
+      })
+    )
+
+  const returnToQueue = Effect.fnUntraced(function* (portion: Portion) {
+    const { runId, ticks } = portion
+    yield* Effect.logError("Batch could not be settled in time, returned to the queue").pipe(
+      Effect.annotateLogs(facts(portion))
+    )
+    if (runId !== undefined && portion.claimed) yield* tracker.release(runId, ticks)
+    yield* queue.settle(ticks, "returned")
+    hand.settle(portion, "returned")
+    yield* metrics.returned("shutdown", ticks.length)
+  })
+
+  /** Settles all that is in hand, however long the storage takes. */
+  const settleAll = Effect.suspend(() => Effect.forEach(hand.portions.slice(), settle, { discard: true }))
+
+  /**
+   * Settles what an interruption left in hand, within the shutdown timeout: half of it is for the storage, the rest for
+   * the dead-letter queue, and what neither has taken by then goes back to the queue.
+   */
+  const settleRest = Effect.gen(function* () {
+    if (hand.portions.length === 0) return
+    yield* Effect.logInfo("Shutdown requested, writing partial batch").pipe(Effect.annotateLogs({ ticks: hand.ticks }))
+    const half = Duration.times(context.shutdownTimeout, 0.5)
+    yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), writeOnce, { discard: true }), half)
+    for (const portion of hand.portions) {
+      if (portion.failure === undefined && portion.runId !== undefined) yield* timedOut(portion, portion.runId)
+    }
+    yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), deadLetter, { discard: true }), half)
+    yield* Effect.forEach(hand.portions.slice(), returnToQueue, { discard: true })
+    hand.degradedSinceMs = undefined
+  })
+
+  return { settleAll, settleRest }
+}
