@@ -21,6 +21,7 @@ import { ConfigError, type Problem } from "./config/Problem.ts"
 import * as Wiring from "./config/Wiring.ts"
 
 export type * from "./config/Component.ts"
+export { environment } from "./config/Environment.ts"
 export type { Entry, Note } from "./config/Entries.ts"
 export type { Override } from "./config/Layers.ts"
 export { ConfigError, type Problem } from "./config/Problem.ts"
@@ -46,7 +47,7 @@ export interface Resolved {
 export interface Sources {
   /** The content of a configuration file, as `ConfigFile.read` gives it. Absent: the embedded pipeline. */
   readonly file?: { readonly name: string; readonly value: unknown } | undefined
-  /** Environment variables. Only those that begin with `TICKVAULT_` are looked at. */
+  /** Environment variables, as `environment` finds them. Only those that begin with `TICKVAULT_` are looked at. */
   readonly env: Readonly<Record<string, string>>
   readonly overrides: ReadonlyArray<Layers.Override>
 }

@@ -5,39 +5,52 @@ import type * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.t
 import type * as PersistenceService from "../../persistence/PersistenceService.ts"
 import type * as TickQueue from "../../queue/TickQueue.ts"
 import type * as SimulationEngine from "../../simulation/SimulationEngine.ts"
+import type * as World from "../../simulation/World.ts"
 import type * as FileStorage from "../../storage/FileStorage.ts"
-import type { WorldOptions } from "./WorldOptions.ts"
 
-/** One configured thing: `_tag` says which kind, `options` are decoded, defaults included. */
-export interface Component<Tag extends string, Options> {
-  readonly _tag: Tag
-  readonly name: string
-  readonly options: Options
+/** What a module's `Options` schema is to a configuration: decoded for readers, encoded for the module's `make`. */
+interface OptionsSchema {
+  readonly Type: unknown
+  readonly Encoded: unknown
 }
 
 /** The options of a kind that has none. */
-export type NoOptions = Readonly<Record<string, never>>
+interface NoOptions {
+  readonly Type: Readonly<Record<string, never>>
+  readonly Encoded: Readonly<Record<string, never>>
+}
 
-export type QueueResource = Component<"TickQueue", typeof TickQueue.Options.Type>
+/** One configured thing: `_tag` says which kind. */
+export interface Component<Tag extends string, S extends OptionsSchema> {
+  readonly _tag: Tag
+  readonly name: string
+  /** Decoded, defaults included. */
+  readonly options: S["Type"]
+  /** The same as `options`, as the module's `make` and `layer` take them. */
+  readonly encoded: S["Encoded"]
+}
+
+export type QueueResource = Component<"TickQueue", typeof TickQueue.Options>
 
 export type StorageResource =
-  | Component<"FileStorage", typeof FileStorage.Options.Type>
+  | Component<"FileStorage", typeof FileStorage.Options>
   | Component<"InMemoryStorage", NoOptions>
 
 export type DeadLetterResource =
-  | Component<"InMemoryDeadLetterQueue", typeof DeadLetterQueue.Options.Type>
-  | Component<"FileDeadLetterQueue", typeof FileDeadLetterQueue.Options.Type>
+  | Component<"InMemoryDeadLetterQueue", typeof DeadLetterQueue.Options>
+  | Component<"FileDeadLetterQueue", typeof FileDeadLetterQueue.Options>
   | Component<"DiscardDeadLetterQueue", NoOptions>
 
 export type IdempotencyResource =
-  | Component<"IdempotencyTracker", typeof IdempotencyTracker.Options.Type>
+  | Component<"IdempotencyTracker", typeof IdempotencyTracker.Options>
   | Component<"DiscardIdempotencyTracker", NoOptions>
 
 export type Resource = QueueResource | StorageResource | DeadLetterResource | IdempotencyResource
 
 /** `resources` hold names of resources that exist and are of the right kind. */
-export interface SimulationEngineService extends Component<"SimulationEngine", typeof SimulationEngine.Options.Type> {
-  readonly world: typeof WorldOptions.Type
+export interface SimulationEngineService extends Component<"SimulationEngine", typeof SimulationEngine.Options> {
+  /** Settings of the built-in world. */
+  readonly world: typeof World.Options.Type
   readonly resources: {
     readonly tickData: string
     /** Where the run's metadata goes; absent when no persistence service stores the engine's ticks. */
@@ -46,10 +59,7 @@ export interface SimulationEngineService extends Component<"SimulationEngine", t
 }
 
 /** `resources` hold names of resources that exist and are of the right kind. */
-export interface PersistenceServiceService extends Component<
-  "PersistenceService",
-  typeof PersistenceService.Options.Type
-> {
+export interface PersistenceServiceService extends Component<"PersistenceService", typeof PersistenceService.Options> {
   readonly resources: {
     readonly input: string
     readonly storage: string

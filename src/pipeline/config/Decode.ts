@@ -6,7 +6,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as OptionSchema from "../../domain/OptionSchema.ts"
 import type { Resource, Service } from "./Component.ts"
 import type { Document, Draft, Setting } from "./Document.ts"
-import type { Kind } from "./Kind.ts"
+import type { Decoded, Kind } from "./Kind.ts"
 import * as OptionForm from "./OptionForm.ts"
 import { describe, type Report } from "./Problem.ts"
 import { didYouMean } from "./Suggestion.ts"
@@ -25,9 +25,9 @@ const wordsOf = (message: string, form: OptionForm.Form, path: ReadonlyArray<Pro
     ? OptionForm.allowedAt(form, path)
     : message
 
-const reportIssues = (draft: Draft<Kind>, error: Schema.SchemaError, report: Report): void => {
+const reportIssues = (draft: Draft<Kind>, errors: ReadonlyArray<Schema.SchemaError>, report: Report): void => {
   const seen = new Set<string>()
-  for (const { message, path = [] } of format(error.issue).issues) {
+  for (const { message, path = [] } of errors.flatMap((error) => format(error.issue).issues)) {
     const [option = "", ...rest] = path.map((segment) => (typeof segment === "object" ? segment.key : segment))
     const setting = draft.options.get(String(option))
     const form = draft.kind.forms.get(String(option))
@@ -46,7 +46,7 @@ const reportIssues = (draft: Draft<Kind>, error: Schema.SchemaError, report: Rep
 
 const decodeAll = <K extends Kind, A extends { readonly name: string }>(
   drafts: ReadonlyArray<Draft<K>>,
-  decode: (draft: Draft<K>, options: unknown) => Result.Result<A, Schema.SchemaError>,
+  decode: (draft: Draft<K>, options: unknown) => Decoded<A>,
   report: Report
 ): Readonly<Record<string, A>> =>
   Object.fromEntries(

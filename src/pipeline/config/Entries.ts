@@ -1,6 +1,6 @@
 /** Every value of a resolved configuration with who set it, and what a reader of it should know. */
-import type { Duration } from "effect/Duration"
-import type { Component, Resource, Service } from "./Component.ts"
+import * as Duration from "effect/Duration"
+import type { Resource, Service } from "./Component.ts"
 import type { Document, Draft } from "./Document.ts"
 import type { Kind, ServiceKind } from "./Kind.ts"
 import { display } from "./Problem.ts"
@@ -20,9 +20,9 @@ export interface Note {
   readonly message: string
 }
 
-/** What `Entries` and `Notes` tell about. */
+/** What `entries` and `notes` tell about. */
 export interface Decoded {
-  readonly shutdownTimeout: Duration
+  readonly shutdownTimeout: Duration.Duration
   readonly resources: Readonly<Record<string, Resource>>
   readonly services: Readonly<Record<string, Service>>
   readonly startupSequence: ReadonlyArray<string>
@@ -37,7 +37,7 @@ const optionEntries = (draft: Draft<Kind>, options: Readonly<Record<string, unkn
   ...draft.ignored.map(({ path, source, value }) => ({ path, value: display(value), source }))
 ]
 
-const optionsOf = (component: Component<string, object> | Service | undefined): Readonly<Record<string, unknown>> =>
+const optionsOf = (component: Resource | Service | undefined): Readonly<Record<string, unknown>> =>
   component === undefined ? {} : { ...component.options, ...("world" in component ? component.world : {}) }
 
 const classEntry = (draft: Draft<Kind>): Entry => ({
@@ -101,6 +101,7 @@ const resourceNotes = (document: Document, wiring: Wiring): ReadonlyArray<Note> 
 }
 
 const serviceNotes = (decoded: Decoded): ReadonlyArray<Note> => {
+  const { shutdownTimeout } = decoded
   const services = Object.values(decoded.services)
   const drained = new Set(
     services.flatMap((each) => (each._tag === "PersistenceService" ? [each.resources.input] : []))
@@ -114,6 +115,13 @@ const serviceNotes = (decoded: Decoded): ReadonlyArray<Note> => {
     if (service._tag === "PersistenceService" && service.resources.dlq === undefined) {
       const message = "has no dead-letter queue: A BATCH THAT CAN'T BE STORED IS LOST"
       notes.push({ path: `${path}.resources.dlq`, message })
+    }
+    if (
+      service._tag === "PersistenceService" &&
+      Duration.isGreaterThan(service.options.shutdownTimeout, shutdownTimeout)
+    ) {
+      const message = `is cut short by the pipeline's own shutdownTimeout of ${display(shutdownTimeout)}`
+      notes.push({ path: `${path}.options.shutdownTimeout`, message })
     }
     if (service._tag === "SimulationEngine" && !drained.has(service.resources.tickData)) {
       const message = `no persistence service takes from ${service.resources.tickData}: the engine waits when it is full`

@@ -11,13 +11,16 @@ import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as PersistenceService from "../../persistence/PersistenceService.ts"
 import * as TickQueue from "../../queue/TickQueue.ts"
 import * as SimulationEngine from "../../simulation/SimulationEngine.ts"
+import * as World from "../../simulation/World.ts"
 import * as FileStorage from "../../storage/FileStorage.ts"
-import type { Component, Resource, Service } from "./Component.ts"
+import type { Component, Resource, Service, SimulationEngineService } from "./Component.ts"
 import * as OptionForm from "./OptionForm.ts"
-import { WorldOptions } from "./WorldOptions.ts"
 
 /** What a resource is good for; a port takes one of these. */
 export type Group = "queue" | "storage" | "dead-letter queue" | "idempotency tracker"
+
+/** A component, or what each of its schemas has against the options. */
+export type Decoded<A> = Result.Result<A, ReadonlyArray<Schema.SchemaError>>
 
 /** What all kinds have in common. */
 export interface Kind {
@@ -48,18 +51,14 @@ export interface Port {
 export interface ResourceKind extends Kind {
   readonly section: "resources"
   readonly group: Group
-  readonly decode: (name: string, options: unknown) => Result.Result<Resource, Schema.SchemaError>
+  readonly decode: (name: string, options: unknown) => Decoded<Resource>
 }
 
 export interface ServiceKind extends Kind {
   readonly section: "services"
   readonly ports: ReadonlyMap<string, Port>
   /** `connected` has the resource's name for each port that is connected. */
-  readonly decode: (
-    name: string,
-    options: unknown,
-    connected: ReadonlyMap<string, string>
-  ) => Result.Result<Service, Schema.SchemaError>
+  readonly decode: (name: string, options: unknown, connected: ReadonlyMap<string, string>) => Decoded<Service>
 }
 
 const all = { errors: "all" } as const
@@ -69,10 +68,23 @@ const formsOf = (fields: Schema.Struct.Fields): ReadonlyMap<string, OptionForm.F
 
 const plain = { aliases: new Map<string, Alias>(), ignored: new Map<string, string>() }
 
+interface OptionsCodec extends Schema.Constraint {
+  readonly DecodingServices: never
+  readonly EncodingServices: never
+}
+
+const decode = <S extends OptionsCodec>(schema: S, options: unknown): Decoded<S["Type"]> =>
+  Result.mapError(Schema.decodeUnknownResult(schema, all)(options), (error) => [error])
+
 const decoder =
-  <Tag extends string, S extends Schema.ConstraintDecoder<unknown>>(tag: Tag, schema: S) =>
-  (name: string, options: unknown): Result.Result<Component<Tag, S["Type"]>, Schema.SchemaError> =>
-    Result.map(Schema.decodeUnknownResult(schema, all)(options), (decoded) => ({ _tag: tag, name, options: decoded }))
+  <Tag extends string, S extends OptionsCodec>(tag: Tag, schema: S) =>
+  (name: string, raw: unknown): Decoded<Component<Tag, S>> =>
+    Result.flatMap(decode(schema, raw), (options) =>
+      Schema.encodeResult(schema)(options).pipe(
+        Result.map((encoded) => ({ _tag: tag, name, options, encoded })),
+        Result.mapError((error) => [error])
+      )
+    )
 
 const None = Schema.Record(Schema.String, Schema.Never)
 
@@ -170,7 +182,20 @@ export const resourceKinds: ReadonlyArray<ResourceKind> = [
   }
 ]
 
-const EngineOptions = Schema.Struct({ ...SimulationEngine.Options.fields, ...WorldOptions.fields })
+const decodeEngine = decoder("SimulationEngine", SimulationEngine.Options)
+
+/** Two schemas take the options of an engine: what both have against them is told at once. */
+const engineAndWorld = (
+  name: string,
+  raw: unknown,
+  resources: SimulationEngineService["resources"]
+): Decoded<Service> => {
+  const engine = decodeEngine(name, raw)
+  const world = decode(World.Options, raw)
+  if (Result.isFailure(engine))
+    return Result.fail([...engine.failure, ...(Result.isFailure(world) ? world.failure : [])])
+  return Result.map(world, (options): Service => ({ ...engine.success, world: options, resources }))
+}
 
 // A required port that isn't connected has been reported; the service made without it is never handed out.
 const unconnected = ""
@@ -180,23 +205,17 @@ export const serviceKinds: ReadonlyArray<ServiceKind> = [
     tag: "SimulationEngine",
     section: "services",
     classNames: ["SimulationEngine"],
-    forms: formsOf(EngineOptions.fields),
+    forms: formsOf({ ...SimulationEngine.Options.fields, ...World.Options.fields }),
     ...plain,
     ports: new Map<string, Port>([
       ["tickData", { usage: "queue-out", group: "queue", required: true }],
       ["storage", { usage: "storage-write", group: "storage", required: false }]
     ]),
     decode: (name, options, connected) =>
-      Result.map(
-        Schema.decodeUnknownResult(EngineOptions, all)(options),
-        ({ shape, organisms, seed, ...engine }): Service => ({
-          _tag: "SimulationEngine",
-          name,
-          options: engine,
-          world: { shape, organisms, seed },
-          resources: { tickData: connected.get("tickData") ?? unconnected, storage: connected.get("storage") }
-        })
-      )
+      engineAndWorld(name, options, {
+        tickData: connected.get("tickData") ?? unconnected,
+        storage: connected.get("storage")
+      })
   },
   {
     tag: "PersistenceService",

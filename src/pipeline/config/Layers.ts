@@ -1,7 +1,9 @@
 /**
  * The sources over the file: environment variables, then the command line; and the one default that depends on another.
  */
+import * as Schema from "effect/Schema"
 import * as Str from "effect/String"
+import * as FileStorage from "../../storage/FileStorage.ts"
 import type { Document, Draft, Setting } from "./Document.ts"
 import { setOption } from "./Document.ts"
 import type { Kind } from "./Kind.ts"
@@ -97,9 +99,11 @@ export const overrides = (document: Document, given: ReadonlyArray<Override>, re
   }
 }
 
-/** The raw value of an option, else the default of the module that it configures. */
-const rootOf = (storage: Draft<Kind>): Setting =>
-  storage.options.get("rootDirectory") ?? { value: "./data", source: "default", path: storage.path }
+const defaultRoot = Schema.decodeSync(FileStorage.Options)({}).rootDirectory
+
+/** The folder of a file storage: as it was set, else the storage's own default. */
+export const rootOf = (storage: Draft<Kind>): Setting =>
+  storage.options.get("rootDirectory") ?? { value: defaultRoot, source: "default", path: storage.path }
 
 /** Dead letters lie beside what is stored, in the first file storage, unless a directory is given. */
 export const placeDeadLetters = (document: Document): void => {

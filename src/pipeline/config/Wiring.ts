@@ -1,6 +1,7 @@
 /** Checks that every reference from a service to a resource leads to one of the right kind, by the right name. */
 import type { Document, Draft, Setting } from "./Document.ts"
 import type { Port, ServiceKind } from "./Kind.ts"
+import { rootOf } from "./Layers.ts"
 import { describe, type Report } from "./Problem.ts"
 import { didYouMean, nearest } from "./Suggestion.ts"
 
@@ -83,10 +84,37 @@ const followTicks = (document: Document, wiring: ReadonlyMap<string, Map<string,
   }
 }
 
+const folder = (setting: Setting | undefined): string | undefined =>
+  typeof setting?.value === "string" ? setting.value.replace(/^\.\//u, "").replace(/\/+$/u, "") : undefined
+
+/** Dead letters need a directory of their own: two queues would count each other's letters, a storage take them for runs. */
+const separateDirectories = (document: Document, report: Report): void => {
+  const taken = new Map<string, string>()
+  for (const draft of document.resources.filter((each) => each.kind.tag === "FileStorage")) {
+    const root = folder(rootOf(draft))
+    if (root !== undefined) taken.set(root, draft.name)
+  }
+  for (const draft of document.resources) {
+    const setting = draft.options.get("directory")
+    const directory = folder(setting)
+    if (setting === undefined || directory === undefined) continue
+    const owner = taken.get(directory)
+    taken.set(directory, draft.name)
+    if (owner === undefined) continue
+    const message = `is the directory of \`${owner}\` too: dead letters need one of their own`
+    report({ path: setting.path, found: describe(setting.value), message, source: setting.source })
+  }
+}
+
 /** Follows all references. Those that lead nowhere are reported and left out. */
 export const check = (document: Document, report: Report): Wiring => {
   const wiring = new Map(document.services.map((draft) => [draft.name, connect(document, draft, report)]))
   followTicks(document, wiring, report)
+  separateDirectories(document, report)
+  if (document.services.length === 0 && document.unreadable.size === 0) {
+    const message = "there is nothing to run: name at least one service"
+    report({ path: "pipeline.services", found: "", message, source: document.source })
+  }
   const resources = new Set(document.resources.map((draft) => draft.name))
   for (const draft of document.services.filter((each) => resources.has(each.name))) {
     const message = "is the name of a resource too: names are unique, because variables are made of them"

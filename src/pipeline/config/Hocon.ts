@@ -1,0 +1,99 @@
+/**
+ * Reads HOCON, confined to the text it is given.
+ *
+ * The parser opens files and addresses for `include`, reads environment variables for `${X}` and runs code in its
+ * transforms. None of this happens here: the text is screened first (`HoconScreen`), the environment is off, and the
+ * parse itself has no way to open another source or to make a transform. A substitution names a value of the same file;
+ * one that doesn't is refused even when it is optional, because it would silently leave out what its author expected
+ * from the environment.
+ */
+import type { Context, Node } from "@pushcorn/hocon-parser"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as HoconScreen from "./HoconScreen.ts"
+
+/** The text isn't HOCON that a configuration may hold. */
+export class HoconError extends Schema.TaggedError<HoconError>()("HoconError", {
+  line: Schema.optionalKey(Schema.Int),
+  problem: Schema.String
+}) {
+  override get message() {
+    return this.problem
+  }
+}
+
+/** Rounds of substitutions after which a text is given up: values that hold each other grow with every round. */
+const maxRounds = 20
+
+/** A parse that can neither open another source nor transform nor go on for ever. The parser takes refusals as throws. */
+const confine = (Base: typeof Context): typeof Context =>
+  class extends Base {
+    override createNode(type: unknown): Node {
+      const node = super.createNode(type)
+      const checkUpdated = node.checkUpdated.bind(node)
+      let rounds = 0
+      node.checkUpdated = () => {
+        if (++rounds > maxRounds) throw new HoconError({ problem: "the substitutions don't come to an end" })
+        return checkUpdated()
+      }
+      return node
+    }
+
+    override createContext(): never {
+      throw new HoconError({ problem: "`include` is not allowed: a configuration is one file" })
+    }
+
+    override resolveComponent(node: unknown, group: string, scope: unknown): Promise<unknown> {
+      if (group === "transforms") throw new HoconError({ problem: "transforms are not allowed" })
+      return super.resolveComponent(node, group, scope)
+    }
+  }
+
+const missing = (name: string): string =>
+  `\${${name}} names no value of this file, or only itself; environment variables are not read into it: ` +
+  "set an option with TICKVAULT_<COMPONENT>_<OPTION>"
+
+/** What the parser says, as one can act on it. */
+const inOurWords = (words: string): string => {
+  const name = /^Unable to resolve '(?<name>.*)'\.$/u.exec(words)?.groups?.["name"]
+  if (name !== undefined) return missing(name)
+  return words === "Unexpected token." ? 'unexpected text: quote a value that contains ":" or "="' : words
+}
+
+/** The parser's words without its inner names; the place it gives becomes the line. */
+const fromParser = (cause: unknown): HoconError => {
+  if (Schema.is(HoconError)(cause)) return cause
+  const message = cause instanceof Error ? cause.message : String(cause)
+  const line = /\bline: (?<line>\d+)/u.exec(message)?.groups?.["line"]
+  const words = message.replace(/[\s(]*(?:Source: |Token: \{|text: |line: \d).*$/su, "")
+  const problem = inOurWords(words)
+  return new HoconError(line === undefined ? { problem } : { problem, line: Number(line) })
+}
+
+const valueAt = (value: unknown, path: ReadonlyArray<string>): unknown => {
+  let current = value
+  for (const segment of path) {
+    if (typeof current !== "object" || current === null) return undefined
+    current = new Map<string, unknown>(Object.entries(current)).get(segment)
+  }
+  return current
+}
+
+/** The value of a HOCON text. Touches nothing but the text. */
+export const parse = Effect.fnUntraced(function* (text: string): Effect.fn.Return<unknown, HoconError> {
+  // Loaded when a file needs it: it takes longer to load than all the rest of the configuration.
+  const { default: parser } = yield* Effect.promise(() => import("@pushcorn/hocon-parser"))
+  const Tokenizer = parser.getClass("core.Tokenizer")
+  const tokens = yield* Effect.try({ try: () => new Tokenizer().tokenize(text, true), catch: fromParser })
+  const { substitutions, violation } = HoconScreen.screen(tokens)
+  if (violation !== undefined) return yield* new HoconError(violation)
+
+  const Confined = confine(parser.Context)
+  const value = yield* Effect.tryPromise({
+    try: () => new Confined({ text, strict: true, env: false }).resolve(),
+    catch: fromParser
+  })
+  const lost = substitutions.find(({ path }) => valueAt(value, path) === undefined)
+  if (lost === undefined) return value
+  return yield* new HoconError({ line: lost.line, problem: missing(lost.path.join(".")) })
+})
