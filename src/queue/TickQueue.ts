@@ -65,9 +65,10 @@ export class TickQueue extends Context.Service<
 
     /**
      * Puts `ticks` into the queue in their order, waiting while it is full. Succeeds with how many it took: all of
-     * them, or fewer when the queue has ended. Interrupted, those already in stay in.
+     * them, or fewer when the queue has ended. Interrupted, those already in stay in; `accepted` is called with the
+     * number of ticks in the same step in which they enter.
      */
-    readonly offerAll: (ticks: ReadonlyArray<Tick.Tick>) => Effect.Effect<number>
+    readonly offerAll: (ticks: ReadonlyArray<Tick.Tick>, accepted?: (count: number) => void) => Effect.Effect<number>
 
     /** Puts one tick into the queue, waiting while it is full; `false` when the queue has ended. */
     readonly offer: (tick: Tick.Tick) => Effect.Effect<boolean>
@@ -251,13 +252,18 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   const consumers = yield* Semaphore.make(1)
   const metrics = yield* QueueMetrics.make(name, decoded.capacity)
 
-  const offerAll = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>) {
-    let next = state.add(ticks, 0, yield* Clock.currentTimeMillis)
-    while (next < ticks.length && !state.ended) {
+  const offerAll = Effect.fnUntraced(function* (
+    ticks: ReadonlyArray<Tick.Tick>,
+    accepted: (count: number) => void = () => undefined
+  ) {
+    let next = 0
+    while (true) {
+      const from = next
+      next = state.add(ticks, from, yield* Clock.currentTimeMillis)
+      if (next > from) accepted(next - from)
+      if (next >= ticks.length || state.ended) return next
       yield* metrics.trackBlocked(waitForRoom(state))
-      next = state.add(ticks, next, yield* Clock.currentTimeMillis)
     }
-    return next
   }, Semaphore.withPermit(producers))
 
   const take = (policy: BatchPolicy, receive: (batch: TakenBatch) => void) =>

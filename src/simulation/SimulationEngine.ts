@@ -1,6 +1,26 @@
+/**
+ * Steps a simulation and puts the ticks it captures into the queue, at the pace at which the queue takes them.
+ *
+ * Stores the metadata of the run before its first tick. A tick is encoded once and offered once: stopped and started
+ * again, or paused and resumed, the engine goes on with the tick that follows, and none is missing or doubled.
+ */
+import { toBinary } from "@bufbuild/protobuf"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as OptionSchema from "../domain/OptionSchema.ts"
+import * as RunId from "../domain/RunId.ts"
+import * as Tick from "../domain/Tick.ts"
+import { SimulationMetadataSchema } from "../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
+import { TickQueue } from "../queue/TickQueue.ts"
+import * as Service from "../service/Service.ts"
+import * as Storage from "../storage/Storage.ts"
+import * as StorageKey from "../storage/StorageKey.ts"
+import { Simulation } from "./Simulation.ts"
 
 /** Settings of a simulation engine, beside those of its world. */
 export const Options = Schema.Struct({
@@ -18,6 +38,121 @@ export const Options = Schema.Struct({
   ticksPerSecond: Schema.optionalKey(
     Schema.Finite.check(Schema.isGreaterThan(0, { message: "must be a number above 0" }))
   ),
-  /** Id of the run. Absent: a new one is made of the start time and the seed. */
-  runId: Schema.optionalKey(Schema.String)
+  /** Id of the run: a safe folder name. Absent: a new one, made of the start time and chance. */
+  runId: Schema.optionalKey(
+    Schema.String.check(
+      Schema.makeFilter((id) => {
+        const violation = RunId.violation(id)
+        return violation === undefined ? undefined : `must be a safe folder name, but ${violation}`
+      })
+    )
+  )
+})
+
+/** What an engine has counted since it was made. */
+export interface Metrics {
+  /** The tick that the world is at. */
+  readonly current_tick: number
+  /** Ticks that the queue has accepted. */
+  readonly ticks_produced: number
+}
+
+/** An engine, stopped or at work, and the run it makes. */
+export interface Instance extends Service.Service {
+  readonly runId: RunId.RunId
+  readonly metrics: Effect.Effect<Metrics & Readonly<Record<string, number>>>
+}
+
+const pad = (value: number, digits: number) => value.toString().padStart(digits, "0")
+
+/** A new run id, such as `20260131-235959-042-9f8e7d6c`: sorts by the start of the run. */
+const newRunId = Effect.gen(function* () {
+  const { day, hour, millisecond, minute, month, second, year } = DateTime.toPartsUtc(yield* DateTime.now)
+  const chance = (yield* Random.nextIntBetween(0, 0x7fff_ffff)).toString(16).padStart(8, "0")
+  const date = `${year}${pad(month, 2)}${pad(day, 2)}`
+  return RunId.make(`${date}-${pad(hour, 2)}${pad(minute, 2)}${pad(second, 2)}-${pad(millisecond, 3)}-${chance}`)
+})
+
+const metadataRetry = Schedule.upTo(Schedule.exponential("1 second"), { times: 3 })
+
+/** Longest that an engine held back catches up on afterwards; beyond it, time lost is lost. */
+const maxBehindMs = 1000
+
+/** Waits as long as `ticksPerSecond` demands before the next step. */
+const makePacer = (ticksPerSecond: number | undefined) => {
+  if (ticksPerSecond === undefined) return Effect.void
+  const intervalMs = 1000 / ticksPerSecond
+  let dueMs = Number.NEGATIVE_INFINITY
+  return Effect.gen(function* () {
+    const nowMs = yield* Clock.currentTimeMillis
+    dueMs = Math.max(dueMs, nowMs - maxBehindMs)
+    if (dueMs > nowMs) yield* Effect.sleep(Duration.millis(dueMs - nowMs))
+    dueMs += intervalMs
+  })
+}
+
+/**
+ * Makes the engine `name`, stopped, for the simulation, the queue and the storage of its context. Closing the scope stops
+ * it. Fails with `SchemaError` on a bad option.
+ */
+export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
+  const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
+  const simulation = yield* Simulation
+  const queue = yield* TickQueue
+  const storage = yield* Storage.Storage
+  const runId = decoded.runId === undefined ? yield* newRunId : RunId.make(decoded.runId)
+  const pace = makePacer(decoded.ticksPerSecond)
+  const interval = BigInt(decoded.samplingInterval)
+  const pauseTicks = new Set(decoded.pauseTicks.map(BigInt))
+  const maxTicks = decoded.maxTicks === undefined ? undefined : BigInt(decoded.maxTicks)
+  /** A tick that the world has made and the queue has not accepted yet. */
+  let pending: Tick.Tick | undefined
+  let produced = 0
+  let current = yield* simulation.tickNumber
+  let metadataStored = false
+
+  const storeMetadata = Effect.gen(function* () {
+    if (metadataStored) return
+    const metadata = yield* simulation.metadata(runId, BigInt(yield* Clock.currentTimeMillis))
+    const bytes = toBinary(SimulationMetadataSchema, metadata)
+    yield* Effect.retry(Storage.write(storage, StorageKey.metadata(runId), [bytes]), {
+      schedule: metadataRetry,
+      while: (error) => error.isRetryable
+    })
+    metadataStored = true
+    yield* Effect.logInfo("Simulation run begins").pipe(Effect.annotateLogs({ run: runId }))
+  })
+
+  const advance = Effect.gen(function* () {
+    yield* simulation.step
+    current = yield* simulation.tickNumber
+    if (current % interval !== 0n) return
+    pending = Tick.fromMessage(yield* simulation.snapshot(runId, BigInt(yield* Clock.currentTimeMillis)))
+  }).pipe(Effect.uninterruptible)
+
+  /** Offers the pending tick; `false` when the queue has ended. */
+  const handOver = Effect.suspend(() => {
+    if (pending === undefined) return Effect.succeed(true)
+    const accepted = () => {
+      pending = undefined
+      produced++
+    }
+    return Effect.map(queue.offerAll([pending], accepted), (count) => count === 1)
+  })
+
+  const work = Effect.fnUntraced(function* (gate: Service.Gate) {
+    yield* storeMetadata
+    while (yield* handOver) {
+      if (maxTicks !== undefined && current >= maxTicks) return
+      yield* gate.open
+      yield* pace
+      yield* advance
+      if (pauseTicks.has(current)) yield* gate.pause
+    }
+  })
+
+  const metrics = Effect.sync(() => ({ current_tick: Number(current), ticks_produced: produced }))
+  const service = yield* Service.make(name, { work, metrics })
+  const instance: Instance = { ...service, runId, metrics }
+  return instance
 })

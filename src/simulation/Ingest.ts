@@ -1,0 +1,97 @@
+/**
+ * Brings recorded ticks into the queue: delimited `TickData`, plain or compressed with zstd, from any stream of bytes.
+ *
+ * Payloads are not decoded. The source is read at the pace of the queue, so memory stays within the queue's bounds. A
+ * damaged source gives all its good ticks first and then fails, naming the message and its place.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Delimited from "../domain/Delimited.ts"
+import * as RunId from "../domain/RunId.ts"
+import type * as Tick from "../domain/Tick.ts"
+import type { TickQueue } from "../queue/TickQueue.ts"
+import * as Zstd from "./Zstd.ts"
+
+/** A source can't be read to its end. The ticks before the damage are in the queue. */
+export class IngestError extends Schema.TaggedError<IngestError>()("IngestError", {
+  source: Schema.String,
+  /** Ticks of the source that entered the queue. */
+  ticks: Schema.Int,
+  problem: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message() {
+    return `${this.source}: ${this.problem} (${this.ticks} ticks before it were taken in)`
+  }
+}
+
+/** Most ticks of a source whose violation is logged each for itself. */
+const loggedViolations = 10
+
+/** Names ticks that no storage will take: they are dead-lettered later, and only here it is known where they stand. */
+const makeInspector = (source: string) => {
+  let goodRunId: string | undefined
+  let found = 0
+  const violation = (tick: Tick.Tick): string | undefined => {
+    if (tick.tickNumber < 0n) return "its number is negative"
+    if (tick.simulationRunId === goodRunId) return undefined
+    const reason = RunId.violation(tick.simulationRunId)
+    if (reason === undefined) goodRunId = tick.simulationRunId
+    return reason === undefined ? undefined : `its run id ${RunId.quote(tick.simulationRunId)} ${reason}`
+  }
+  return (frame: Delimited.Frame, tick: Tick.Tick) => {
+    const reason = violation(tick)
+    if (reason === undefined || ++found > loggedViolations) return Effect.void
+    return Effect.logWarning("Tick can't be stored and will be dead-lettered").pipe(
+      Effect.annotateLogs({
+        source,
+        message: frame.ordinal,
+        byte: frame.offset,
+        tick: tick.tickNumber.toString(),
+        violation: reason
+      })
+    )
+  }
+}
+
+/**
+ * Offers every tick of `bytes` to `queue`, waiting while it is full. Succeeds with the number of ticks; ends early, and
+ * without a failure, when the queue ends. Fails with `IngestError` on a damaged, cut or empty source.
+ */
+export const ingest = <E extends { readonly message: string }>(
+  queue: TickQueue["Service"],
+  source: string,
+  bytes: Stream.Stream<Uint8Array, E>
+): Effect.Effect<number, IngestError> =>
+  Effect.gen(function* () {
+    const inspect = makeInspector(source)
+    let taken = 0
+    const offer = Effect.fnUntraced(function* (frames: ReadonlyArray<Delimited.Frame>) {
+      const ticks: Array<Tick.Tick> = []
+      let damage: Delimited.DelimitedError | undefined
+      for (const frame of frames) {
+        const tick = Delimited.tick(frame)
+        if (Result.isFailure(tick)) {
+          damage = tick.failure
+          break
+        }
+        ticks.push(tick.success)
+        yield* inspect(frame, tick.success)
+      }
+      const accepted = yield* queue.offerAll(ticks, (count) => (taken += count))
+      if (damage !== undefined) return yield* damage
+      return accepted === ticks.length
+    })
+    yield* Delimited.frames(Zstd.decompressed(bytes)).pipe(
+      Stream.mapArrayEffect((frames) => Effect.map(offer(frames), (open) => [open] as const)),
+      Stream.takeWhile((open) => open),
+      Stream.runDrain,
+      Effect.mapError((cause) => new IngestError({ source, ticks: taken, problem: cause.message, cause }))
+    )
+    if (taken === 0) {
+      return yield* new IngestError({ source, ticks: 0, problem: "holds no ticks" })
+    }
+    return taken
+  })

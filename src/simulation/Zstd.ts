@@ -1,0 +1,50 @@
+/**
+ * Recognises zstd streams by what they hold, not by their name, and decompresses them as they come in.
+ */
+import * as NodeStream from "@effect/platform-node/NodeStream"
+import * as Bytes from "effect/Bytes"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import { createZstdDecompress } from "node:zlib"
+
+/** The stream is compressed, but damaged or cut. */
+export class ZstdError extends Schema.TaggedError<ZstdError>()("ZstdError", { cause: Schema.Defect() }) {
+  override get message() {
+    const problem = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `the zstd compression is damaged or cut (${problem})`
+  }
+}
+
+const magic = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd)
+
+const totalBytes = (chunks: ReadonlyArray<Uint8Array>) => chunks.reduce((total, chunk) => total + chunk.length, 0)
+
+/**
+ * The bytes as they were before compression: decompressed when they begin with the magic number of a zstd frame, as they
+ * are otherwise. Memory stays within a few chunks. Fails with `ZstdError`.
+ */
+export const decompressed = <E, R>(
+  bytes: Stream.Stream<Uint8Array, E, R>
+): Stream.Stream<Uint8Array, E | ZstdError, R> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const enough = (chunks: ReadonlyArray<Uint8Array>) => totalBytes(chunks) < magic.length
+      const collect = Sink.reduceWhile(
+        (): ReadonlyArray<Uint8Array> => [],
+        enough,
+        (chunks, chunk: Uint8Array) => [...chunks, chunk]
+      )
+      const [first, rest] = yield* Stream.peel(bytes, collect)
+      const whole = Stream.concat(Stream.fromIterable(first), rest)
+      const isZstd = Bytes.Equivalence(Bytes.concat(first).subarray(0, magic.length), magic)
+      return isZstd ? decompress(whole) : whole
+    })
+  )
+
+const decompress = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>) =>
+  NodeStream.pipeThroughDuplex(bytes, {
+    evaluate: () => createZstdDecompress(),
+    onError: (cause) => new ZstdError({ cause })
+  })
