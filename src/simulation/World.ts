@@ -23,22 +23,27 @@ const maxCells = 1_048_576
 const maxOrganisms = 10_000
 const minCellsPerOrganism = 8
 
-const between = (minimum: number, maximum: number) =>
-  Schema.Int.check(
-    Schema.isBetween({ minimum, maximum }, { message: `must be a whole number from ${minimum} to ${maximum}` })
+const between = (minimum: number, maximum: number) => {
+  const message = `must be a whole number from ${minimum} to ${maximum}`
+  return Schema.Number.annotate({ message }).check(
+    Schema.makeFilter((value) =>
+      Number.isSafeInteger(value) && value >= minimum && value <= maximum ? undefined : message
+    )
   )
+}
 
 const cellsOf = (shape: ReadonlyArray<number>) => shape.reduce((product, extent) => product * extent, 1)
+
+const shapeMessage = `must be 1 to ${maxDimensions} whole numbers from ${minExtent} to ${maxExtent} whose product, the number of cells, is at most ${maxCells}`
 
 /** Settings of a world. The more organisms, the more energy comes in: life is as dense as it was at the beginning. */
 export const Options = Schema.Struct({
   /** Cells along each axis: 1 to 4 whole numbers from 4 to 1024, at most 1,048,576 cells in all. Default [48, 48]. */
   shape: Schema.Array(between(minExtent, maxExtent))
+    .annotate({ message: shapeMessage })
     .check(
       Schema.makeFilter((shape) =>
-        shape.length >= 1 && shape.length <= maxDimensions && cellsOf(shape) <= maxCells
-          ? undefined
-          : `must be 1 to ${maxDimensions} whole numbers whose product, the number of cells, is at most ${maxCells}`
+        shape.length >= 1 && shape.length <= maxDimensions && cellsOf(shape) <= maxCells ? undefined : shapeMessage
       )
     )
     .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed([48, 48]))),

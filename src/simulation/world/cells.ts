@@ -12,6 +12,8 @@ export class Cells {
   readonly type: Uint8Array
   readonly value: Int32Array
   readonly owner: Int32Array
+  /** One bit for each cell, set where there is a molecule or an owner; 32 cells to a word, the lowest bit first. */
+  readonly occupied: Uint32Array
   /** Number of cells that hold energy. */
   energyCells = 0
 
@@ -19,6 +21,7 @@ export class Cells {
     this.type = new Uint8Array(size)
     this.value = new Int32Array(size)
     this.owner = new Int32Array(size)
+    this.occupied = new Uint32Array(Math.ceil(size / 32))
   }
 
   set(cell: number, type: number, value: number, owner: number): void {
@@ -27,6 +30,14 @@ export class Cells {
     this.type[cell] = type
     this.value[cell] = value
     this.owner[cell] = owner
+    const bit = 1 << (cell & 31)
+    const word = this.occupied[cell >>> 5] ?? 0
+    this.occupied[cell >>> 5] = (type | value | owner) === 0 ? word & ~bit : word | bit
+  }
+
+  /** Gives `cell` to `owner`, with the molecule in it. */
+  give(cell: number, owner: number): void {
+    this.set(cell, this.type[cell] ?? 0, this.value[cell] ?? 0, owner)
   }
 
   clear(cell: number): void {
@@ -35,7 +46,7 @@ export class Cells {
 
   /** Whether there is no molecule in `cell` and nobody owns it. */
   isFree(cell: number): boolean {
-    return this.type[cell] === 0 && this.value[cell] === 0 && this.owner[cell] === nobody
+    return ((this.occupied[cell >>> 5] ?? 0) & (1 << (cell & 31))) === 0
   }
 
   /** The energy that lies in `cell`. */

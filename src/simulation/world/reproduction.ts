@@ -130,7 +130,7 @@ export const divide = (world: WorldState, self: Organism): string | undefined =>
   const energy = self.energy >> 1
   self.energy -= energy
   const child = bear(world, { ...room, body, energy, parentId: self.id })
-  for (const cell of body) world.cells.owner[cell] = child.id
+  for (const cell of body) world.cells.give(cell, child.id)
   releaseNursery(world, self)
   self.registers[Copying.target] = 0
   return undefined

@@ -94,6 +94,7 @@ const restoreMolecule = (world: WorldState, state: CellState): Restored<void> =>
 const moleculeProblem = ({ cells, organismById }: WorldState, state: CellState, cell: number): string | undefined => {
   const { moleculeType, moleculeValue, ownerId } = state
   if (!cells.isFree(cell)) return "is there twice"
+  if (moleculeType === Molecule.code && moleculeValue === 0 && ownerId === nobody) return "is listed and empty"
   if (moleculeType < 0 || moleculeType >= moleculeTypes) return `has the unknown molecule type ${moleculeType}`
   if (ownerId !== nobody && !organismById.has(ownerId)) return `belongs to organism ${ownerId}, which doesn't live`
   if (moleculeType === Molecule.energy && (ownerId !== nobody || moleculeValue < 1)) return "can't hold such energy"

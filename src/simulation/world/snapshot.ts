@@ -37,6 +37,7 @@ const registerValue = (value: Value): RegisterValue => ({
 export class Photographer {
   private readonly world: WorldState
   private readonly cellStates: Array<CellState | undefined>
+  private kept = 0
 
   constructor(world: WorldState) {
     this.world = world
@@ -61,29 +62,40 @@ export class Photographer {
   }
 
   private cells(): Array<CellState> {
-    const { type, value, owner } = this.world.cells
+    const { occupied } = this.world.cells
     const found: Array<CellState> = []
-    for (let cell = 0; cell < type.length; cell++) {
-      const moleculeType = type[cell] ?? 0
-      const moleculeValue = value[cell] ?? 0
-      const ownerId = owner[cell] ?? 0
-      let state = this.cellStates[cell]
-      if ((moleculeType | moleculeValue | ownerId) === 0) {
-        if (state !== undefined) this.cellStates[cell] = undefined
-        continue
+    for (let word = 0; word < occupied.length; word++) {
+      let bits = occupied[word] ?? 0
+      while (bits !== 0) {
+        found.push(this.cellState(word * 32 + 31 - Math.clz32(bits & -bits)))
+        bits &= bits - 1
       }
-      if (
-        state === undefined ||
-        state.ownerId !== ownerId ||
-        state.moleculeValue !== moleculeValue ||
-        state.moleculeType !== moleculeType
-      ) {
-        state = this.cell(cell, moleculeType, moleculeValue, ownerId)
-        this.cellStates[cell] = state
-      }
-      found.push(state)
     }
+    this.forgetSome(found.length)
     return found
+  }
+
+  /** The message of `cell`: the one of the last snapshot if the cell is still the same. */
+  private cellState(cell: number): CellState {
+    const { type, value, owner } = this.world.cells
+    const known = this.cellStates[cell]
+    const isSame =
+      known !== undefined &&
+      known.ownerId === owner[cell] &&
+      known.moleculeValue === value[cell] &&
+      known.moleculeType === type[cell]
+    if (isSame) return known
+    const state = this.cell(cell, type[cell] ?? 0, value[cell] ?? 0, owner[cell] ?? 0)
+    this.cellStates[cell] = state
+    this.kept++
+    return state
+  }
+
+  /** Messages of cells that are long empty would pile up: starts anew when there are many more than are needed. */
+  private forgetSome(needed: number): void {
+    if (this.kept < 4 * needed + 4096) return
+    this.cellStates.fill(undefined)
+    this.kept = 0
   }
 
   private cell(cell: number, moleculeType: number, moleculeValue: number, ownerId: number): CellState {

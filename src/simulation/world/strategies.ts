@@ -40,7 +40,7 @@ export class Solar implements Strategy {
   private time = 0
 
   constructor(organisms: number) {
-    this.config = { dayTicks: 480, dropsPerTickAtNoon: organisms * 0.026, dropValue: 60, maxEnergyCells: organisms * 5 }
+    this.config = { dayTicks: 480, dropsPerTickAtNoon: organisms * 0.026, dropValue: 60, maxEnergyCells: organisms * 4 }
   }
 
   run(world: WorldState): void {
@@ -125,7 +125,7 @@ export class Decay implements Strategy {
   private cursor = 0
 
   constructor() {
-    this.config = { sweepTicks: 128, carrionValue: 16, carrionEvery: 4, energyLoss: 5 }
+    this.config = { sweepTicks: 64, carrionValue: 20, carrionEvery: 5, energyLoss: 3 }
   }
 
   run(world: WorldState): void {
@@ -161,7 +161,7 @@ export class Decay implements Strategy {
       if (found++ % this.config.carrionEvery === 0) {
         cells.set(cell, Molecule.energy, this.config.carrionValue, nobody)
         this.released += this.config.carrionValue
-      } else cells.owner[cell] = nobody
+      } else cells.give(cell, nobody)
     }
   }
 
@@ -196,6 +196,7 @@ export class Panspermia implements Strategy {
 
   run(world: WorldState): void {
     if (this.rest > 0) this.rest--
+    if (world.isFull) return
     if (world.livingOrganisms === 0) this.force(world)
     else if (world.livingOrganisms < this.config.minOrganisms && this.rest === 0) {
       this.rest = this.config.restTicks
