@@ -1,0 +1,121 @@
+/**
+ * The whole pipeline as one layer, for an app that makes its own ticks: offer them to `TickQueue`, and each is stored,
+ * dead-lettered or named as a duplicate.
+ *
+ * Closing the layer's scope ends it in good order: the queue ends, the services settle what is in it, and only what is
+ * left after `shutdownTimeout` is given up, with its count at ERROR.
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
+import { DeadLetterQueue } from "./deadletter/DeadLetterQueue.ts"
+import * as FileDeadLetterQueue from "./deadletter/FileDeadLetterQueue.ts"
+import * as OptionSchema from "./domain/OptionSchema.ts"
+import * as IdempotencyTracker from "./idempotency/IdempotencyTracker.ts"
+import * as PersistenceService from "./persistence/PersistenceService.ts"
+import * as Balance from "./pipeline/Balance.ts"
+import * as TickQueue from "./queue/TickQueue.ts"
+import * as FileStorage from "./storage/FileStorage.ts"
+import { Storage } from "./storage/Storage.ts"
+import type { StorageError } from "./storage/StorageError.ts"
+
+/** Settings of a pipeline. */
+export const Options = Schema.Struct({
+  /** Folder of the runs; dead letters lie in its subfolder `.dead-letters`. Default "./data". */
+  directory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data"))),
+  /** Persistence services that compete for the queue. Default 2. */
+  instances: OptionSchema.wholeNumber(1, 2),
+  /** Time to settle what is in the queue when the scope closes. Default "20 seconds". */
+  shutdownTimeout: OptionSchema.duration(Duration.seconds(20))
+})
+
+/** Settings of the parts, each with its own defaults. */
+export interface PartOptions {
+  readonly queue?: typeof TickQueue.Options.Encoded
+  readonly persistence?: typeof PersistenceService.Options.Encoded
+  readonly idempotency?: typeof IdempotencyTracker.Options.Encoded
+}
+
+export class Pipeline extends Context.Service<
+  Pipeline,
+  {
+    /** What has become of every tick so far. */
+    readonly balance: Effect.Effect<Balance.Balance>
+
+    /**
+     * Ends the queue and waits until everything in it is settled; succeeds with the balance then. Interrupted, the queue
+     * has ended all the same.
+     */
+    readonly drain: Effect.Effect<Balance.Balance>
+  }
+>()("tickvault/Pipeline") {}
+
+/** A pipeline over a queue, a storage, a tracker and a dead-letter queue of your choice, with `names` for its services. */
+export const layerServices = (
+  names: ReadonlyArray<string>,
+  shutdownTimeout: Duration.Duration,
+  options: typeof PersistenceService.Options.Encoded = {}
+): Layer.Layer<
+  Pipeline | PersistenceService.PersistenceService,
+  Schema.SchemaError,
+  TickQueue.TickQueue | Storage | IdempotencyTracker.IdempotencyTracker | DeadLetterQueue
+> =>
+  Layer.effect(
+    Pipeline,
+    Effect.gen(function* () {
+      const queue = yield* TickQueue.TickQueue
+      const { instances } = yield* PersistenceService.PersistenceService
+      const balance = Balance.of([queue], instances.values())
+      const drain = Effect.gen(function* () {
+        yield* queue.end
+        for (const service of instances.values()) {
+          yield* service.resume
+          yield* service.await
+        }
+        return yield* balance
+      })
+      yield* Effect.addFinalizer(() =>
+        Effect.gen(function* () {
+          yield* Effect.timeoutOption(drain, shutdownTimeout)
+          const left = yield* balance
+          if (Balance.isSettled(left)) return
+          yield* Effect.logError("Pipeline ends with ticks that are not settled").pipe(Effect.annotateLogs({ ...left }))
+        })
+      )
+      return Pipeline.of({ balance, drain })
+    })
+  ).pipe(Layer.provideMerge(PersistenceService.layer(options, names)))
+
+/**
+ * The durable pipeline: files, a folder of dead letters, de-duplication in memory. Fails when an option is bad or a
+ * folder can't be used.
+ */
+export const layer = (
+  options: typeof Options.Encoded & PartOptions = {}
+): Layer.Layer<
+  Pipeline | PersistenceService.PersistenceService | TickQueue.TickQueue | Storage | DeadLetterQueue,
+  Schema.SchemaError | StorageError,
+  FileSystem.FileSystem | Path.Path
+> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { idempotency, persistence, queue, ...own } = options
+      const { directory, instances, shutdownTimeout } = yield* Schema.decodeEffect(Options)(own)
+      const path = yield* Path.Path
+      const names = Array.from({ length: instances }, (_, index) => `persistence-${index + 1}`)
+      return layerServices(names, shutdownTimeout, persistence).pipe(
+        Layer.provideMerge(
+          Layer.mergeAll(
+            TickQueue.layer("raw-tick-data", queue),
+            FileStorage.layer({ rootDirectory: directory }),
+            FileDeadLetterQueue.layer({ directory: path.join(directory, ".dead-letters") }),
+            IdempotencyTracker.layerMemory(idempotency)
+          )
+        )
+      )
+    })
+  )

@@ -1,0 +1,54 @@
+/**
+ * The account of a pipeline: what it has received and what has become of every tick.
+ */
+import type * as PersistenceService from "../persistence/PersistenceService.ts"
+import type * as TickQueue from "../queue/TickQueue.ts"
+import * as Effect from "effect/Effect"
+
+/** At all times `received = written + duplicate + deadLettered + returned + lost + inFlight`, in ticks. */
+export interface Balance {
+  /** Accepted by the queues. */
+  readonly received: number
+  readonly written: number
+  readonly duplicate: number
+  readonly deadLettered: number
+  /** Given back to a queue and not taken again. */
+  readonly returned: number
+  readonly lost: number
+  /** Waiting in a queue or in the hands of a service. */
+  readonly inFlight: number
+  /** Files written. */
+  readonly batches: number
+  /** Bytes of the files written. */
+  readonly storedBytes: number
+}
+
+/** The balance of `queues` and the services that persist what is in them. */
+export const of = Effect.fnUntraced(function* (
+  queues: Iterable<TickQueue.TickQueue["Service"]>,
+  services: Iterable<PersistenceService.Instance>
+) {
+  const total = { received: 0, written: 0, duplicate: 0, deadLettered: 0, returned: 0, lost: 0, inFlight: 0 }
+  for (const queue of queues) {
+    const account = yield* queue.account
+    total.received += account.accepted
+    total.written += account.stored
+    total.duplicate += account.duplicate
+    total.deadLettered += account.deadLettered
+    total.returned += account.returned
+    total.lost += account.lost
+    total.inFlight += account.waiting + account.inHand
+  }
+  let batches = 0
+  let storedBytes = 0
+  for (const service of services) {
+    const metrics = yield* service.metrics
+    batches += metrics.batches_written
+    storedBytes += metrics.bytes_written
+  }
+  const balance: Balance = { ...total, batches, storedBytes }
+  return balance
+})
+
+/** Whether every tick is settled: none in flight, returned or lost. */
+export const isSettled = ({ inFlight, lost, returned }: Balance): boolean => inFlight + lost + returned === 0
