@@ -32,16 +32,36 @@ const components = (document: Document): ReadonlyArray<Draft<Kind>> => [...docum
 
 const shutdownVariable = `${prefix}SHUTDOWN_TIMEOUT`
 
-const targetsOf = (document: Document): ReadonlyMap<string, Target> =>
-  new Map(
-    components(document).flatMap((draft) => {
-      const isList = (option: string) => draft.kind.forms.get(option)?._tag === "list"
-      return [...draft.kind.forms.keys(), ...draft.kind.aliases.keys()].map((option): [string, Target] => [
-        `${prefix}${constantCase(draft.name)}_${constantCase(option)}`,
-        { draft, option, isList: isList(option) }
-      ])
-    })
-  )
+const targetsOf = (document: Document): ReadonlyMap<string, ReadonlyArray<Target>> => {
+  const targets = new Map<string, Array<Target>>()
+  for (const draft of components(document)) {
+    for (const option of [...draft.kind.forms.keys(), ...draft.kind.aliases.keys()]) {
+      const name = `${prefix}${constantCase(draft.name)}_${constantCase(option)}`
+      const target = { draft, option, isList: draft.kind.forms.get(option)?._tag === "list" }
+      targets.set(name, [...(targets.get(name) ?? []), target])
+    }
+  }
+  return targets
+}
+
+const pathOf = ({ draft, option }: Target): string => `${draft.path}.options.${option}`
+
+/** What is wrong with the variable, in words; `undefined` when it can be set. */
+const violation = (targets: ReadonlyMap<string, ReadonlyArray<Target>>, name: string) => {
+  const [target, other] = targets.get(name) ?? []
+  if (target === undefined) {
+    const settable = [...targets].filter(([, [first]]) => first?.isList === false).map(([known]) => known)
+    const near = nearest(name, [...settable, shutdownVariable, ...otherVariables])
+    const hint = near === undefined ? `it is ${prefix}<COMPONENT>_<OPTION>` : `did you mean ${near}?`
+    return `names no option of this configuration: ${hint}`
+  }
+  if (other !== undefined) return `can mean ${pathOf(target)} and ${pathOf(other)}: rename one of the two components`
+  return target.isList ? "is a list: set it in the configuration file" : undefined
+}
+
+/** Of a component that couldn't be read, the options aren't known either. */
+const isOfUnreadable = (document: Document, name: string): boolean =>
+  [...document.unreadable].some((each) => name.startsWith(`${prefix}${constantCase(each)}_`))
 
 /**
  * The document with the variables of the environment over it. An empty variable counts as not set. Only variables with
@@ -49,24 +69,20 @@ const targetsOf = (document: Document): ReadonlyMap<string, Target> =>
  */
 export const environment = (document: Document, env: Readonly<Record<string, string>>, report: Report): Document => {
   const targets = targetsOf(document)
-  const names = [...[...targets].filter(([, target]) => !target.isList).map(([name]) => name), shutdownVariable]
   let shutdownTimeout = document.shutdownTimeout
   for (const [name, value] of Object.entries(env).sort(([left], [right]) => Str.Order(left, right))) {
     if (!name.startsWith(prefix) || value === "" || otherVariables.has(name)) continue
     const source = `environment ${name}`
-    const target = targets.get(name)
-    if (name === shutdownVariable) shutdownTimeout = { value, source, path: "pipeline.shutdownTimeout" }
-    else if (target === undefined) {
-      // Of a component that couldn't be read, the options aren't known either.
-      if ([...document.unreadable].some((each) => name.startsWith(`${prefix}${constantCase(each)}_`))) continue
-      const near = nearest(name, [...names, ...otherVariables])
-      const hint = near === undefined ? `it is ${prefix}<COMPONENT>_<OPTION>` : `did you mean ${near}?`
-      report({ path: name, found: "", message: `names no option of this configuration: ${hint}`, source })
-    } else if (target.isList) {
-      report({ path: name, found: describe(value), message: "is a list: set it in the configuration file", source })
-    } else {
-      const path = `${target.draft.path}.options.${target.option}`
-      setOption(target.draft, target.option, { value, source, path }, report)
+    if (name === shutdownVariable) {
+      shutdownTimeout = { value, source, path: "pipeline.shutdownTimeout" }
+      continue
+    }
+    const [target] = targets.get(name) ?? []
+    const message = violation(targets, name)
+    if (target !== undefined && message === undefined) {
+      setOption(target.draft, target.option, { value, source, path: pathOf(target) }, report)
+    } else if (message !== undefined && !isOfUnreadable(document, name)) {
+      report({ path: name, found: describe(value), message, source })
     }
   }
   return { ...document, shutdownTimeout }
