@@ -47,6 +47,8 @@ export interface Resolved {
 export interface Sources {
   /** The content of a configuration file, as `ConfigFile.read` gives it. Absent: the embedded pipeline. */
   readonly file?: { readonly name: string; readonly value: unknown } | undefined
+  /** What the pipeline without a file consists of. Absent: a simulation and two persistence services. */
+  readonly embedded?: Defaults.Embedded | undefined
   /** Environment variables, as `environment` finds them. Only those that begin with `TICKVAULT_` are looked at. */
   readonly env: Readonly<Record<string, string>>
   readonly overrides: ReadonlyArray<Layers.Override>
@@ -57,7 +59,7 @@ export const resolve = (sources: Sources): Result.Result<Resolved, ConfigError> 
   const problems: Array<Problem> = []
   const report = (problem: Problem) => void problems.push(problem)
   const source = sources.file === undefined ? "default" : `file ${sources.file.name}`
-  const value = sources.file === undefined ? Defaults.document : sources.file.value
+  const value = sources.file === undefined ? Defaults.document(sources.embedded ?? Defaults.run) : sources.file.value
 
   const document = Layers.environment(Document.read(value, source, report), sources.env, report)
   Layers.overrides(document, sources.overrides, report)

@@ -31,14 +31,17 @@ export class IngestError extends Schema.TaggedError<IngestError>()("IngestError"
 const loggedViolations = 10
 
 /** Names ticks that no storage will take: they are dead-lettered later, and only here it is known where they stand. */
-const makeInspector = (source: string) => {
+const makeInspector = (source: string, onRun: (runId: RunId.RunId) => void) => {
   let goodRunId: string | undefined
   let found = 0
   const violation = (tick: Tick.Tick): string | undefined => {
     if (tick.tickNumber < 0n) return "its number is negative"
     if (tick.simulationRunId === goodRunId) return undefined
     const reason = RunId.violation(tick.simulationRunId)
-    if (reason === undefined) goodRunId = tick.simulationRunId
+    if (RunId.is(tick.simulationRunId)) {
+      goodRunId = tick.simulationRunId
+      onRun(tick.simulationRunId)
+    }
     return reason === undefined ? undefined : `its run id ${RunId.quote(tick.simulationRunId)} ${reason}`
   }
   return (frame: Delimited.Frame, tick: Tick.Tick) => {
@@ -58,15 +61,16 @@ const makeInspector = (source: string) => {
 
 /**
  * Offers every tick of `bytes` to `queue`, waiting while it is full. Succeeds with the number of ticks; ends early, and
- * without a failure, when the queue ends. Fails with `IngestError` on a damaged, cut or empty source.
+ * without a failure, when the queue ends. `onRun` is told the run id whenever it changes. Fails with `IngestError` on a damaged, cut or empty source.
  */
 export const ingest = <E extends { readonly message: string }>(
   queue: TickQueue["Service"],
   source: string,
-  bytes: Stream.Stream<Uint8Array, E>
+  bytes: Stream.Stream<Uint8Array, E>,
+  onRun: (runId: RunId.RunId) => void = () => undefined
 ): Effect.Effect<number, IngestError> =>
   Effect.gen(function* () {
-    const inspect = makeInspector(source)
+    const inspect = makeInspector(source, onRun)
     let taken = 0
     const offer = Effect.fnUntraced(function* (frames: ReadonlyArray<Delimited.Frame>) {
       const ticks: Array<Tick.Tick> = []

@@ -1,0 +1,50 @@
+/**
+ * The command line: one command a file, run as the main fiber of the process.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Runtime from "effect/Runtime"
+import { CliError, Command } from "effect/cli"
+import { createRequire } from "node:module"
+import * as ConfigCommand from "./ConfigCommand.ts"
+import { ExitCode, ExitStatus } from "./ExitStatus.ts"
+import * as IngestCommand from "./IngestCommand.ts"
+import * as RunCommand from "./RunCommand.ts"
+
+// Two folders up from here lies the package, in a checkout (src/cli) and as it is published (dist/cli).
+const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
+
+const make = (status: ExitStatus) =>
+  Command.make("tickvault").pipe(
+    Command.withDescription("Stores the ticks of simulations durably and accounts for every one of them."),
+    Command.withSubcommands([RunCommand.make(status), IngestCommand.make(status), ConfigCommand.config])
+  )
+
+/** One line for a failure that has a message of its own, all there is to say for a fault. */
+const describe = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  return Cause.hasDies(cause) || !(error instanceof Error) || error.message === "" ? Cause.pretty(cause) : error.message
+}
+
+const report = (cause: Cause.Cause<unknown>) =>
+  Effect.sync(() => {
+    if (Cause.hasInterruptsOnly(cause) || CliError.isCliError(Cause.squash(cause))) return
+    process.stderr.write(`tickvault: ${describe(cause)}\n`)
+  })
+
+/** Runs the command that the arguments of the process name and ends the process with its exit code. */
+export const main = (): void => {
+  const status = new ExitStatus()
+  const teardown: Runtime.Teardown = (exit, onExit) => {
+    const interrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+    onExit(status.code ?? (Exit.isSuccess(exit) ? ExitCode.settled : interrupted ? 130 : ExitCode.failed))
+  }
+  Command.run(make(status), { version }).pipe(
+    Effect.tapCause(report),
+    Effect.provide(NodeServices.layer),
+    NodeRuntime.runMain({ disableErrorReporting: true, teardown })
+  )
+}

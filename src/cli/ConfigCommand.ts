@@ -1,0 +1,44 @@
+/**
+ * `tickvault config`: is a configuration good, and where does each of its values come from?
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { Argument, Command } from "effect/cli"
+import * as PipelineConfig from "../pipeline/PipelineConfig.ts"
+import * as options from "./options.ts"
+import * as Session from "./Session.ts"
+
+const embedded = { engine: true, instances: 2 }
+
+const none = {
+  config: Option.none(),
+  data: Option.none(),
+  instances: Option.none(),
+  ticks: Option.none(),
+  seed: Option.none(),
+  maxBatchSize: Option.none(),
+  batchTimeoutSeconds: Option.none(),
+  maxRetries: Option.none(),
+  retryBackoffMs: Option.none(),
+  mixedRuns: Option.none()
+}
+
+const check = Command.make("check", { file: Argument.String("file") }, ({ file }) =>
+  Effect.gen(function* () {
+    const resolved = yield* options.resolve({ ...none, config: Option.some(file) }, embedded)
+    yield* Session.print(PipelineConfig.check(resolved))
+  })
+).pipe(Command.withDescription("Check a configuration file; every problem is named with its path. Exit code 1 if any."))
+
+const { json: _json, logFormat: _logFormat, ...configuring } = options.shared
+
+const show = Command.make("show", { ...configuring, ticks: options.ticks, seed: options.seed }, (flags) =>
+  Effect.gen(function* () {
+    yield* Session.print(PipelineConfig.show(yield* options.resolve(flags, embedded)))
+  })
+).pipe(Command.withDescription("Show the resolved configuration: each value and where it came from."))
+
+export const config = Command.make("config").pipe(
+  Command.withDescription("Check or show configuration"),
+  Command.withSubcommands([check, show])
+)

@@ -1,0 +1,110 @@
+/**
+ * `tickvault ingest`: recorded ticks from files or standard input, stored.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import type { PlatformError } from "effect/PlatformError"
+import * as Schema from "effect/Schema"
+import * as Stdio from "effect/Stdio"
+import type * as Stream from "effect/Stream"
+import { Argument, Command } from "effect/cli"
+import * as Ingest from "../simulation/Ingest.ts"
+import type { ExitStatus } from "./ExitStatus.ts"
+import * as Logging from "./Logging.ts"
+import * as options from "./options.ts"
+import * as Session from "./Session.ts"
+
+/** A file to ingest can't be read, or the configuration has nowhere to put its ticks. Nothing has been started. */
+export class CannotIngest extends Schema.TaggedError<CannotIngest>()("CannotIngest", { problem: Schema.String }) {
+  override get message() {
+    return this.problem
+  }
+}
+
+interface Source {
+  readonly name: string
+  readonly bytes: Stream.Stream<Uint8Array, PlatformError>
+}
+
+const readChunkBytes = 256 * 1024
+
+const open = Effect.fnUntraced(function* (name: string) {
+  if (name === "-") {
+    const stdio = yield* Stdio.Stdio
+    const stdin: Source = { name: "standard input", bytes: stdio.stdin }
+    return stdin
+  }
+  const fs = yield* FileSystem.FileSystem
+  const cannot = (error: PlatformError) => new CannotIngest({ problem: `${name} can't be read: ${error.message}` })
+  const { type } = yield* Effect.mapError(fs.stat(name), cannot)
+  if (type === "Directory") return yield* new CannotIngest({ problem: `${name} is a folder: name the files in it` })
+  yield* Effect.mapError(fs.access(name, { readable: true }), cannot)
+  const file: Source = { name, bytes: fs.stream(name, { chunkSize: readChunkBytes }) }
+  return file
+})
+
+/** The queue that the persistence services take from. */
+const queueOf = (manager: Parameters<Session.Producer>[0]) => {
+  const [queue] = manager.queues.values()
+  return queue === undefined
+    ? Effect.die(new Error("a pipeline without a queue was not refused"))
+    : Effect.succeed(queue)
+}
+
+/** Takes in one source after the other; a damaged one ends it, so that what follows is not taken for its continuation. */
+const sources =
+  (all: ReadonlyArray<Source>): Session.Producer =>
+  (manager, report) =>
+    Effect.gen(function* () {
+      const queue = yield* queueOf(manager)
+      for (const [index, source] of all.entries()) {
+        const error = yield* Ingest.ingest(queue, source.name, source.bytes, (runId) => report.runIds.add(runId)).pipe(
+          Effect.as(undefined),
+          Effect.catch((failure) => Effect.succeed(failure))
+        )
+        if (error === undefined) continue
+        report.problems.push(error.message)
+        yield* Effect.logError("Ingest stopped").pipe(Effect.annotateLogs({ error: error.message }))
+        const rest = all.slice(index + 1).map(({ name }) => name)
+        if (rest.length > 0) report.problems.push(`not read any more: ${rest.join(", ")}`)
+        return
+      }
+    })
+
+export const make = (status: ExitStatus) =>
+  Command.make(
+    "ingest",
+    {
+      ...options.shared,
+      files: Argument.String("file").pipe(
+        Argument.withDescription('files of delimited TickData, plain or zstd; "-" is standard input'),
+        Argument.variadic({ min: 1 })
+      )
+    },
+    (flags) =>
+      Effect.gen(function* () {
+        const all = yield* Effect.forEach(flags.files, open)
+        const { config } = yield* options.resolve(
+          { ...flags, ticks: Option.none(), seed: Option.none() },
+          { engine: false, instances: 1 }
+        )
+        const queues = Object.values(config.resources).filter(({ _tag }) => _tag === "TickQueue")
+        if (queues.length !== 1) {
+          const problem = `the configuration has ${queues.length} queues; ingest needs exactly one`
+          return yield* new CannotIngest({ problem })
+        }
+        const persistence = Object.entries(config.services).filter(([, { _tag }]) => _tag === "PersistenceService")
+        const startupSequence = config.startupSequence.filter((name) => persistence.some(([one]) => one === name))
+        if (startupSequence.length === 0) {
+          return yield* new CannotIngest({ problem: "the configuration starts no PersistenceService" })
+        }
+        const withoutEngines = { ...config, services: Object.fromEntries(persistence), startupSequence }
+        yield* Session.run(withoutEngines, sources(all), { json: flags.json, status })
+      }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
+  ).pipe(
+    Command.withDescription(
+      "Store recorded ticks: delimited TickData, plain or zstd, from files or standard input. Exit codes: 0 all " +
+        "settled, 1 wrong input (its good ticks are settled), 2 something was dead-lettered, 3 something was lost."
+    )
+  )

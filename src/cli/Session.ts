@@ -1,0 +1,111 @@
+/**
+ * One pipeline from start to summary, as `run` and `ingest` have it.
+ *
+ * However it ends (the work is done, a signal, no service left), the same follows: the producers stop, the queues end,
+ * the services settle what is in them, and the account is printed. A second signal, or the configuration's
+ * `shutdownTimeout` passing, ends the process at once, with the count of what was left.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as Balance from "../pipeline/Balance.ts"
+import type { PipelineConfig } from "../pipeline/PipelineConfig.ts"
+import * as ServiceManager from "../pipeline/ServiceManager.ts"
+import type { ExitStatus } from "./ExitStatus.ts"
+import * as Progress from "./Progress.ts"
+import * as Signals from "./Signals.ts"
+import * as Summary from "./Summary.ts"
+
+type Manager = ServiceManager.ServiceManager["Service"]
+
+/** What a producer reports while it works. */
+export interface Report {
+  readonly runIds: Set<string>
+  readonly problems: Array<string>
+}
+
+/** Brings ticks into the queues of the manager. Completes when there are no more; puts what went wrong into the report. */
+export type Producer = (manager: Manager, report: Report) => Effect.Effect<void>
+
+/** Writes `text` to standard output. A reader that has gone away is no failure. */
+export const print = Effect.fnUntraced(function* (text: string) {
+  const stdio = yield* Stdio.Stdio
+  yield* Stream.make(`${text}\n`).pipe(Stream.run(stdio.stdout({ endOnDone: false })), Effect.ignore({ log: "Debug" }))
+})
+
+/** Completes when no persistence service is at work any more. */
+const allEnded = (manager: Manager) =>
+  Effect.forEach(manager.persistence.values(), (service) => service.await, { concurrency: "unbounded", discard: true })
+
+const failedServices = Effect.fnUntraced(function* (manager: Manager, report: Report) {
+  for (const { error, name, state } of yield* manager.serviceStatus) {
+    if (state === "ERROR") report.problems.push(`service ${name} failed: ${error?.split("\n")[0]}`)
+  }
+})
+
+/** Ends the pipeline; `false` when time ran out or a second signal came. */
+const shutdown = (manager: Manager, config: PipelineConfig, secondSignal: Effect.Effect<void>) =>
+  Effect.raceFirst(Effect.as(manager.shutdown, true), Effect.as(secondSignal, false)).pipe(
+    Effect.timeoutOption(config.shutdownTimeout),
+    Effect.map(Option.getOrElse(() => false))
+  )
+
+const summarize = Effect.fnUntraced(function* (
+  manager: Manager,
+  report: Report,
+  startedMs: number,
+  endedAtOnce: boolean
+) {
+  const summary: Summary.Summary = {
+    runIds: [...report.runIds],
+    locations: [...manager.storages.values()].map(({ location }) => location),
+    deadLetterLocations: [...manager.deadLetterQueues.values()].map(({ location }) => location),
+    balance: yield* Balance.of(manager.queues.values(), manager.persistence.values()),
+    seconds: ((yield* Clock.currentTimeMillis) - startedMs) / 1000,
+    problems: report.problems,
+    endedAtOnce
+  }
+  return summary
+})
+
+/** Runs the pipeline of `config` on what `producer` makes. Fails when it can't be built. */
+export const run = (
+  config: PipelineConfig,
+  producer: Producer,
+  options: { readonly json: boolean; readonly status: ExitStatus }
+) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const secondSignal = yield* Signals.second
+      const manager = yield* ServiceManager.make(config)
+      const report: Report = { runIds: new Set(), problems: [] }
+      const startedMs = yield* Clock.currentTimeMillis
+      const waiting = Effect.map(
+        Effect.forEach(manager.queues.values(), (queue) => queue.account),
+        (accounts) => accounts.reduce((total, account) => total + account.waiting, 0)
+      )
+      const progress = yield* Effect.forkScoped(
+        Progress.show(Balance.of(manager.queues.values(), manager.persistence.values()), waiting)
+      )
+      const end = Effect.gen(function* () {
+        const inGoodOrder = yield* shutdown(manager, config, secondSignal)
+        yield* Fiber.interrupt(progress)
+        yield* failedServices(manager, report)
+        const summary = yield* summarize(manager, report, startedMs, !inGoodOrder)
+        options.status.code = Summary.exitCode(summary)
+        yield* print(options.json ? Summary.json(summary) : Summary.text(summary))
+        // What is still at work may never end: the process is the only thing that can.
+        if (!inGoodOrder) yield* Effect.sync(() => process.exit(options.status.code))
+      })
+      const work = Effect.andThen(manager.startAll, Effect.raceFirst(producer(manager, report), allEnded(manager)))
+      yield* Effect.onExit(work, (exit) =>
+        Exit.isFailure(exit) && Exit.hasInterrupts(exit)
+          ? Effect.andThen(Effect.logInfo("Signal received, ending in good order"), end)
+          : end
+      )
+    })
+  )

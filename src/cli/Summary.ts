@@ -1,0 +1,113 @@
+/**
+ * What a run has come to: in words for people, as one line of JSON for programs.
+ */
+import * as Schema from "effect/Schema"
+import { type Balance, isSettled } from "../pipeline/Balance.ts"
+import { ExitCode } from "./ExitStatus.ts"
+import * as Format from "./Format.ts"
+
+export interface Summary {
+  readonly runIds: ReadonlyArray<string>
+  /** Folders of the storages. */
+  readonly locations: ReadonlyArray<string>
+  /** Where dead letters lie. */
+  readonly deadLetterLocations: ReadonlyArray<string>
+  readonly balance: Balance
+  readonly seconds: number
+  /** What was wrong with the input or the start, in words. */
+  readonly problems: ReadonlyArray<string>
+  /** Whether time ran out or a second signal came before everything was settled. */
+  readonly endedAtOnce: boolean
+}
+
+/** The exit code that `summary` stands for; the gravest of what is true. */
+export const exitCode = ({ balance, problems }: Summary): number => {
+  if (!isSettled(balance)) return ExitCode.lost
+  if (problems.length > 0) return ExitCode.failed
+  return balance.deadLettered > 0 ? ExitCode.deadLettered : ExitCode.settled
+}
+
+const Line = Schema.fromJsonString(
+  Schema.Struct({
+    runIds: Schema.Array(Schema.String),
+    received: Schema.Int,
+    written: Schema.Int,
+    duplicate: Schema.Int,
+    deadLettered: Schema.Int,
+    returned: Schema.Int,
+    lost: Schema.Int,
+    inFlight: Schema.Int,
+    batches: Schema.Int,
+    storedBytes: Schema.Int,
+    seconds: Schema.Finite
+  })
+)
+
+const encodeLine = Schema.encodeSync(Line)
+
+/** One JSON object on one line. */
+export const json = ({ balance, runIds, seconds }: Summary): string => encodeLine({ runIds, ...balance, seconds })
+
+const shownRuns = 10
+
+const where = ({ locations, runIds }: Summary): ReadonlyArray<string> => {
+  const places = locations.join(", ")
+  if (runIds.length === 0) return [`No run was stored in ${places}`]
+  const runs = runIds.slice(0, shownRuns).map((runId) => `Run ${runId} lies in ${places}/${runId}`)
+  return runIds.length > shownRuns
+    ? [...runs, `... and ${Format.plural(runIds.length - shownRuns, "further run")}`]
+    : runs
+}
+
+const verdict = ({ balance, deadLetterLocations, endedAtOnce }: Summary): ReadonlyArray<string> => {
+  const left = balance.inFlight + balance.returned
+  const lines: Array<string> = []
+  if (balance.lost > 0) lines.push(`${Format.plural(balance.lost, "tick")} LOST: neither stored nor dead-lettered.`)
+  if (left > 0) {
+    const why = endedAtOnce ? "it was ended before they were" : "no persistence service was left to settle them"
+    lines.push(`${Format.plural(left, "tick")} NOT SETTLED: ${why}. Bring them in again.`)
+  }
+  if (balance.deadLettered > 0) {
+    lines.push(
+      `${Format.plural(balance.deadLettered, "tick")} could not be stored and wait as dead letters in ` +
+        `${deadLetterLocations.join(", ")}; the log above says why.`
+    )
+  }
+  if (isSettled(balance)) {
+    lines.push(
+      balance.deadLettered > 0
+        ? "Nothing is lost."
+        : `Every tick is settled: stored${balance.duplicate > 0 ? " or already there" : ""}.`
+    )
+  }
+  return lines
+}
+
+const rows = (balance: Balance): ReadonlyArray<readonly [name: string, ticks: number, note: string]> => [
+  ["received", balance.received, ""],
+  ["written", balance.written, `in ${Format.plural(balance.batches, "file")}, ${Format.bytes(balance.storedBytes)}`],
+  ["duplicate", balance.duplicate, ""],
+  ["dead-lettered", balance.deadLettered, ""],
+  ["returned", balance.returned, ""],
+  ["lost", balance.lost, ""],
+  ["in flight", balance.inFlight, ""]
+]
+
+/** A few lines that a person reads at a glance. */
+export const text = (summary: Summary): string => {
+  const { balance, problems, seconds } = summary
+  const table = rows(balance)
+  const width = Math.max(...table.map(([, ticks]) => Format.count(ticks).length))
+  const rate = seconds > 0 ? (value: number) => value / seconds : () => 0
+  return [
+    ...problems.map((problem) => `PROBLEM: ${problem}`),
+    ...where(summary),
+    ...table.map(
+      ([name, ticks, note]) =>
+        `  ${name.padEnd(14)}${Format.count(ticks).padStart(width)}${note === "" ? "" : `  ${note}`}`
+    ),
+    `  took ${seconds.toFixed(1)} s: ${Format.count(rate(balance.written))} ticks/s, ` +
+      `${Format.bytes(rate(balance.storedBytes))}/s`,
+    ...verdict(summary)
+  ].join("\n")
+}

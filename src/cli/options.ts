@@ -1,0 +1,106 @@
+/**
+ * The flags that `run` and `ingest` share, and what they say of the configuration.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { Flag } from "effect/cli"
+import * as ConfigFile from "../pipeline/ConfigFile.ts"
+import * as PipelineConfig from "../pipeline/PipelineConfig.ts"
+import * as Logging from "./Logging.ts"
+
+export const config = Flag.String("config").pipe(
+  Flag.withAlias("c"),
+  Flag.withMetavar("FILE"),
+  Flag.withDescription("configuration file (.conf, .hocon, .yaml, .yml, .json); default: the embedded pipeline"),
+  Flag.optional
+)
+
+export const data = Flag.String("data").pipe(
+  Flag.withAlias("d"),
+  Flag.withMetavar("DIR"),
+  Flag.withDescription("folder of the runs; default ./data"),
+  Flag.optional
+)
+
+export const json = Flag.Boolean("json").pipe(
+  Flag.withDescription("print the account as one line of JSON instead of words"),
+  Flag.withDefault(false)
+)
+
+const optionalInt = (name: string, description: string) =>
+  Flag.Int(name).pipe(Flag.withMetavar("N"), Flag.withDescription(description), Flag.optional)
+
+export const ticks = optionalInt("ticks", "ticks that the simulation makes; default 20000")
+
+export const seed = optionalInt("seed", "seed of the simulation; default 42")
+
+export const instances = optionalInt("instances", "persistence services that compete for the queue")
+
+/** The options of every persistence service. */
+export const persistence = {
+  maxBatchSize: optionalInt("max-batch-size", "most ticks in a file; default 1000"),
+  batchTimeoutSeconds: Flag.Finite("batch-timeout-seconds").pipe(
+    Flag.withMetavar("N"),
+    Flag.withDescription("seconds after which a batch closes; default 5"),
+    Flag.optional
+  ),
+  maxRetries: optionalInt("max-retries", "attempts after the first one; default 3"),
+  retryBackoffMs: optionalInt("retry-backoff-ms", "milliseconds before the first retry, doubling; default 1000"),
+  mixedRuns: Flag.Literals("mixed-runs", ["dead-letter", "split"]).pipe(
+    Flag.withDescription("what becomes of a batch with ticks of several runs; default dead-letter"),
+    Flag.optional
+  )
+}
+
+/** What every command that starts a pipeline takes. */
+export const shared = { config, data, json, instances, ...persistence, logFormat: Logging.formatFlag }
+
+type PersistenceFlags = { readonly [K in keyof typeof persistence]: Option.Option<string | number> }
+
+const flagOf = (option: string): string => `--${option.replaceAll(/[A-Z]/gu, (letter) => `-${letter.toLowerCase()}`)}`
+
+const persistenceOverrides = (flags: PersistenceFlags): ReadonlyArray<PipelineConfig.Override> =>
+  (Object.keys(persistence) as ReadonlyArray<keyof typeof persistence>).flatMap((option) =>
+    Option.match(flags[option], {
+      onNone: () => [],
+      onSome: (value) => [{ component: { every: "PersistenceService" as const }, option, value, flag: flagOf(option) }]
+    })
+  )
+
+/** The environment of the process: the one place that reads it. */
+const environment = Effect.sync((): Record<string, string> => {
+  // @effect-diagnostics-next-line processEnv:off processEnvInEffect:off
+  const entries = Object.entries(process.env)
+  return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
+})
+
+export interface Flags extends PersistenceFlags {
+  readonly config: Option.Option<string>
+  readonly data: Option.Option<string>
+  readonly instances: Option.Option<number>
+  readonly ticks: Option.Option<number>
+  readonly seed: Option.Option<number>
+}
+
+/** The configuration that `flags`, the environment and the file make together. Fails with what is wrong with it. */
+export const resolve = Effect.fnUntraced(function* (
+  flags: Flags,
+  embedded: { readonly engine: boolean; readonly instances: number }
+) {
+  const file = Option.isSome(flags.config) ? yield* ConfigFile.read(flags.config.value) : undefined
+  return yield* Effect.fromResult(
+    PipelineConfig.resolve({
+      ...(file === undefined ? {} : { file }),
+      embedded: { ...embedded, instances: Option.getOrElse(flags.instances, () => embedded.instances) },
+      env: yield* environment,
+      overrides: [
+        ...PipelineConfig.overrides({
+          data: Option.getOrUndefined(flags.data),
+          ticks: Option.getOrUndefined(flags.ticks),
+          seed: Option.getOrUndefined(flags.seed)
+        }),
+        ...persistenceOverrides(flags)
+      ]
+    })
+  )
+})
