@@ -144,9 +144,15 @@ describe("HOCON", () => {
 
   it.effect("doesn't read environment variables, and says where they belong", () =>
     Effect.gen(function* () {
+      const { env } = process
+      const asked: Array<PropertyKey> = []
+      const get = (target: NodeJS.ProcessEnv, name: string) => {
+        asked.push(name)
+        return target[name]
+      }
       yield* Effect.acquireRelease(
-        Effect.sync(() => vi.stubEnv("TICKVAULT_PROBE", "from the environment")),
-        () => Effect.sync(() => vi.unstubAllEnvs())
+        Effect.sync(() => void (process.env = new Proxy({ ...env, TICKVAULT_PROBE: "from the environment" }, { get }))),
+        () => Effect.sync(() => void (process.env = env))
       )
       for (const content of [
         "a = ${TICKVAULT_PROBE}",
@@ -157,6 +163,8 @@ describe("HOCON", () => {
         assert.include(failure.message, "${TICKVAULT_PROBE} names no value of this file")
         assert.include(failure.message, "set an option with TICKVAULT_<COMPONENT>_<OPTION>")
       }
+      assert.deepStrictEqual(yield* hocon("a = ${TICKVAULT_PROBE}\nTICKVAULT_PROBE = 1"), { a: 1, TICKVAULT_PROBE: 1 })
+      assert.notInclude(asked, "TICKVAULT_PROBE")
     })
   )
 

@@ -193,6 +193,20 @@ describe("a file", () => {
     })
   )
 
+  it.effect("is told the option that was meant, when the misspelling is near to one", () =>
+    Effect.gen(function* () {
+      const options = { tlt: 1, mxaKeys: 1, maximum: 1 }
+      const error = yield* wrong({ file: small({ resources: { seen: { className: "IdempotencyTracker", options } } }) })
+      const path = "pipeline.resources.seen.options"
+      assert.deepStrictEqual(messages(error), [
+        `${path}.tlt: unknown option \`tlt\`: did you mean \`ttl\`?`,
+        `${path}.mxaKeys: unknown option \`mxaKeys\`: did you mean \`maxKeys\`?`,
+        `${path}.maximum: unknown option \`maximum\`: ` +
+          "known: ttl, maxKeys, ttlSeconds, cleanupThresholdMessages, cleanupIntervalSeconds"
+      ])
+    })
+  )
+
   it.effect("may leave sections empty", () =>
     Effect.gen(function* () {
       const { config } = yield* good({
