@@ -12,7 +12,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
-import { DeadLetterQueue } from "./deadletter/DeadLetterQueue.ts"
+import type { DeadLetterQueue } from "./deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "./deadletter/FileDeadLetterQueue.ts"
 import * as OptionSchema from "./domain/OptionSchema.ts"
 import * as IdempotencyTracker from "./idempotency/IdempotencyTracker.ts"
@@ -20,7 +20,7 @@ import * as PersistenceService from "./persistence/PersistenceService.ts"
 import * as Balance from "./pipeline/Balance.ts"
 import * as TickQueue from "./queue/TickQueue.ts"
 import * as FileStorage from "./storage/FileStorage.ts"
-import { Storage } from "./storage/Storage.ts"
+import type { Storage } from "./storage/Storage.ts"
 import type { StorageError } from "./storage/StorageError.ts"
 
 /** Settings of a pipeline. */
@@ -69,10 +69,11 @@ export const layerServices = (
     Effect.gen(function* () {
       const queue = yield* TickQueue.TickQueue
       const { instances } = yield* PersistenceService.PersistenceService
-      const balance = Balance.of([queue], instances.values())
+      const services = [...instances.values()]
+      const balance = Balance.of([queue], services)
       const drain = Effect.gen(function* () {
         yield* queue.end
-        for (const service of instances.values()) {
+        for (const service of services) {
           yield* service.resume
           yield* service.await
         }

@@ -12,7 +12,7 @@ import * as Session from "./Session.ts"
 const engines: Session.Producer = (manager, report) =>
   Effect.gen(function* () {
     for (const engine of manager.engines.values()) report.runIds.add(engine.runId)
-    yield* Effect.forEach(manager.engines.values(), (engine) => engine.await, {
+    yield* Effect.forEach([...manager.engines.values()], (engine) => engine.await, {
       concurrency: "unbounded",
       discard: true
     })

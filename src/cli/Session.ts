@@ -39,7 +39,10 @@ export const print = Effect.fnUntraced(function* (text: string) {
 
 /** Completes when no persistence service is at work any more. */
 const allEnded = (manager: Manager) =>
-  Effect.forEach(manager.persistence.values(), (service) => service.await, { concurrency: "unbounded", discard: true })
+  Effect.forEach([...manager.persistence.values()], (service) => service.await, {
+    concurrency: "unbounded",
+    discard: true
+  })
 
 const failedServices = Effect.fnUntraced(function* (manager: Manager, report: Report) {
   for (const { error, name, state } of yield* manager.serviceStatus) {
@@ -54,6 +57,8 @@ const shutdown = (manager: Manager, config: PipelineConfig, secondSignal: Effect
     Effect.map(Option.getOrElse(() => false))
   )
 
+const balanceOf = (manager: Manager) => Balance.of([...manager.queues.values()], [...manager.persistence.values()])
+
 const summarize = Effect.fnUntraced(function* (
   manager: Manager,
   report: Report,
@@ -64,13 +69,15 @@ const summarize = Effect.fnUntraced(function* (
     runIds: [...report.runIds],
     locations: [...manager.storages.values()].map(({ location }) => location),
     deadLetterLocations: [...manager.deadLetterQueues.values()].map(({ location }) => location),
-    balance: yield* Balance.of(manager.queues.values(), manager.persistence.values()),
+    balance: yield* balanceOf(manager),
     seconds: ((yield* Clock.currentTimeMillis) - startedMs) / 1000,
     problems: report.problems,
     endedAtOnce
   }
   return summary
 })
+
+const exitNow = (status: ExitStatus): Effect.Effect<void> => Effect.sync(() => process.exit(status.code))
 
 /** Runs the pipeline of `config` on what `producer` makes. Fails when it can't be built. */
 export const run = (
@@ -80,26 +87,24 @@ export const run = (
 ) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const secondSignal = yield* Signals.second
+      const signals = yield* Signals.watch
       const manager = yield* ServiceManager.make(config)
       const report: Report = { runIds: new Set(), problems: [] }
       const startedMs = yield* Clock.currentTimeMillis
       const waiting = Effect.map(
-        Effect.forEach(manager.queues.values(), (queue) => queue.account),
+        Effect.forEach([...manager.queues.values()], (queue) => queue.account),
         (accounts) => accounts.reduce((total, account) => total + account.waiting, 0)
       )
-      const progress = yield* Effect.forkScoped(
-        Progress.show(Balance.of(manager.queues.values(), manager.persistence.values()), waiting)
-      )
+      const progress = yield* Effect.forkScoped(Progress.show(balanceOf(manager), waiting))
       const end = Effect.gen(function* () {
-        const inGoodOrder = yield* shutdown(manager, config, secondSignal)
+        const inGoodOrder = yield* shutdown(manager, config, signals.second)
         yield* Fiber.interrupt(progress)
         yield* failedServices(manager, report)
         const summary = yield* summarize(manager, report, startedMs, !inGoodOrder)
         options.status.code = Summary.exitCode(summary)
         yield* print(options.json ? Summary.json(summary) : Summary.text(summary))
         // What is still at work may never end: the process is the only thing that can.
-        if (!inGoodOrder) yield* Effect.sync(() => process.exit(options.status.code))
+        if (!inGoodOrder) yield* exitNow(options.status)
       })
       const work = Effect.andThen(manager.startAll, Effect.raceFirst(producer(manager, report), allEnded(manager)))
       yield* Effect.onExit(work, (exit) =>

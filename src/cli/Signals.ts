@@ -7,8 +7,8 @@ import * as Latch from "effect/Latch"
 
 const signals = ["SIGINT", "SIGTERM"] as const
 
-/** Counts signals while the scope is open. Succeeds with an effect that completes at the second one. */
-export const second = Effect.gen(function* () {
+/** Counts signals while the scope is open. `second` completes at the second one. */
+export const watch = Effect.gen(function* () {
   const latch = yield* Latch.make(false)
   let count = 0
   const onSignal = () => {
@@ -18,5 +18,5 @@ export const second = Effect.gen(function* () {
     Effect.sync(() => signals.forEach((signal) => process.on(signal, onSignal))),
     () => Effect.sync(() => signals.forEach((signal) => process.removeListener(signal, onSignal)))
   )
-  return latch.await
+  return { second: latch.await }
 })

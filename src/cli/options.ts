@@ -67,13 +67,6 @@ const persistenceOverrides = (flags: PersistenceFlags): ReadonlyArray<PipelineCo
     })
   )
 
-/** The environment of the process: the one place that reads it. */
-const environment = Effect.sync((): Record<string, string> => {
-  // @effect-diagnostics-next-line processEnv:off processEnvInEffect:off
-  const entries = Object.entries(process.env)
-  return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
-})
-
 export interface Flags extends PersistenceFlags {
   readonly config: Option.Option<string>
   readonly data: Option.Option<string>
@@ -92,7 +85,7 @@ export const resolve = Effect.fnUntraced(function* (
     PipelineConfig.resolve({
       ...(file === undefined ? {} : { file }),
       embedded: { ...embedded, instances: Option.getOrElse(flags.instances, () => embedded.instances) },
-      env: yield* environment,
+      env: yield* PipelineConfig.environment,
       overrides: [
         ...PipelineConfig.overrides({
           data: Option.getOrUndefined(flags.data),

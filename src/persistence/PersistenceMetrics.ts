@@ -60,14 +60,15 @@ export const checkDuration = Metric.histogram("persistence_idempotency_check_dur
 const failureReasons: ReadonlyArray<Reason> = ["validation", "mixed_run", "storage", "key_conflict", "internal"]
 const errorTypes = ["no_space", "permission", "io", "timeout", "throttled", "other"]
 
+const add =
+  (metric: Metric.Metric<number, unknown>, labels: Record<string, string>) =>
+  (amount: number): Effect.Effect<void> =>
+    Metric.update(Metric.withAttributes(metric, labels), amount)
+
 /** The metrics of the service `service` with every label value at zero, so that a first failure shows as an increase. */
 export const make = Effect.fnUntraced(function* (service: string, storage: string, queue: string, nowMs: number) {
   const own = { service }
   const both = { service, storage }
-  const add =
-    (metric: Metric.Metric<number, unknown>, labels: Record<string, string>) =>
-    (amount: number): Effect.Effect<void> =>
-      Metric.update(Metric.withAttributes(metric, labels), amount)
   const by =
     (metric: Metric.Metric<number, unknown>, label: string) =>
     (value: string, amount: number): Effect.Effect<void> =>

@@ -25,8 +25,8 @@ export interface Balance {
 
 /** The balance of `queues` and the services that persist what is in them. */
 export const of = Effect.fnUntraced(function* (
-  queues: Iterable<TickQueue.TickQueue["Service"]>,
-  services: Iterable<PersistenceService.Instance>
+  queues: ReadonlyArray<TickQueue.TickQueue["Service"]>,
+  services: ReadonlyArray<PersistenceService.Instance>
 ) {
   const total = { received: 0, written: 0, duplicate: 0, deadLettered: 0, returned: 0, lost: 0, inFlight: 0 }
   for (const queue of queues) {

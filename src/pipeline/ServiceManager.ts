@@ -179,6 +179,9 @@ const resourceStatus = (resources: Resources, config: Config.PipelineConfig) =>
     })
   )
 
+const each = (of: ReadonlyArray<Service.Service>, operation: "start" | "stop" | "pause" | "resume") =>
+  Effect.forEach(of, (service) => service[operation], { concurrency: "unbounded", discard: true })
+
 /**
  * Builds all of `config`, stopped, in the scope. Fails with `StorageError` when a folder can't be used and with
  * `SchemaError` on an option that `config` should not have.
@@ -195,19 +198,18 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig) 
     services.set(name, engines.get(name) ?? (yield* named(persistence, name)))
   }
 
+  const [allEngines, allPersistence, all] = [[...engines.values()], [...persistence.values()], [...services.values()]]
+
   const withService = (operation: "start" | "stop" | "pause" | "resume" | "restart") => (name: string) => {
     const service = services.get(name)
     return service === undefined
       ? Effect.fail(new UnknownService({ name, known: [...services.keys()] }))
       : service[operation]
   }
-  const each = (of: Iterable<Service.Service>, operation: "start" | "stop" | "pause" | "resume") =>
-    Effect.forEach(of, (service) => service[operation], { concurrency: "unbounded", discard: true })
-
   const startAll = Effect.forEach(config.startupSequence, (name) => services.get(name)?.start ?? Effect.void, {
     discard: true
   })
-  const stopAll = Effect.andThen(each(engines.values(), "stop"), each(persistence.values(), "stop"))
+  const stopAll = Effect.andThen(each(allEngines, "stop"), each(allPersistence, "stop"))
 
   return ServiceManager.of({
     services,
@@ -223,16 +225,16 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig) 
     restart: withService("restart"),
     startAll,
     stopAll,
-    pauseAll: each(services.values(), "pause"),
-    resumeAll: each(services.values(), "resume"),
+    pauseAll: each(all, "pause"),
+    resumeAll: each(all, "resume"),
     restartAll: Effect.andThen(stopAll, startAll),
-    serviceStatus: Effect.forEach(services.values(), statusOf),
+    serviceStatus: Effect.forEach(all, statusOf),
     resourceStatus: resourceStatus(resources, config),
     shutdown: Effect.gen(function* () {
-      yield* each(engines.values(), "stop")
-      yield* Effect.forEach(resources.queues.values(), (queue) => queue.end, { discard: true })
-      yield* each(persistence.values(), "resume")
-      yield* Effect.forEach(persistence.values(), (service) => service.await, {
+      yield* each(allEngines, "stop")
+      yield* Effect.forEach([...resources.queues.values()], (queue) => queue.end, { discard: true })
+      yield* each(allPersistence, "resume")
+      yield* Effect.forEach(allPersistence, (service) => service.await, {
         concurrency: "unbounded",
         discard: true
       })

@@ -128,6 +128,8 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     current = yield* simulation.tickNumber
     if (current % interval !== 0n) return
     pending = Tick.fromMessage(yield* simulation.snapshot(runId, BigInt(yield* Clock.currentTimeMillis)))
+    // Steps are pure computation: without this the files of the batches before would wait for a turn of the event loop.
+    yield* Effect.yieldNow
   }).pipe(Effect.uninterruptible)
 
   /** Offers the pending tick; `false` when the queue has ended. */

@@ -40,6 +40,16 @@ const giveUp = (portion: Portion, error: WriteError) =>
     Effect.annotateLogs({ ...facts(portion), attempts: portion.attempts, error: error.message })
   )
 
+const timedOut = (portion: Portion, runId: RunId.RunId) =>
+  noteFailure(
+    portion,
+    new StorageError({
+      operation: "write",
+      key: StorageKey.batch(runId, portion.ticks),
+      reason: new TimedOut({ code: "shutdownTimeout" })
+    })
+  )
+
 /** Makes the settler of one service. */
 export const make = (context: Context) => {
   const { hand, metrics, queue, retry, storage, tracker } = context
@@ -164,16 +174,6 @@ export const make = (context: Context) => {
     yield* claim(portion, runId)
     if (isHeld(portion)) yield* Effect.catch(attempt(portion, runId), (error) => giveUp(portion, error))
   })
-
-  const timedOut = (portion: Portion, runId: RunId.RunId) =>
-    noteFailure(
-      portion,
-      new StorageError({
-        operation: "write",
-        key: StorageKey.batch(runId, portion.ticks),
-        reason: new TimedOut({ code: "shutdownTimeout" })
-      })
-    )
 
   const returnToQueue = Effect.fnUntraced(function* (portion: Portion) {
     const { runId, ticks } = portion
