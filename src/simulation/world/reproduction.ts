@@ -132,7 +132,6 @@ export const divide = (world: WorldState, self: Organism): string | undefined =>
   const child = bear(world, { ...room, body, energy, parentId: self.id })
   for (const cell of body) world.cells.give(cell, child.id)
   releaseNursery(world, self)
-  self.registers[Copying.target] = 0
   return undefined
 }
 
