@@ -16,6 +16,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as MutableList from "effect/MutableList"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
@@ -133,8 +134,9 @@ class State {
     return Queue.sizeUnsafe(this.queue)
   }
 
-  /** Adds ticks from `from` on while there is room; gives the index of the first that is not in. */
+  /** Adds ticks from `from` on while there is room; gives the index of the first that is not in. After `end`, none. */
   add(ticks: ReadonlyArray<Tick.Tick>, from: number, enqueuedAtMs: number): number {
+    if (this.ended) return from
     const wasEmpty = this.waiting === 0
     let index = from
     for (let tick = ticks[index]; tick !== undefined; tick = ticks[++index]) {
@@ -144,7 +146,8 @@ class State {
       this.bytes += size
       this.counts.accepted++
     }
-    this.producerWaits = index < ticks.length && !this.ended
+    this.producerWaits = index < ticks.length
+    if (this.producerWaits) this.room.closeUnsafe()
     if (this.demand !== undefined && (wasEmpty || this.closes(this.demand) !== undefined)) this.arrival.openUnsafe()
     return index
   }
@@ -172,12 +175,6 @@ class State {
   }
 }
 
-const waitForRoom = (state: State) =>
-  Effect.suspend(() => {
-    state.room.closeUnsafe()
-    return state.room.await
-  })
-
 /** Waits until a batch can be taken, consuming nothing. */
 const waitForBatch = Effect.fnUntraced(function* (state: State, policy: BatchPolicy) {
   while (state.returned.length === 0) {
@@ -199,39 +196,41 @@ const waitForBatch = Effect.fnUntraced(function* (state: State, policy: BatchPol
   return "shutdown"
 })
 
-/** Takes what is there, up to the limits of `policy`. Everything it takes is in the queue, so it doesn't wait. */
-const takeNow = Effect.fnUntraced(function* (state: State, policy: BatchPolicy) {
-  if (state.bytes <= policy.maxBytes) return yield* Queue.takeBetween(state.queue, 1, policy.maxTicks)
+/** Takes what is there, up to the limits of `policy`. */
+const takeNow = (state: State, policy: BatchPolicy): ReadonlyArray<Entry> => {
   const entries: Array<Entry> = []
   let bytes = 0
-  while (entries.length < policy.maxTicks && state.waiting > 0) {
-    const next = yield* Queue.peek(state.queue)
+  while (entries.length < policy.maxTicks) {
+    const [next] = MutableList.toArrayN(state.queue.messages, 1)
+    if (next === undefined) break
     bytes += next.tick.payload.length
     if (entries.length > 0 && bytes > policy.maxBytes) break
-    entries.push(yield* Queue.take(state.queue))
+    Queue.takeUnsafe(state.queue)
+    entries.push(next)
   }
   return entries
-})
+}
 
-const takeBatch = Effect.fnUntraced(function* (
+/** Hands the next batch to `receive`. One step: no other fiber sees, and no interruption falls into, half of it. */
+const takeBatch = (
   state: State,
   policy: BatchPolicy,
   reason: FlushReason,
   receive: (batch: TakenBatch) => void
-) {
+): void => {
   const again = state.returned.shift()
   if (again !== undefined) {
     state.counts.inHand += again.ticks.length
     return receive(again)
   }
-  const entries = yield* takeNow(state, policy)
+  const entries = takeNow(state, policy)
   state.leave(entries)
   const [first] = entries
   const ticks = entries.map((entry) => entry.tick)
   if (first === undefined || !Tick.isBatch(ticks)) return
   const limit = ticks.length >= policy.maxTicks ? "size" : state.waiting > 0 ? "bytes" : reason
   receive({ ticks, reason: limit, enqueuedAtMs: first.enqueuedAtMs })
-})
+}
 
 const settle = (state: State, ticks: ReadonlyArray<Tick.Tick>, outcome: Outcome, nowMs: number): void => {
   if (!Tick.isBatch(ticks)) return
@@ -262,7 +261,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
       next = state.add(ticks, from, yield* Clock.currentTimeMillis)
       if (next > from) accepted(next - from)
       if (next >= ticks.length || state.ended) return next
-      yield* metrics.trackBlocked(waitForRoom(state))
+      yield* metrics.trackBlocked(state.room.await)
     }
   }, Semaphore.withPermit(producers))
 
@@ -270,7 +269,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     Effect.uninterruptibleMask((restore) =>
       restore(waitForBatch(state, policy)).pipe(
         Effect.ensuring(Effect.sync(() => void (state.demand = undefined))),
-        Effect.flatMap((reason) => takeBatch(state, policy, reason, receive)),
+        Effect.map((reason) => takeBatch(state, policy, reason, receive)),
         Effect.andThen(Effect.suspend(() => metrics.update(state.counts.accepted, state.waiting)))
       )
     ).pipe(Semaphore.withPermit(consumers))
