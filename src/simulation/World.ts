@@ -25,6 +25,8 @@ const minCellsPerOrganism = 8
 
 const between = (minimum: number, maximum: number) => {
   const message = `must be a whole number from ${minimum} to ${maximum}`
+  // The filter refuses what isn't finite, and only `Number` says the message of what is no number at all.
+  // @effect-diagnostics-next-line schemaNumber:off
   return Schema.Number.annotate({ message }).check(
     Schema.makeFilter((value) =>
       Number.isSafeInteger(value) && value >= minimum && value <= maximum ? undefined : message

@@ -1,6 +1,7 @@
 import { equals, toBinary } from "@bufbuild/protobuf"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { SimulationMetadataSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import {
   TickDataSchema,
@@ -222,7 +223,8 @@ describe("metadata", () => {
         metadata.energyStrategies.map((strategy) => strategy.strategyType),
         first.strategyStates.slice(1).map((state) => state.strategyType)
       )
-      for (const { configJson } of metadata.energyStrategies) assert.isObject(JSON.parse(configJson))
+      const config = Schema.decodeEffect(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Finite)))
+      for (const { configJson } of metadata.energyStrategies) assert.isNotEmpty(yield* config(configJson))
       assert.deepStrictEqual(
         metadata.initialOrganisms.map((one) => [
           one.organismId,
