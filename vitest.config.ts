@@ -1,14 +1,32 @@
+import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import type { Reporter } from "vitest/node"
+import { complaint } from "./src/cli/nodeVersion.ts"
 
-const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
-if (major < 22 || (major === 22 && minor < 19)) {
-  throw new Error(`tests need Node 22.19 or newer, this is ${process.versions.node}: run them with \`npm test\``)
+const problem = complaint(process.versions.node)
+if (problem !== undefined) throw new Error(problem)
+
+/** Ends the output with one plain line that scripts can read. */
+const count: Reporter = {
+  onTestRunEnd(modules) {
+    const states = modules.flatMap((module) => [...module.children.allTests()].map((test) => test.result().state))
+    const of = (state: string) => states.filter((one) => one === state).length
+    console.log(`${of("passed")} passed, ${of("failed")} failed, ${of("skipped")} skipped`)
+  }
 }
 
 export default defineConfig({
+  resolve: {
+    // Examples import the package by its name, as its users do.
+    alias: [
+      { find: /^tickvault$/u, replacement: fileURLToPath(new URL("./src/index.ts", import.meta.url)) },
+      { find: /^tickvault\/(.*)$/u, replacement: fileURLToPath(new URL("./src/$1.ts", import.meta.url)) }
+    ]
+  },
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,
-    sequence: { shuffle: true }
+    sequence: { shuffle: true },
+    reporters: ["default", count]
   }
 })

@@ -5,6 +5,7 @@
 export * as DeadLetter from "./deadletter/DeadLetter.ts"
 export * as DeadLetterQueue from "./deadletter/DeadLetterQueue.ts"
 export * as FileDeadLetterQueue from "./deadletter/FileDeadLetterQueue.ts"
+export * as Contracts from "./domain/Contracts.ts"
 export * as Delimited from "./domain/Delimited.ts"
 export * as RunId from "./domain/RunId.ts"
 export * as Tick from "./domain/Tick.ts"

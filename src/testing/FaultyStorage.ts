@@ -5,6 +5,7 @@
  * can with a disk; a commit, once begun, isn't interrupted, as the contract has it. Faults wait in line for each
  * operation, and each is used by one call; when none is left, calls pass.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -48,6 +49,8 @@ export const repeat = (fault: Fault, times: number): ReadonlyArray<Fault> => Arr
 export interface Call {
   readonly operation: Operation
   readonly key: string
+  /** When it came, by Effect's clock. */
+  readonly atMs: number
 }
 
 export class FaultyStorage extends Context.Service<
@@ -78,7 +81,7 @@ export const make = (underneath: Storage.Storage["Service"]) => {
 
   const meet = <A, E, R>(operation: Operation, key: string, call: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
-      calls.push({ operation, key })
+      calls.push({ operation, key, atMs: yield* Clock.currentTimeMillis })
       const fault = inLine.get(operation)?.shift() ?? lasting.get(operation) ?? pass
       yield* Effect.yieldNow
       if (fault._tag === "Wait") yield* fault.until

@@ -48,7 +48,7 @@ export class TestPipeline extends Context.Service<
     readonly services: ReadonlyMap<string, PersistenceService.Instance>
 
     /** The keys that hold something, in ascending order, past all faults. */
-    readonly keys: Effect.Effect<ReadonlyArray<StorageKey.StorageKey>>
+    readonly keys: Effect.Effect<ReadonlyArray<string>>
 
     /** The ticks stored under `key`, past all faults. Dies when there is nothing, or something else than ticks. */
     readonly storedUnder: (key: string) => Effect.Effect<ReadonlyArray<Tick.Tick>>

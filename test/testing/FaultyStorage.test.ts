@@ -144,10 +144,10 @@ it.effect("records every call with its key", () =>
     yield* Effect.flip(write)
     yield* Stream.runDrain(storage.list("run/"))
     assert.deepStrictEqual(yield* faults.calls, [
-      { operation: "create", key: "run/a" },
-      { operation: "write", key: "run/a" },
-      { operation: "commit", key: "run/a" },
-      { operation: "list", key: "run/" }
+      { operation: "create", key: "run/a", atMs: 0 },
+      { operation: "write", key: "run/a", atMs: 0 },
+      { operation: "commit", key: "run/a", atMs: 0 },
+      { operation: "list", key: "run/", atMs: 0 }
     ])
   }).pipe(Effect.provide(FaultyStorage.layer))
 )

@@ -1,0 +1,7 @@
+/**
+ * The messages of the wire contract, for whoever makes or reads them: types, and the schemas that `@bufbuild/protobuf`
+ * creates, encodes and decodes them with.
+ */
+export * from "../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
+export * from "../gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
+export * from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
