@@ -6,8 +6,7 @@
  * services are contiguous. What leaves the queue is settled with it: the queue keeps the books of what became of every
  * tick, one call a batch.
  *
- * Owns no thread and no fiber. A tick that has left the queue has been received by a consumer in the same step; no
- * interruption falls between the two.
+ * Owns no thread and no fiber. No interruption falls between a tick leaving the queue and a consumer receiving it.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -16,7 +15,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
-import * as MutableList from "effect/MutableList"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
@@ -113,6 +111,8 @@ const counterOf = {
 class State {
   readonly counts = { accepted: 0, inHand: 0, stored: 0, duplicate: 0, deadLettered: 0, lost: 0 }
   readonly returned: Array<TakenBatch> = []
+  /** Ticks in the queue, and their bytes. */
+  waiting = 0
   bytes = 0
   ended = false
   /** A producer waits for room: the queue will hold no more than it does now. */
@@ -130,10 +130,6 @@ class State {
     this.options = options
   }
 
-  get waiting(): number {
-    return Queue.sizeUnsafe(this.queue)
-  }
-
   /** Adds ticks from `from` on while there is room; gives the index of the first that is not in. After `end`, none. */
   add(ticks: ReadonlyArray<Tick.Tick>, from: number, enqueuedAtMs: number): number {
     if (this.ended) return from
@@ -143,6 +139,7 @@ class State {
       const size = tick.payload.length
       if (this.bytes > 0 && this.bytes + size > this.options.maxBytes) break
       if (!Queue.offerUnsafe(this.queue, { tick, enqueuedAtMs })) break
+      this.waiting++
       this.bytes += size
       this.counts.accepted++
     }
@@ -165,6 +162,7 @@ class State {
   /** Books entries that have just left the queue, and lets a waiting producer on. */
   leave(entries: ReadonlyArray<Entry>): void {
     for (const entry of entries) this.bytes -= entry.tick.payload.length
+    this.waiting -= entries.length
     this.counts.inHand += entries.length
     this.producerWaits = false
     this.room.openUnsafe()
@@ -196,41 +194,43 @@ const waitForBatch = Effect.fnUntraced(function* (state: State, policy: BatchPol
   return "shutdown"
 })
 
-/** Takes what is there, up to the limits of `policy`. */
-const takeNow = (state: State, policy: BatchPolicy): ReadonlyArray<Entry> => {
+/**
+ * Takes what is there, up to the limits of `policy`. It is all in the queue and nobody else takes, so nothing here waits.
+ * Only where the bytes may be too many are the ticks taken one by one: then they are few and large.
+ */
+const takeNow = Effect.fnUntraced(function* (state: State, policy: BatchPolicy) {
+  if (state.bytes <= policy.maxBytes) return yield* Queue.takeBetween(state.queue, 1, policy.maxTicks)
   const entries: Array<Entry> = []
   let bytes = 0
-  while (entries.length < policy.maxTicks) {
-    const [next] = MutableList.toArrayN(state.queue.messages, 1)
-    if (next === undefined) break
+  while (entries.length < Math.min(policy.maxTicks, state.waiting)) {
+    const next = yield* Queue.peek(state.queue)
     bytes += next.tick.payload.length
     if (entries.length > 0 && bytes > policy.maxBytes) break
-    Queue.takeUnsafe(state.queue)
-    entries.push(next)
+    entries.push(yield* Queue.take(state.queue))
   }
   return entries
-}
+})
 
-/** Hands the next batch to `receive`. One step: no other fiber sees, and no interruption falls into, half of it. */
-const takeBatch = (
+/** Takes the next batch and hands it to `receive`. The books change in the step in which it is received. */
+const takeBatch = Effect.fnUntraced(function* (
   state: State,
   policy: BatchPolicy,
   reason: FlushReason,
   receive: (batch: TakenBatch) => void
-): void => {
+) {
   const again = state.returned.shift()
   if (again !== undefined) {
     state.counts.inHand += again.ticks.length
     return receive(again)
   }
-  const entries = takeNow(state, policy)
+  const entries = yield* takeNow(state, policy)
   state.leave(entries)
   const [first] = entries
   const ticks = entries.map((entry) => entry.tick)
   if (first === undefined || !Tick.isBatch(ticks)) return
   const limit = ticks.length >= policy.maxTicks ? "size" : state.waiting > 0 ? "bytes" : reason
   receive({ ticks, reason: limit, enqueuedAtMs: first.enqueuedAtMs })
-}
+})
 
 const settle = (state: State, ticks: ReadonlyArray<Tick.Tick>, outcome: Outcome, nowMs: number): void => {
   if (!Tick.isBatch(ticks)) return
@@ -269,7 +269,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     Effect.uninterruptibleMask((restore) =>
       restore(waitForBatch(state, policy)).pipe(
         Effect.ensuring(Effect.sync(() => void (state.demand = undefined))),
-        Effect.map((reason) => takeBatch(state, policy, reason, receive)),
+        Effect.flatMap((reason) => takeBatch(state, policy, reason, receive)),
         Effect.andThen(Effect.suspend(() => metrics.update(state.counts.accepted, state.waiting)))
       )
     ).pipe(Semaphore.withPermit(consumers))
