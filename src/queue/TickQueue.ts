@@ -199,10 +199,11 @@ const waitForBatch = Effect.fnUntraced(function* (state: State, policy: BatchPol
  * Only where the bytes may be too many are the ticks taken one by one: then they are few and large.
  */
 const takeNow = Effect.fnUntraced(function* (state: State, policy: BatchPolicy) {
-  if (state.bytes <= policy.maxBytes) return yield* Queue.takeBetween(state.queue, 1, policy.maxTicks)
+  const most = Math.min(policy.maxTicks, state.waiting)
+  if (state.bytes <= policy.maxBytes) return yield* Queue.takeBetween(state.queue, most, most)
   const entries: Array<Entry> = []
   let bytes = 0
-  while (entries.length < Math.min(policy.maxTicks, state.waiting)) {
+  while (entries.length < most) {
     const next = yield* Queue.peek(state.queue)
     bytes += next.tick.payload.length
     if (entries.length > 0 && bytes > policy.maxBytes) break
