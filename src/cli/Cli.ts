@@ -7,7 +7,8 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Runtime from "effect/Runtime"
-import { CliError, Command } from "effect/cli"
+import * as CliError from "effect/cli/CliError"
+import * as Command from "effect/cli/Command"
 import { createRequire } from "node:module"
 import * as ConfigCommand from "./ConfigCommand.ts"
 import { ExitCode, ExitStatus } from "./ExitStatus.ts"
@@ -35,13 +36,17 @@ const report = (cause: Cause.Cause<unknown>) =>
     process.stderr.write(`tickvault: ${describe(cause)}\n`)
   })
 
+/** A reader that has gone away (`tickvault run | head -1`) is no reason to stop storing ticks. */
+const tolerateClosedOutputs = (): void => {
+  for (const output of [process.stdout, process.stderr]) output.on("error", () => undefined)
+}
+
 /** Runs the command that the arguments of the process name and ends the process with its exit code. */
 export const main = (): void => {
   const status = new ExitStatus()
-  const teardown: Runtime.Teardown = (exit, onExit) => {
-    const interrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-    onExit(status.code ?? (Exit.isSuccess(exit) ? ExitCode.settled : interrupted ? 130 : ExitCode.failed))
-  }
+  const teardown: Runtime.Teardown = (exit, onExit) =>
+    onExit(status.code ?? (Exit.isSuccess(exit) ? ExitCode.settled : ExitCode.failed))
+  tolerateClosedOutputs()
   Command.run(make(status), { version }).pipe(
     Effect.tapCause(report),
     Effect.provide(NodeServices.layer),

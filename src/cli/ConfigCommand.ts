@@ -3,7 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { Argument, Command } from "effect/cli"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
 import * as PipelineConfig from "../pipeline/PipelineConfig.ts"
 import * as options from "./options.ts"
 import * as Session from "./Session.ts"

@@ -1,14 +1,19 @@
 /**
  * `tickvault ingest`: recorded ticks from files or standard input, stored.
  */
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import type { PlatformError } from "effect/PlatformError"
+import { type PlatformError, systemError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import type * as Stream from "effect/Stream"
-import { Argument, Command } from "effect/cli"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+// Effect's file system can't open without blocking. @effect-diagnostics-next-line nodeBuiltinImport:off
+import { constants, openSync } from "node:fs"
+import { Socket } from "node:net"
 import * as Ingest from "../simulation/Ingest.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Logging from "./Logging.ts"
@@ -29,9 +34,25 @@ interface Source {
 
 const readChunkBytes = 256 * 1024
 
+/**
+ * A named pipe (`ingest <(program)`), read as it fills. Not as a file: opening and reading that would block a thread as
+ * long as nobody writes, and the process could not end before.
+ */
+const readPipe = (name: string) =>
+  NodeStream.fromReadable({
+    evaluate: () =>
+      new Socket({ fd: openSync(name, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false }),
+    onError: (cause) =>
+      systemError({ module: "FileSystem", method: "stream", _tag: "Unknown", pathOrDescriptor: name, cause })
+  })
+
 const open = Effect.fnUntraced(function* (name: string) {
   if (name === "-") {
     const stdio = yield* Stdio.Stdio
+    if (yield* stdio.stdinIsTerminal) {
+      const problem = "standard input is a terminal: send it recorded ticks, as in `tickvault ingest - < FILE`"
+      return yield* new CannotIngest({ problem })
+    }
     const stdin: Source = { name: "standard input", bytes: stdio.stdin }
     return stdin
   }
@@ -40,6 +61,10 @@ const open = Effect.fnUntraced(function* (name: string) {
   const { type } = yield* Effect.mapError(fs.stat(name), cannot)
   if (type === "Directory") return yield* new CannotIngest({ problem: `${name} is a folder: name the files in it` })
   yield* Effect.mapError(fs.access(name, { readable: true }), cannot)
+  if (type === "FIFO") {
+    const pipe: Source = { name, bytes: readPipe(name) }
+    return pipe
+  }
   const file: Source = { name, bytes: fs.stream(name, { chunkSize: readChunkBytes }) }
   return file
 })

@@ -9,7 +9,9 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Stdio from "effect/Stdio"
-import { Flag, GlobalFlag } from "effect/cli"
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Progress from "./Progress.ts"
 
 const formats = ["pretty", "logfmt", "json"] as const
 
@@ -20,27 +22,36 @@ export const formatFlag = Flag.Literals("log-format", formats).pipe(
   Flag.optional
 )
 
-const loggerOf = (format: (typeof formats)[number]) =>
-  format === "pretty"
-    ? Logger.consolePretty()
-    : Logger.withConsoleError(format === "json" ? Logger.formatJson : Logger.formatLogFmt)
+/** On a terminal a log line may come while the line that shows progress is there: that one goes first. */
+const prettyOnTerminal = () => {
+  const pretty = Logger.consolePrettyTty({ colors: true })
+  return Logger.make((entry) => {
+    process.stderr.write(Progress.clearLine)
+    pretty.log(entry)
+  })
+}
+
+const loggerOf = (format: (typeof formats)[number], terminal: boolean) => {
+  if (format === "pretty") return terminal ? prettyOnTerminal() : Logger.consolePrettyTty({ colors: false })
+  return Logger.withConsoleError(format === "json" ? Logger.formatJson : Logger.formatLogFmt)
+}
 
 /** The logging of a command. `--log-level` wins over `TICKVAULT_LOG_LEVEL`; the default is Info. */
-export const layer = (format: Option.Option<(typeof formats)[number]>) =>
+export const layer = (chosen: Option.Option<(typeof formats)[number]>) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const stdio = yield* Stdio.Stdio
-      const fallback = (yield* stdio.stderrIsTerminal) ? "pretty" : "logfmt"
-      const flag = yield* GlobalFlag.LogLevel
+      const terminal = yield* (yield* Stdio.Stdio).stderrIsTerminal
+      const format = Option.getOrElse(chosen, () => (terminal ? "pretty" : "logfmt"))
       const variable = yield* Config.option(Config.LogLevel("TICKVAULT_LOG_LEVEL"))
-      const level = Option.getOrElse(
-        Option.orElse(flag, () => variable),
-        () => "Info" as const
-      )
+      const level = Option.orElse(yield* GlobalFlag.LogLevel, () => variable)
       return Layer.mergeAll(
-        Logger.layer([loggerOf(Option.getOrElse(format, () => fallback))]),
+        Logger.layer([loggerOf(format, terminal)]),
         Layer.succeed(Logger.LogToStderr, true),
-        Layer.succeed(References.MinimumLogLevel, level)
+        Layer.succeed(
+          References.MinimumLogLevel,
+          Option.getOrElse(level, () => "Info" as const)
+        ),
+        Layer.succeed(Progress.Style, terminal && format === "pretty" ? "line" : "log")
       )
     })
   )

@@ -2,7 +2,7 @@
  * `tickvault run`: a simulation, its ticks stored.
  */
 import * as Effect from "effect/Effect"
-import { Command } from "effect/cli"
+import * as Command from "effect/cli/Command"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Logging from "./Logging.ts"
 import * as options from "./options.ts"

@@ -2,14 +2,14 @@
  * One pipeline from start to summary, as `run` and `ingest` have it.
  *
  * However it ends (the work is done, a signal, no service left), the same follows: the producers stop, the queues end,
- * the services settle what is in them, and the account is printed. A second signal, or the configuration's
- * `shutdownTimeout` passing, ends the process at once, with the count of what was left.
+ * the services settle what is in them, and the account is printed. That takes as long as it takes; but once there was a
+ * signal, the configuration's `shutdownTimeout` or a second signal ends the process, with the count of what was left.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
+import * as Latch from "effect/Latch"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Balance from "../pipeline/Balance.ts"
@@ -50,12 +50,14 @@ const failedServices = Effect.fnUntraced(function* (manager: Manager, report: Re
   }
 })
 
-/** Ends the pipeline; `false` when time ran out or a second signal came. */
-const shutdown = (manager: Manager, config: PipelineConfig, secondSignal: Effect.Effect<void>) =>
-  Effect.raceFirst(Effect.as(manager.shutdown, true), Effect.as(secondSignal, false)).pipe(
-    Effect.timeoutOption(config.shutdownTimeout),
-    Effect.map(Option.getOrElse(() => false))
-  )
+/** `passed` completes when there is no more time: a while after the first signal, or at the second. */
+const makeDeadline = (config: PipelineConfig) =>
+  Effect.gen(function* () {
+    const first = yield* Latch.make(false)
+    const second = yield* Latch.make(false)
+    Signals.handOver((index) => (index === 0 ? first : second).openUnsafe())
+    return { passed: Effect.andThen(first.await, Effect.raceFirst(Effect.sleep(config.shutdownTimeout), second.await)) }
+  })
 
 const balanceOf = (manager: Manager) => Balance.of([...manager.queues.values()], [...manager.persistence.values()])
 
@@ -77,6 +79,15 @@ const summarize = Effect.fnUntraced(function* (
   return summary
 })
 
+const waitingIn = (manager: Manager) =>
+  Effect.map(
+    Effect.forEach([...manager.queues.values()], (queue) => queue.account),
+    (accounts) => accounts.reduce((total, { waiting }) => total + waiting, 0)
+  )
+
+const work = (manager: Manager, producer: Producer, report: Report) =>
+  Effect.andThen(manager.startAll, Effect.raceFirst(producer(manager, report), allEnded(manager)))
+
 const exitNow = (status: ExitStatus): Effect.Effect<void> => Effect.sync(() => process.exit(status.code))
 
 /** Runs the pipeline of `config` on what `producer` makes. Fails when it can't be built. */
@@ -85,32 +96,25 @@ export const run = (
   producer: Producer,
   options: { readonly json: boolean; readonly status: ExitStatus }
 ) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const signals = yield* Signals.watch
-      const manager = yield* ServiceManager.make(config)
-      const report: Report = { runIds: new Set(), problems: [] }
-      const startedMs = yield* Clock.currentTimeMillis
-      const waiting = Effect.map(
-        Effect.forEach([...manager.queues.values()], (queue) => queue.account),
-        (accounts) => accounts.reduce((total, account) => total + account.waiting, 0)
-      )
-      const progress = yield* Effect.forkScoped(Progress.show(balanceOf(manager), waiting))
-      const end = Effect.gen(function* () {
-        const inGoodOrder = yield* shutdown(manager, config, signals.second)
+  Effect.gen(function* () {
+    const manager = yield* ServiceManager.make(config)
+    const report: Report = { runIds: new Set(), problems: [] }
+    const startedMs = yield* Clock.currentTimeMillis
+    const progress = yield* Effect.forkScoped(Progress.show(balanceOf(manager), waitingIn(manager)))
+    yield* Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const deadline = yield* makeDeadline(config)
+        const exit = yield* Effect.exit(restore(work(manager, producer, report)))
+        if (Exit.hasInterrupts(exit)) yield* Effect.logInfo("Signal received, ending in good order")
+        const inTime = yield* Effect.raceFirst(Effect.as(manager.shutdown, true), Effect.as(deadline.passed, false))
         yield* Fiber.interrupt(progress)
         yield* failedServices(manager, report)
-        const summary = yield* summarize(manager, report, startedMs, !inGoodOrder)
+        const summary = yield* summarize(manager, report, startedMs, !inTime)
         options.status.code = Summary.exitCode(summary)
         yield* print(options.json ? Summary.json(summary) : Summary.text(summary))
         // What is still at work may never end: the process is the only thing that can.
-        if (!inGoodOrder) yield* exitNow(options.status)
+        if (!inTime) yield* exitNow(options.status)
+        return yield* exit
       })
-      const work = Effect.andThen(manager.startAll, Effect.raceFirst(producer(manager, report), allEnded(manager)))
-      yield* Effect.onExit(work, (exit) =>
-        Exit.isFailure(exit) && Exit.hasInterrupts(exit)
-          ? Effect.andThen(Effect.logInfo("Signal received, ending in good order"), end)
-          : end
-      )
-    })
-  )
+    )
+  }).pipe(Effect.scoped)

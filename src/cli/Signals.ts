@@ -1,22 +1,34 @@
 /**
- * SIGINT and SIGTERM beyond the first. The first one interrupts the main fiber, which ends the pipeline in good order;
- * the second one ends it at once.
+ * SIGINT and SIGTERM. Imports nothing, so that it listens before the rest of the program is loaded.
+ *
+ * As long as there is nothing to settle, a signal ends the process at once. Once there is, the first signal asks for an
+ * end in good order and the second one for an end at once, with the account. A further one ends the process silently.
  */
-import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
 
-const signals = ["SIGINT", "SIGTERM"] as const
+/** Is told of a signal: of the first one with index 0, of the second one with 1. */
+type Listener = (index: number) => void
 
-/** Counts signals while the scope is open. `second` completes at the second one. */
-export const watch = Effect.gen(function* () {
-  const latch = yield* Latch.make(false)
-  let count = 0
-  const onSignal = () => {
-    if (++count >= 2) latch.openUnsafe()
-  }
-  yield* Effect.acquireRelease(
-    Effect.sync(() => signals.forEach((signal) => process.on(signal, onSignal))),
-    () => Effect.sync(() => signals.forEach((signal) => process.removeListener(signal, onSignal)))
-  )
-  return { second: latch.await }
-})
+const signals = [
+  { name: "SIGINT", number: 2 },
+  { name: "SIGTERM", number: 15 }
+] as const
+
+let received = 0
+let listener: Listener | undefined
+
+const onSignal = ({ name, number }: (typeof signals)[number]): void => {
+  const index = received++
+  if (listener !== undefined && index < 2) return listener(index)
+  if (listener === undefined) process.stderr.write(`tickvault: ended by ${name} before anything was started\n`)
+  process.exit(128 + number)
+}
+
+/** Handles signals from now on until the process ends. */
+export const listen = (): void => {
+  for (const signal of signals) process.on(signal.name, () => onSignal(signal))
+}
+
+/** From now on there is something to settle, and `next` is told of signals. */
+export const handOver = (next: Listener): void => {
+  listener = next
+}

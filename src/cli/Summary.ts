@@ -50,10 +50,13 @@ export const json = ({ balance, runIds, seconds }: Summary): string => encodeLin
 
 const shownRuns = 10
 
-const where = ({ locations, runIds }: Summary): ReadonlyArray<string> => {
-  const places = locations.join(", ")
-  if (runIds.length === 0) return [`No run was stored in ${places}`]
-  const runs = runIds.slice(0, shownRuns).map((runId) => `Run ${runId} lies in ${places}/${runId}`)
+const where = ({ balance, locations, runIds }: Summary): ReadonlyArray<string> => {
+  if (runIds.length === 0 || balance.written + balance.duplicate === 0) {
+    return [`No tick was stored in ${locations.join(" or ")}.`]
+  }
+  const runs = runIds
+    .slice(0, shownRuns)
+    .map((runId) => `Run ${runId} lies in ${locations.map((location) => `${location}/${runId}`).join(" or ")}`)
   return runIds.length > shownRuns
     ? [...runs, `... and ${Format.plural(runIds.length - shownRuns, "further run")}`]
     : runs

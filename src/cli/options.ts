@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { Flag } from "effect/cli"
+import * as Flag from "effect/cli/Flag"
 import * as ConfigFile from "../pipeline/ConfigFile.ts"
 import * as PipelineConfig from "../pipeline/PipelineConfig.ts"
 import * as Logging from "./Logging.ts"
