@@ -1,0 +1,174 @@
+// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
+import { execFileSync } from "node:child_process"
+import { createWriteStream, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { assert, describe, it } from "vitest"
+import { accountOf, pause, run, start, temporaryFolder, until } from "../support/process.ts"
+import { readReal, realBatches } from "../support/realData.ts"
+import { deadLetters, leftovers, storedRuns } from "../support/storedRuns.ts"
+
+const pathOf = (file: string) => fileURLToPath(new URL(`../data/${file}`, import.meta.url))
+
+const number = (tick: bigint) => tick.toString().padStart(19, "0")
+
+const [one, , sixty] = realBatches
+
+/** That `data` holds exactly the one file which is the whole of a recorded batch. */
+const assertStored = (data: string, { file, firstTick, step, ticks }: (typeof realBatches)[number]) => {
+  const runs = [...storedRuns(data)]
+  assert.lengthOf(runs, 1)
+  const [runId = "", stored] = runs[0] ?? []
+  const name = `batch_${number(firstTick)}_${number(firstTick + BigInt(ticks - 1) * step)}.pb`
+  assert.deepStrictEqual(stored?.files, [name])
+  assert.isTrue(readFileSync(join(data, runId, name)).equals(readReal(file)))
+  assert.deepStrictEqual(deadLetters(data), [])
+  assert.deepStrictEqual(leftovers(data), [])
+}
+
+describe("tickvault ingest", () => {
+  for (const batch of realBatches) {
+    it(`stores ${batch.file} as one file, byte for byte what was recorded`, async () => {
+      const data = temporaryFolder()
+      const ended = await run(["ingest", pathOf(batch.file), "--data", data, "--json"])
+      assert.strictEqual(ended.code, 0, ended.stderr)
+      const { runIds, seconds, ...counts } = accountOf(ended)
+      assert.deepStrictEqual(counts, {
+        received: batch.ticks,
+        written: batch.ticks,
+        duplicate: 0,
+        deadLettered: 0,
+        returned: 0,
+        lost: 0,
+        inFlight: 0,
+        batches: 1,
+        storedBytes: batch.bytes
+      })
+      assert.isAbove(seconds, 0)
+      assert.deepStrictEqual(runIds, [...storedRuns(data).keys()])
+      assert.strictEqual(ended.stdout.split("\n").length, 2)
+      assertStored(data, batch)
+    })
+  }
+
+  it("takes plain and compressed ticks from standard input", async () => {
+    for (const input of [readReal(sixty.file), readFileSync(pathOf(sixty.file))]) {
+      const data = temporaryFolder()
+      const ended = await run(["ingest", "-", "--data", data], { input })
+      assert.strictEqual(ended.code, 0, ended.stderr)
+      assertStored(data, sixty)
+    }
+  })
+
+  it("puts together what arrives in tiny pieces", async () => {
+    for (const input of [
+      readReal(one.file).subarray(0, 30_000),
+      readFileSync(pathOf(sixty.file)).subarray(0, 30_000)
+    ]) {
+      const whole = temporaryFolder()
+      const pieces = temporaryFolder()
+      const expected = accountOf(await run(["ingest", "-", "--data", whole, "--json"], { input }))
+      const { child, ended, logs } = start(["ingest", "-", "--data", pieces, "--json"])
+      await logs(/Service started/u)
+      for (let from = 0; from < input.length;) {
+        const size = from < 50 ? 1 : 1 + ((from * 7) % 997)
+        await new Promise((resolve) => void child.stdin.write(input.subarray(from, from + size), resolve))
+        from += size
+      }
+      child.stdin.end()
+      const { runIds, received } = accountOf(await ended)
+      assert.isAbove(received, 0)
+      assert.deepStrictEqual([received, runIds], [expected.received, expected.runIds])
+      assert.deepStrictEqual(storedRuns(pieces), storedRuns(whole))
+    }
+  })
+
+  it("names every tick a duplicate that an earlier process has stored", async () => {
+    const data = temporaryFolder()
+    await run(["ingest", pathOf(one.file), "--data", data])
+    const [runId = ""] = storedRuns(data).keys()
+    const [file = ""] = readdirSync(join(data, runId))
+    const again = await run(["ingest", pathOf(one.file), "--data", data, "--json"])
+    assert.strictEqual(again.code, 0, again.stderr)
+    const { batches, deadLettered, duplicate, lost, written } = accountOf(again)
+    assert.deepStrictEqual(
+      { batches, deadLettered, duplicate, lost, written },
+      { batches: 0, deadLettered: 0, duplicate: 1000, lost: 0, written: 0 }
+    )
+    assert.isTrue(readFileSync(join(data, runId, file)).equals(readReal(one.file)))
+    assertStored(data, one)
+  })
+
+  it("names every tick a duplicate that comes a second time in the same process", async () => {
+    const data = temporaryFolder()
+    const ended = await run(["ingest", pathOf(one.file), pathOf(one.file), "--data", data, "--json"])
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    const { duplicate, received, written } = accountOf(ended)
+    assert.deepStrictEqual({ duplicate, received, written }, { duplicate: 1000, received: 2000, written: 1000 })
+    assert.match(ended.stderr, /Duplicate tick detected/u)
+    assertStored(data, one)
+  })
+
+  it("takes several files of several runs one after the other", async () => {
+    const data = temporaryFolder()
+    const files = realBatches.map(({ file }) => pathOf(file))
+    const ended = await run(["ingest", ...files, "--data", data, "--json", "--mixed-runs", "split"])
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.strictEqual(accountOf(ended).written, 2100)
+    assert.deepStrictEqual([...accountOf(ended).runIds].sort(), [...storedRuns(data).keys()].sort())
+  })
+
+  it("ends on the first signal while standard input is open, with what it has got stored", async () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      const data = temporaryFolder()
+      const process_ = start(["ingest", "-", "--data", data, "--json", "--log-level", "debug"])
+      await process_.logs(/Service started/u)
+      const input = readReal(sixty.file)
+      await new Promise((resolve) => void process_.child.stdin.write(input.subarray(0, input.length - 10), resolve))
+      await pause(300)
+      process_.signal(signal)
+      const ended = await process_.ended
+      assert.strictEqual(ended.code, 0, ended.stderr)
+      assert.include({ ...accountOf(ended) }, { received: 99, written: 99, inFlight: 0, lost: 0 })
+      assert.lengthOf([...storedRuns(data).values()][0]?.ticks ?? [], 99)
+    }
+  })
+
+  it("reads a named pipe, and ends on a signal while nobody writes to it", async () => {
+    const folder = temporaryFolder()
+    const pipe = join(folder, "ticks")
+    execFileSync("mkfifo", [pipe])
+    const data = join(folder, "data")
+
+    const waiting = start(["ingest", pipe, "--data", data, "--json"])
+    await waiting.logs(/Service started/u)
+    await pause(100)
+    waiting.signal("SIGTERM")
+    const ended = await waiting.ended
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.strictEqual(accountOf(ended).received, 0)
+
+    const reading = start(["ingest", pipe, "--data", data, "--json"])
+    await reading.logs(/Service started/u)
+    createWriteStream(pipe).end(readReal(sixty.file))
+    assert.strictEqual((await reading.ended).code, 0)
+    assertStored(data, sixty)
+  })
+
+  it("stores a batch when its time has come, with standard input still open", async () => {
+    const data = temporaryFolder()
+    const process_ = start(["ingest", "-", "--data", data, "--batch-timeout-seconds", "0.2"])
+    process_.child.stdin.write(readReal(sixty.file))
+    await until(() => [...storedRuns(data).values()].some(({ ticks }) => ticks.length > 0), "a batch is stored")
+    process_.signal("SIGTERM")
+    assert.strictEqual((await process_.ended).code, 0)
+  })
+
+  it("takes what lies in the current folder's ./data when no folder is given", async () => {
+    const cwd = temporaryFolder()
+    const copy = join(cwd, "recorded")
+    writeFileSync(copy, readReal(sixty.file))
+    assert.strictEqual((await run(["ingest", "recorded"], { cwd })).code, 0)
+    assertStored(join(cwd, "data"), sixty)
+  })
+})
