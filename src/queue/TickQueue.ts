@@ -107,7 +107,7 @@ const counterOf = {
   lost: "lost"
 } as const satisfies Record<Exclude<Outcome, "returned">, keyof Account>
 
-/** The one place where the queue's state changes. Methods without Effect in their type never suspend. */
+/** The one place where the queue's state changes. Opening a latch runs those who wait for it: a step does it last. */
 class State {
   readonly counts = { accepted: 0, inHand: 0, stored: 0, duplicate: 0, deadLettered: 0, lost: 0 }
   readonly returned: Array<TakenBatch> = []
@@ -131,7 +131,7 @@ class State {
   }
 
   /** Adds ticks from `from` on while there is room; gives the index of the first that is not in. After `end`, none. */
-  add(ticks: ReadonlyArray<Tick.Tick>, from: number, enqueuedAtMs: number): number {
+  add(ticks: ReadonlyArray<Tick.Tick>, from: number, enqueuedAtMs: number, accepted: (count: number) => void): number {
     if (this.ended) return from
     const wasEmpty = this.waiting === 0
     let index = from
@@ -145,6 +145,7 @@ class State {
     }
     this.producerWaits = index < ticks.length
     if (this.producerWaits) this.room.closeUnsafe()
+    if (index > from) accepted(index - from)
     if (this.demand !== undefined && (wasEmpty || this.closes(this.demand) !== undefined)) this.arrival.openUnsafe()
     return index
   }
@@ -159,13 +160,12 @@ class State {
     return this.producerWaits || waiting >= this.options.capacity ? "memory" : undefined
   }
 
-  /** Books entries that have just left the queue, and lets a waiting producer on. */
+  /** Books entries that have just left the queue. */
   leave(entries: ReadonlyArray<Entry>): void {
     for (const entry of entries) this.bytes -= entry.tick.payload.length
     this.waiting -= entries.length
     this.counts.inHand += entries.length
     this.producerWaits = false
-    this.room.openUnsafe()
   }
 
   returnedTicks(): number {
@@ -195,11 +195,10 @@ const waitForBatch = Effect.fnUntraced(function* (state: State, policy: BatchPol
 })
 
 /**
- * Takes what is there, up to the limits of `policy`. It is all in the queue and nobody else takes, so nothing here waits.
- * Only where the bytes may be too many are the ticks taken one by one: then they are few and large.
+ * Takes `most` ticks, fewer when their bytes are over the limit: then one by one, as they are few and large. They are all
+ * in the queue and nobody else takes, so nothing here waits.
  */
-const takeNow = Effect.fnUntraced(function* (state: State, policy: BatchPolicy) {
-  const most = Math.min(policy.maxTicks, state.waiting)
+const takeNow = Effect.fnUntraced(function* (state: State, policy: BatchPolicy, most: number) {
   if (state.bytes <= policy.maxBytes) return yield* Queue.takeBetween(state.queue, most, most)
   const entries: Array<Entry> = []
   let bytes = 0
@@ -224,13 +223,15 @@ const takeBatch = Effect.fnUntraced(function* (
     state.counts.inHand += again.ticks.length
     return receive(again)
   }
-  const entries = yield* takeNow(state, policy)
+  const most = Math.min(policy.maxTicks, state.waiting)
+  const entries = yield* takeNow(state, policy, most)
   state.leave(entries)
   const [first] = entries
   const ticks = entries.map((entry) => entry.tick)
   if (first === undefined || !Tick.isBatch(ticks)) return
-  const limit = ticks.length >= policy.maxTicks ? "size" : state.waiting > 0 ? "bytes" : reason
+  const limit = ticks.length >= policy.maxTicks ? "size" : ticks.length < most ? "bytes" : reason
   receive({ ticks, reason: limit, enqueuedAtMs: first.enqueuedAtMs })
+  state.room.openUnsafe()
 })
 
 const settle = (state: State, ticks: ReadonlyArray<Tick.Tick>, outcome: Outcome, nowMs: number): void => {
@@ -252,17 +253,16 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   const consumers = yield* Semaphore.make(1)
   const metrics = yield* QueueMetrics.make(name, decoded.capacity)
 
+  const producerLeaves = Effect.sync(() => void (state.producerWaits = false))
   const offerAll = Effect.fnUntraced(function* (
     ticks: ReadonlyArray<Tick.Tick>,
     accepted: (count: number) => void = () => undefined
   ) {
     let next = 0
     while (true) {
-      const from = next
-      next = state.add(ticks, from, yield* Clock.currentTimeMillis)
-      if (next > from) accepted(next - from)
+      next = state.add(ticks, next, yield* Clock.currentTimeMillis, accepted)
       if (next >= ticks.length || state.ended) return next
-      yield* metrics.trackBlocked(state.room.await)
+      yield* metrics.trackBlocked(Effect.onInterrupt(state.room.await, () => producerLeaves))
     }
   }, Semaphore.withPermit(producers))
 
