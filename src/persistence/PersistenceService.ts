@@ -127,7 +127,7 @@ const work = (
       return noteTaken(metrics, hand, batch)
     }).pipe(Effect.uninterruptible)
     const receive = (batch: TakenBatch) => {
-      hand.receive(batch, options.mixedRuns, clock.currentTimeMillisUnsafe())
+      hand.receive(batch, options.mixedRuns, Math.floor(clock.currentTimeMillisUnsafe()))
       taken = batch
     }
     const once = Effect.gen(function* () {

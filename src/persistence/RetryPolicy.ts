@@ -16,11 +16,13 @@ export interface RetryPolicy {
   readonly jitter: "none" | "proportional"
 }
 
-/** Pauses that double from `backoff` to `maxBackoff` and then stay, without end. */
+/** Pauses that double from `backoff` to `maxBackoff` and then stay, without end; in whole milliseconds. */
 export const backoff = (policy: Omit<RetryPolicy, "maxRetries">): Schedule.Schedule<unknown> => {
   const exponential = Schedule.exponential(policy.backoff)
   return (policy.jitter === "none" ? exponential : Schedule.jittered(exponential)).pipe(
-    Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, policy.maxBackoff)))
+    Schedule.modifyDelay(({ duration }) =>
+      Effect.succeed(Duration.min(Duration.millis(Math.round(Duration.toMillis(duration))), policy.maxBackoff))
+    )
   )
 }
 

@@ -49,6 +49,8 @@ export interface Portion {
   failure: DeadLetter.Failure | undefined
   /** The letter, once it has been written: offered again it stays the same one. */
   letter: DeadLetter.DeadLetter | undefined
+  /** The letter was offered and nobody has heard the answer: it may be kept already. */
+  letterUnanswered: boolean
 }
 
 const begin = (batch: TakenBatch, ticks: Tick.Batch) => ({
@@ -57,7 +59,8 @@ const begin = (batch: TakenBatch, ticks: Tick.Batch) => ({
   claimed: false,
   attempts: 0,
   firstFailureMs: undefined,
-  letter: undefined
+  letter: undefined,
+  letterUnanswered: false
 })
 
 const toWrite = (batch: TakenBatch, ticks: Tick.Batch, runId: RunId.RunId, reason: FlushReason): Portion => ({

@@ -23,13 +23,14 @@ import type { Portion } from "./Portion.ts"
 const loggedDuplicates = 10
 
 const noteFailure = (portion: Portion, error: WriteError) =>
-  Effect.map(Clock.currentTimeMillis, (nowMs) => {
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const nowMs = Math.floor(now) // a test clock has fractions
     portion.firstFailureMs ??= nowMs
     const conflict = error._tag === "StorageError" && error.reason._tag === "KeyConflict"
     portion.failure = {
       reason: error._tag === "UnexpectedFailure" ? "internal" : conflict ? "key_conflict" : "storage",
       error,
-      retries: portion.attempts - 1,
+      retries: Math.max(0, portion.attempts - 1),
       firstFailureMs: portion.firstFailureMs,
       lastFailureMs: nowMs
     }
@@ -167,10 +168,13 @@ export const make = (context: Context) => {
     if (isHeld(portion)) yield* deadLetter(portion)
   })
 
-  /** The last attempt of a portion that an interruption left in hand. */
+  /**
+   * The last attempt of a portion that an interruption left in hand. None when its letter may be kept already: offering
+   * that again settles the portion, and storing it too would have it in both.
+   */
   const writeOnce = Effect.fnUntraced(function* (portion: Portion) {
     const { runId } = portion
-    if (runId === undefined) return
+    if (runId === undefined || portion.letterUnanswered) return
     yield* claim(portion, runId)
     if (isHeld(portion)) yield* Effect.catch(attempt(portion, runId), (error) => giveUp(portion, error))
   })

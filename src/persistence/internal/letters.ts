@@ -47,9 +47,14 @@ export const make = (
   const offer = (portion: Portion, failure: DeadLetter.Failure) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        portion.letter ??= yield* DeadLetter.make(portion.ticks, failure, { service, queue: queue.name })
-        const answer = yield* restore(deadLetters.offer(portion.letter)).pipe(
-          Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "dead-letter", cause })))
+        const offered = Effect.gen(function* () {
+          portion.letter ??= yield* DeadLetter.make(portion.ticks, failure, { service, queue: queue.name })
+          portion.letterUnanswered = true
+          return yield* restore(deadLetters.offer(portion.letter))
+        })
+        const answer = yield* offered.pipe(
+          Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "dead-letter", cause }))),
+          Effect.tapError(() => Effect.sync(() => void (portion.letterUnanswered = false)))
         )
         yield* delivered(portion, failure, answer === "kept")
       })
@@ -84,7 +89,7 @@ export const make = (
   const deadLetter = Effect.fnUntraced(function* (portion: Portion) {
     const { failure } = portion
     if (failure === undefined) return
-    if (portion.attempts === 0) {
+    if (portion.rule !== undefined) {
       yield* Effect.logError("Batch consistency violation").pipe(
         Effect.annotateLogs({ ...facts(portion), error: failure.error.message })
       )
