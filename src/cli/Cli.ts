@@ -44,8 +44,10 @@ const tolerateClosedOutputs = (): void => {
 /** Runs the command that the arguments of the process name and ends the process with its exit code. */
 export const main = (): void => {
   const status = new ExitStatus()
-  const teardown: Runtime.Teardown = (exit, onExit) =>
-    onExit(status.code ?? (Exit.isSuccess(exit) ? ExitCode.settled : ExitCode.failed))
+  // Ends the process now: Node would take its time and let go of the signal handlers first, and a signal in that time
+  // would turn the exit code of good order into death by signal.
+  const teardown: Runtime.Teardown = (exit) =>
+    process.exit(status.code ?? (Exit.isSuccess(exit) ? ExitCode.settled : ExitCode.failed))
   tolerateClosedOutputs()
   Command.run(make(status), { version }).pipe(
     Effect.tapCause(report),
