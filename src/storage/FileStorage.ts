@@ -55,10 +55,19 @@ const sweep = Effect.fnUntraced(function* (place: AtomicWriter.Place, folder: st
   return removed
 })
 
+/** Makes `folder` with what is missing above it, each durable in its parent. */
+const makeFolder = Effect.fnUntraced(function* (place: AtomicWriter.Place, folder: string) {
+  const { fs, path } = place
+  const missing: Array<string> = []
+  for (let one = folder; !(yield* fs.exists(one)); one = path.dirname(one)) missing.push(one)
+  yield* fs.makeDirectory(folder, { recursive: true })
+  for (const made of missing) yield* AtomicWriter.syncFolder(place, path.dirname(made))
+})
+
 /** Makes the root folder, proves that it can be used, and clears it of what a crash left behind. */
 const open = Effect.fnUntraced(function* (place: AtomicWriter.Place, root: string, maxAge: Duration.Duration) {
   const { fs, path } = place
-  yield* fs.makeDirectory(root, { recursive: true })
+  yield* makeFolder(place, root)
   yield* fs.access(root, { readable: true, writable: true })
   const beforeMs = (yield* Clock.currentTimeMillis) - Duration.toMillis(maxAge)
   let removed = yield* sweep(place, root, beforeMs)
@@ -113,7 +122,12 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
         Stream.filter(StorageKey.is),
         Stream.mapError(storageError("list", prefix))
       ),
-    exists: (key) => Effect.mapError(fs.exists(pathOf(key)), storageError("exists", key))
+    exists: (key) =>
+      fs.stat(pathOf(key)).pipe(
+        Effect.map(({ type }) => type === "File"),
+        Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(false)),
+        Effect.mapError(storageError("exists", key))
+      )
   })
 })
 

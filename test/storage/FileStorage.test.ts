@@ -1,0 +1,326 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Path from "effect/Path"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import * as FileStorage from "../../src/storage/FileStorage.ts"
+import * as Storage from "../../src/storage/Storage.ts"
+import * as StorageKey from "../../src/storage/StorageKey.ts"
+import * as LogWatch from "../../src/testing/LogWatch.ts"
+import * as ScriptedFileSystem from "../support/ScriptedFileSystem.ts"
+import { layerFileStorage, temporaryFolder } from "../support/temporaryFolder.ts"
+import * as StorageSuite from "./StorageSuite.ts"
+
+StorageSuite.suite("files", layerFileStorage)
+
+const platform = Layer.merge(Layer.provideMerge(ScriptedFileSystem.layer, NodeServices.layer), LogWatch.layer())
+
+const bytes = Uint8Array.of(1, 2, 3)
+
+const setup = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const script = yield* ScriptedFileSystem.ScriptedFileSystem
+  const root = path.join(yield* temporaryFolder, "data")
+  const storage = yield* FileStorage.make("files", { rootDirectory: root })
+  yield* script.takeRecord(root)
+  const put = Effect.fnUntraced(function* (name: string, ...pieces: ReadonlyArray<Uint8Array>) {
+    return yield* Storage.write(storage, yield* Effect.orDie(StorageKey.parse(name)), pieces)
+  })
+  const files = Effect.map(fs.readDirectory(root, { recursive: true }), (names) => names.sort())
+  return { fs, path, script, root, storage, put, files, record: script.takeRecord(root) }
+})
+
+const commitSteps = ["open run/TMP", "write run/TMP", "sync run/TMP", "close run/TMP", "link run/TMP run/a"]
+
+describe("a commit to files", () => {
+  it.effect("makes the folder durable, then the bytes, then links them to their name, then makes that durable", () =>
+    Effect.gen(function* () {
+      const { files, put, record } = yield* setup
+      yield* put("run/a", bytes)
+      assert.deepStrictEqual(yield* record, [
+        "mkdir run",
+        "open .",
+        "sync .",
+        "close .",
+        ...commitSteps,
+        "open run",
+        "sync run",
+        "close run",
+        "remove run/TMP"
+      ])
+      assert.deepStrictEqual(yield* files, ["run", "run/a"])
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("does not make the folder again for the next object", () =>
+    Effect.gen(function* () {
+      const { put, record } = yield* setup
+      yield* put("run/first", bytes)
+      yield* record
+      yield* put("run/a", bytes)
+      assert.deepStrictEqual(yield* record, [...commitSteps, "open run", "sync run", "close run", "remove run/TMP"])
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("makes every folder on the way to a nested key durable in its parent", () =>
+    Effect.gen(function* () {
+      const { put, record } = yield* setup
+      yield* put("a/b/c", bytes)
+      const synced = (yield* record).filter((line) => line.startsWith("sync"))
+      assert.deepStrictEqual(synced, ["sync a", "sync .", "sync a/b/TMP", "sync a/b"])
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("compares what has the name already, and neither renames nor overwrites anything", () =>
+    Effect.gen(function* () {
+      const { files, fs, path, put, record, root } = yield* setup
+      yield* put("run/a", bytes)
+      yield* record
+      assert.strictEqual((yield* put("run/a", bytes)).outcome, "identical")
+      assert.deepStrictEqual(yield* record, [
+        ...commitSteps,
+        "open run/TMP",
+        "open run/a",
+        "close run/a",
+        "close run/TMP",
+        "open run",
+        "sync run",
+        "close run",
+        "remove run/TMP"
+      ])
+      const before = yield* fs.stat(path.join(root, "run/a"))
+      assert.strictEqual((yield* Effect.flip(put("run/a", Uint8Array.of(9)))).reason._tag, "KeyConflict")
+      const steps = (yield* record).map((line) => line.split(" ")[0])
+      assert.notInclude(steps, "rename")
+      assert.notInclude(steps, "truncate")
+      assert.notInclude(steps, "copy")
+      assert.deepStrictEqual((yield* fs.stat(path.join(root, "run/a"))).mtime, before.mtime)
+      assert.deepStrictEqual(yield* fs.readFile(path.join(root, "run/a")), bytes)
+      assert.deepStrictEqual(yield* files, ["run", "run/a"])
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("makes a new root folder durable in its parents", () =>
+    Effect.gen(function* () {
+      const { path, root, script } = yield* setup
+      const nested = path.join(root, "x", "y")
+      yield* FileStorage.make("files", { rootDirectory: nested })
+      const steps = yield* script.takeRecord(root)
+      assert.deepStrictEqual(
+        steps.filter((line) => /^(mkdir|sync)/u.test(line)),
+        ["mkdir x/y", "sync x", "sync ."]
+      )
+      yield* FileStorage.make("files", { rootDirectory: nested })
+      assert.notInclude((yield* script.takeRecord(root)).join(), "sync")
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("leaves no temporary file, whatever becomes of it", () =>
+    Effect.gen(function* () {
+      const { files, put, script, storage } = yield* setup
+      const key = yield* Effect.orDie(StorageKey.parse("run/a"))
+      yield* Effect.scoped(Effect.flatMap(storage.create(key), (writer) => writer.write(bytes)))
+      for (const call of ["write", "sync", "close", "link"] as const) {
+        yield* script.fail(call, /\.tmp$/u, "EIO")
+        yield* Effect.flip(put("run/a", bytes))
+        assert.deepStrictEqual(yield* files, ["run"], `after a failed ${call}`)
+      }
+      yield* put("run/a", bytes)
+      yield* Effect.flip(put("run/a", Uint8Array.of(9)))
+      assert.deepStrictEqual(yield* files, ["run", "run/a"])
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("warns when a temporary file can't be removed, and is a success all the same", () =>
+    Effect.gen(function* () {
+      yield* LogWatch.expect("Warn", /^A temporary file could not be closed and removed/u, { times: 1 })
+      const { put, script } = yield* setup
+      yield* script.fail("remove", /\.tmp$/u, "EACCES")
+      assert.strictEqual((yield* put("run/a", bytes)).outcome, "created")
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("makes its folder again when that was deleted in between, at the next attempt", () =>
+    Effect.gen(function* () {
+      const { fs, path, put, root } = yield* setup
+      yield* put("run/a", bytes)
+      yield* fs.remove(path.join(root, "run"), { recursive: true })
+      const error = yield* Effect.flip(put("run/b", bytes))
+      assert.strictEqual(error.reason._tag, "FolderMissing")
+      assert.isTrue(error.isRetryable)
+      assert.strictEqual((yield* put("run/b", bytes)).outcome, "created")
+      yield* fs.remove(root, { recursive: true })
+      yield* Effect.flip(put("run/c", bytes))
+      assert.strictEqual((yield* put("run/c", bytes)).outcome, "created")
+    }).pipe(Effect.provide(platform))
+  )
+})
+
+const codes = [
+  ["ENOSPC", "NoSpace", true],
+  ["EDQUOT", "NoSpace", true],
+  ["EFBIG", "NoSpace", true],
+  ["EIO", "IoFailure", true],
+  ["ENXIO", "IoFailure", true],
+  ["ETIMEDOUT", "TimedOut", true],
+  ["ESTALE", "ConnectionLost", true],
+  ["ECONNRESET", "ConnectionLost", true],
+  ["EINTR", "ConnectionLost", true],
+  ["EMFILE", "Throttled", true],
+  ["ENFILE", "Throttled", true],
+  ["ENOMEM", "Throttled", true],
+  ["EBUSY", "Throttled", true],
+  ["ENOENT", "FolderMissing", true],
+  ["EACCES", "PermissionDenied", false],
+  ["EPERM", "PermissionDenied", false],
+  ["EROFS", "ReadOnly", false],
+  ["ENAMETOOLONG", "InvalidPlace", false],
+  ["ENOTDIR", "InvalidPlace", false],
+  ["EXDEV", "InvalidPlace", false]
+] as const
+
+describe("a failure of the system", () => {
+  it.effect.each(codes)("%s is %s, retryable: %s, in every step of a write", ([code, tag, isRetryable]) =>
+    Effect.gen(function* () {
+      const { put, script, storage } = yield* setup
+      const steps = [
+        ["mkdir", /run$/u, "create"],
+        ["open", /\.tmp$/u, "create"],
+        ["write", /\.tmp$/u, "write"],
+        ["sync", /\.tmp$/u, "commit"],
+        ["close", /\.tmp$/u, "commit"],
+        ["link", /\.tmp$/u, "commit"]
+      ] as const
+      const key = yield* Effect.orDie(StorageKey.parse("run/a"))
+      for (const [call, path, operation] of steps) {
+        yield* script.fail(call, path, code)
+        const error = yield* Effect.flip(put("run/a", bytes))
+        assert.deepStrictEqual([error.operation, error.reason._tag, error.isRetryable], [operation, tag, isRetryable])
+        assert.include(error.message, `storage ${operation} of "run/a" failed: `)
+        assert.include(error.message, `(${code})`)
+        assert.isFalse(yield* storage.exists(key), `after a failed ${call}`)
+      }
+      assert.strictEqual((yield* put("run/a", bytes)).outcome, "created")
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("in the fsync of the folder leaves the outcome open, and a repeat settles it", () =>
+    Effect.gen(function* () {
+      const { put, script } = yield* setup
+      yield* put("run/other", bytes)
+      yield* script.fail("sync", /run$/u, "EIO")
+      const error = yield* Effect.flip(put("run/a", bytes))
+      assert.deepStrictEqual([error.operation, error.reason._tag], ["commit", "IoFailure"])
+      assert.strictEqual((yield* put("run/a", bytes)).outcome, "identical")
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("in the fsync of a new folder's parent is met again by the next attempt, not forgotten", () =>
+    Effect.gen(function* () {
+      const { put, record, root, script } = yield* setup
+      yield* script.fail("sync", new RegExp(`${root}$`, "u"), "EIO")
+      assert.strictEqual((yield* Effect.flip(put("run/a", bytes))).operation, "create")
+      yield* record
+      yield* put("run/a", bytes)
+      assert.include(yield* record, "sync .")
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect.each(["EINVAL", "ENOTSUP"])("that says a folder can't be fsynced (%s) is none", (code) =>
+    Effect.gen(function* () {
+      const { put, script } = yield* setup
+      yield* put("run/other", bytes)
+      yield* script.fail("sync", /run$/u, code)
+      assert.strictEqual((yield* put("run/a", bytes)).outcome, "created")
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("at start is a failure of the start, which names the folder", () =>
+    Effect.gen(function* () {
+      const { fs, path, root } = yield* setup
+      const file = path.join(root, "file")
+      yield* fs.writeFile(file, bytes)
+      const error = yield* Effect.flip(FileStorage.make("files", { rootDirectory: path.join(file, "below") }))
+      assert.strictEqual(error._tag, "StorageError")
+      assert.include(error.message, `storage open of "${path.join(file, "below")}" failed: no object can lie there`)
+    }).pipe(Effect.provide(platform))
+  )
+})
+
+describe("a start after a crash", () => {
+  const hour = 3_600_000
+
+  it.effect("removes temporary files of the age and above, and nothing else", () =>
+    Effect.gen(function* () {
+      yield* LogWatch.expect("Info", "Removed temporary files that an earlier crash left behind", { times: 1 })
+      const { files, fs, path, put, root, script } = yield* setup
+      yield* put("run/a", bytes)
+      const leftover = Effect.fnUntraced(function* (name: string, ageMs: number) {
+        const file = path.join(root, name)
+        yield* fs.writeFile(file, bytes)
+        yield* fs.utimes(file, (3 * hour - ageMs) / 1000, (3 * hour - ageMs) / 1000)
+      })
+      yield* leftover(".tickvault-1a.tmp", 3 * hour)
+      yield* leftover("run/.tickvault-2b.tmp", hour)
+      yield* leftover("run/.tickvault-3c.tmp", hour - 1000)
+      yield* leftover("run/.tickvault-4d.tmp.bak", 3 * hour)
+      yield* leftover("run/tickvault-5e.tmp", 3 * hour)
+      yield* leftover("run/.other.tmp", 3 * hour)
+      yield* leftover("run/.tickvault-XY.tmp", 3 * hour)
+      yield* TestClock.setTime(3 * hour)
+      yield* script.takeRecord(root)
+      yield* FileStorage.make("files", { rootDirectory: root })
+      const removed = (yield* script.takeRecord(root)).filter((line) => line.startsWith("remove"))
+      assert.strictEqual(removed.length, 2)
+      assert.deepStrictEqual(yield* files, [
+        "run",
+        "run/.other.tmp",
+        "run/.tickvault-3c.tmp",
+        "run/.tickvault-4d.tmp.bak",
+        "run/.tickvault-XY.tmp",
+        "run/a",
+        "run/tickvault-5e.tmp"
+      ])
+      const [line] = yield* LogWatch.lines
+      assert.deepInclude(line?.annotations, { files: 2, folder: root, storage: "files" })
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("does not show hidden files as objects", () =>
+    Effect.gen(function* () {
+      const { fs, path, put, root, storage } = yield* setup
+      yield* put("run/a", bytes)
+      yield* fs.writeFile(path.join(root, "run/.tickvault-1.tmp"), bytes)
+      yield* fs.makeDirectory(path.join(root, ".dead-letters"))
+      yield* fs.writeFile(path.join(root, ".dead-letters/1.pb"), bytes)
+      assert.deepStrictEqual<ReadonlyArray<string>>(yield* Stream.runCollect(storage.list("")), ["run/a"])
+    }).pipe(Effect.provide(platform))
+  )
+})
+
+describe("the metrics of a file storage", () => {
+  it.effect("count conflicts by what came of them, and time each fsync", () =>
+    Effect.gen(function* () {
+      const { put } = yield* setup
+      yield* put("run/a", bytes)
+      yield* put("run/a", bytes)
+      yield* Effect.flip(put("run/a", Uint8Array.of(9)))
+      const counts = (yield* Metric.snapshot).map(({ attributes, id, state }) => [
+        `${id} ${attributes?.["resolution"] ?? attributes?.["target"] ?? attributes?.["action"]}`,
+        "count" in state ? state.count : undefined
+      ])
+      assert.deepStrictEqual(Object.fromEntries(counts), {
+        "persistence_key_conflicts_total identical": 1,
+        "persistence_key_conflicts_total different": 1,
+        "persistence_recovered_temp_files_total removed": 0,
+        "persistence_fsync_duration_seconds file": 3,
+        "persistence_fsync_duration_seconds directory": 4
+      })
+    }).pipe(Effect.provide(platform), Effect.provideService(Metric.MetricRegistry, new Map()))
+  )
+})
