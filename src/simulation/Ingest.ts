@@ -23,7 +23,12 @@ export class IngestError extends Schema.TaggedError<IngestError>()("IngestError"
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message() {
-    return `${this.source}: ${this.problem} (${this.ticks} ticks before it were taken in)`
+    if (this.cause === undefined) return `${this.source}: ${this.problem}`
+    const before =
+      this.ticks === 0
+        ? "no tick comes before it: is this delimited TickData?"
+        : `what comes before it is taken in, ${this.ticks} ${this.ticks === 1 ? "tick" : "ticks"}`
+    return `${this.source}: ${this.problem} (${before})`
   }
 }
 
@@ -95,7 +100,7 @@ export const ingest = <E extends { readonly message: string }>(
       Effect.mapError((cause) => new IngestError({ source, ticks: taken, problem: cause.message, cause }))
     )
     if (taken === 0) {
-      return yield* new IngestError({ source, ticks: 0, problem: "holds no ticks" })
+      return yield* new IngestError({ source, ticks: 0, problem: "it is empty, there are no ticks in it" })
     }
     return taken
   })
