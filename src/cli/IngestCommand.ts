@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import { type PlatformError, systemError } from "effect/PlatformError"
-import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import type * as Stream from "effect/Stream"
 import * as Argument from "effect/cli/Argument"
@@ -19,13 +18,6 @@ import type { ExitStatus } from "./ExitStatus.ts"
 import * as Logging from "./Logging.ts"
 import * as options from "./options.ts"
 import * as Session from "./Session.ts"
-
-/** A file to ingest can't be read, or the configuration has nowhere to put its ticks. Nothing has been started. */
-export class CannotIngest extends Schema.TaggedError<CannotIngest>()("CannotIngest", { problem: Schema.String }) {
-  override get message() {
-    return this.problem
-  }
-}
 
 interface Source {
   readonly name: string
@@ -46,20 +38,26 @@ const readPipe = (name: string) =>
       systemError({ module: "FileSystem", method: "stream", _tag: "Unknown", pathOrDescriptor: name, cause })
   })
 
+const why = ({ message, reason }: PlatformError): string => {
+  if (reason._tag === "NotFound") return "there is no such file"
+  return reason._tag === "PermissionDenied" ? "permission denied" : message
+}
+
 const open = Effect.fnUntraced(function* (name: string) {
   if (name === "-") {
     const stdio = yield* Stdio.Stdio
     if (yield* stdio.stdinIsTerminal) {
       const problem = "standard input is a terminal: send it recorded ticks, as in `tickvault ingest - < FILE`"
-      return yield* new CannotIngest({ problem })
+      return yield* new options.CannotStart({ problem })
     }
     const stdin: Source = { name: "standard input", bytes: stdio.stdin }
     return stdin
   }
   const fs = yield* FileSystem.FileSystem
-  const cannot = (error: PlatformError) => new CannotIngest({ problem: `${name} can't be read: ${error.message}` })
+  const cannot = (error: PlatformError) => new options.CannotStart({ problem: `${name} can't be read: ${why(error)}` })
   const { type } = yield* Effect.mapError(fs.stat(name), cannot)
-  if (type === "Directory") return yield* new CannotIngest({ problem: `${name} is a folder: name the files in it` })
+  if (type === "Directory")
+    return yield* new options.CannotStart({ problem: `${name} is a folder: name the files in it` })
   yield* Effect.mapError(fs.access(name, { readable: true }), cannot)
   if (type === "FIFO") {
     const pipe: Source = { name, bytes: readPipe(name) }
@@ -117,14 +115,17 @@ export const make = (status: ExitStatus) =>
         const queues = Object.values(config.resources).filter(({ _tag }) => _tag === "TickQueue")
         if (queues.length !== 1) {
           const problem = `the configuration has ${queues.length} queues; ingest needs exactly one`
-          return yield* new CannotIngest({ problem })
+          return yield* new options.CannotStart({ problem })
         }
-        const persistence = Object.entries(config.services).filter(([, { _tag }]) => _tag === "PersistenceService")
-        const startupSequence = config.startupSequence.filter((name) => persistence.some(([one]) => one === name))
+        const startupSequence = options.started(config, "PersistenceService")
         if (startupSequence.length === 0) {
-          return yield* new CannotIngest({ problem: "the configuration starts no PersistenceService" })
+          const problem = "the configuration starts no PersistenceService: see startupSequence"
+          return yield* new options.CannotStart({ problem })
         }
-        const withoutEngines = { ...config, services: Object.fromEntries(persistence), startupSequence }
+        const services = Object.fromEntries(
+          Object.entries(config.services).filter(([, { _tag }]) => _tag === "PersistenceService")
+        )
+        const withoutEngines = { ...config, services, startupSequence }
         yield* Session.run(withoutEngines, sources(all), { json: flags.json, status })
       }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
   ).pipe(

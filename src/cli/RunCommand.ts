@@ -22,6 +22,10 @@ export const make = (status: ExitStatus) =>
   Command.make("run", { ...options.shared, ticks: options.ticks, seed: options.seed }, (flags) =>
     Effect.gen(function* () {
       const { config } = yield* options.resolve(flags, { engine: true, instances: 2 })
+      for (const kind of ["SimulationEngine", "PersistenceService"] as const) {
+        if (options.started(config, kind).length > 0) continue
+        return yield* new options.CannotStart({ problem: `the configuration starts no ${kind}: see startupSequence` })
+      }
       yield* Session.run(config, engines, { json: flags.json, status })
     }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
   ).pipe(

@@ -77,11 +77,9 @@ const verdict = ({ balance, deadLetterLocations, endedAtOnce }: Summary): Readon
     )
   }
   if (isSettled(balance)) {
-    lines.push(
-      balance.deadLettered > 0
-        ? "Nothing is lost."
-        : `Every tick is settled: stored${balance.duplicate > 0 ? " or already there" : ""}.`
-    )
+    if (balance.received === 0) lines.push("There were no ticks.")
+    else if (balance.deadLettered > 0) lines.push("Nothing is lost.")
+    else lines.push(`Every tick is settled: stored${balance.duplicate > 0 ? " or already there" : ""}.`)
   }
   return lines
 }

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Flag from "effect/cli/Flag"
 import * as ConfigFile from "../pipeline/ConfigFile.ts"
 import * as PipelineConfig from "../pipeline/PipelineConfig.ts"
@@ -34,7 +35,17 @@ export const ticks = optionalInt("ticks", "ticks that the simulation makes; defa
 
 export const seed = optionalInt("seed", "seed of the simulation; default 42")
 
-export const instances = optionalInt("instances", "persistence services that compete for the queue")
+const maxInstances = 64
+
+export const instances = Flag.Int("instances").pipe(
+  Flag.withMetavar("N"),
+  Flag.withDescription("persistence services that compete for the queue, without --config; default 2, with ingest 1"),
+  Flag.filter(
+    (count) => count >= 1 && count <= maxInstances,
+    () => `a whole number from 1 to ${maxInstances}`
+  ),
+  Flag.optional
+)
 
 /** The options of every persistence service. */
 export const persistence = {
@@ -75,11 +86,22 @@ export interface Flags extends PersistenceFlags {
   readonly seed: Option.Option<number>
 }
 
+/** The command line and the configuration, each good in itself, don't go together. Nothing has been started. */
+export class CannotStart extends Schema.TaggedError<CannotStart>()("CannotStart", { problem: Schema.String }) {
+  override get message() {
+    return this.problem
+  }
+}
+
 /** The configuration that `flags`, the environment and the file make together. Fails with what is wrong with it. */
 export const resolve = Effect.fnUntraced(function* (
   flags: Flags,
   embedded: { readonly engine: boolean; readonly instances: number }
 ) {
+  if (Option.isSome(flags.config) && Option.isSome(flags.instances)) {
+    const problem = "--instances is for the pipeline without --config: add services to the file instead"
+    return yield* new CannotStart({ problem })
+  }
   const file = Option.isSome(flags.config) ? yield* ConfigFile.read(flags.config.value) : undefined
   return yield* Effect.fromResult(
     PipelineConfig.resolve({
@@ -97,3 +119,9 @@ export const resolve = Effect.fnUntraced(function* (
     })
   )
 })
+
+/** The services of the kind that start with the pipeline, in their order. */
+export const started = (
+  { services, startupSequence }: PipelineConfig.PipelineConfig,
+  kind: PipelineConfig.Service["_tag"]
+): ReadonlyArray<string> => startupSequence.filter((name) => services[name]?._tag === kind)

@@ -1,4 +1,4 @@
-// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
+// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off preferSchemaOverJson:off
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
@@ -60,7 +60,7 @@ describe("ingest of a damaged source", () => {
   it("refuses an empty file", async () => {
     const { ended } = await ingest(new Uint8Array())
     assert.strictEqual(ended.code, 1)
-    assert.match(ended.stderr, /input: holds no ticks/u)
+    assert.match(ended.stderr, /input: it is empty/u)
   })
 
   it("refuses compressed ticks that are cut", async () => {
@@ -196,6 +196,38 @@ describe("a data folder that can't be used", () => {
   })
 })
 
+describe("a configuration that a command can't run", () => {
+  const document = (startupSequence: ReadonlyArray<string>) => ({
+    pipeline: {
+      resources: { files: { className: "FileStorage" }, ticks: { className: "TickQueue" } },
+      services: {
+        engine: { className: "SimulationEngine", resources: { tickData: "queue-out:ticks" } },
+        writer: {
+          className: "PersistenceService",
+          resources: { input: "queue-in:ticks", storage: "storage-write:files" }
+        }
+      },
+      startupSequence
+    }
+  })
+  const cases: ReadonlyArray<
+    readonly [command: ReadonlyArray<string>, starts: ReadonlyArray<string>, message: RegExp]
+  > = [
+    [["run"], ["engine"], /starts no PersistenceService/u],
+    [["run"], ["writer"], /starts no SimulationEngine/u],
+    [["ingest", "-"], ["engine"], /starts no PersistenceService/u]
+  ]
+  for (const [command, starts, message] of cases) {
+    it(`is refused by ${command.join(" ")} when it starts only the ${starts.join()}`, async () => {
+      const cwd = temporaryFolder()
+      writeFileSync(join(cwd, "pipeline.json"), JSON.stringify(document(starts)))
+      const ended = await run([...command, "--config", "pipeline.json"], { cwd })
+      assert.strictEqual(ended.code, 1)
+      assert.match(ended.stderr, message)
+    })
+  }
+})
+
 describe("a wrong command line", () => {
   const wrong: ReadonlyArray<readonly [args: ReadonlyArray<string>, message: RegExp]> = [
     [["rnu"], /run/u],
@@ -203,6 +235,8 @@ describe("a wrong command line", () => {
     [["run", "--ticks", "many"], /ticks/u],
     [["run", "--ticks", "0"], /--ticks/u],
     [["run", "--max-batch-size", "0"], /--max-batch-size/u],
+    [["run", "--instances", "0"], /--instances/u],
+    [["run", "--config", "x.conf", "--instances", "3"], /--instances is for the pipeline without --config/u],
     [["ingest"], /file/u]
   ]
   for (const [args, message] of wrong) {
