@@ -70,12 +70,12 @@ const facts = (ticks: Tick.Batch, error: Error): Record<string, string> => {
     startTick: first.toString(),
     endTick: last.toString(),
     tickCount: ticks.length.toString(),
-    storageKey: RunId.is(runId) ? StorageKey.batch(runId, ticks) : "",
+    storageKey: RunId.is(runId) && first >= 0n ? StorageKey.batch(runId, ticks) : "",
     exceptionType: typeOf(error)
   }
 }
 
-/** Writes the letter for `ticks`, which `service` had taken from `queue`. The storage key is empty for an unsafe run id. */
+/** Writes the letter for `ticks`, which `service` had taken from `queue`. The storage key is empty when there is none for them. */
 export const make = Effect.fnUntraced(function* (
   ticks: Tick.Batch,
   failure: Failure,

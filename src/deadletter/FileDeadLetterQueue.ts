@@ -40,19 +40,26 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   let held = yield* count
 
   const offer = Effect.fnUntraced(function* (letter: Parameters<DeadLetterQueue["Service"]["offer"]>[0]) {
-    // Letters may have been removed since: count the files again before refusing one.
-    if (held >= capacity) held = yield* Effect.mapError(count, fail)
-    if (held >= capacity) return yield* new DeadLetterError({ queue: name, reason: new QueueFull({ capacity }) })
     const key = yield* Effect.orDie(StorageKey.parse(`${letter.id}.pb`)) // ids are made of digits and service names
+    // Letters may have been removed since: count the files again before refusing one that isn't there already.
+    if (held >= capacity) held = yield* Effect.mapError(count, fail)
+    if (held >= capacity && !(yield* Effect.mapError(storage.exists(key), fail))) {
+      return yield* new DeadLetterError({ queue: name, reason: new QueueFull({ capacity }) })
+    }
     const { outcome } = yield* Effect.mapError(Storage.write(storage, key, [letter.bytes]), fail)
-    if (outcome === "created") held++
+    // One that is there already may be of an attempt that failed after all: it was not counted then.
+    held = outcome === "created" ? held + 1 : yield* Effect.mapError(count, fail)
     yield* metrics.received(letter.reason, held)
     return "kept" as const
   }, Semaphore.withPermit(oneAtATime))
 
+  /** The letter under `key`; nothing when it has been removed since it was listed. */
   const read = (key: StorageKey.StorageKey) =>
-    Effect.flatMap(Effect.mapError(Stream.runCollect(storage.read(key)), fail), (chunks) =>
-      decode(name, key, Bytes.concat(chunks))
+    Stream.runCollect(storage.read(key)).pipe(
+      Effect.map((chunks) => Stream.fromEffect(decode(name, key, Bytes.concat(chunks)))),
+      Effect.catchReason("StorageError", "ObjectMissing", () => Effect.succeed(Stream.empty)),
+      Effect.mapError(fail),
+      Stream.unwrap
     )
 
   return DeadLetterQueue.of({
@@ -60,7 +67,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     location: storage.location,
     offer,
     size: Effect.sync(() => held),
-    letters: storage.list("").pipe(Stream.mapError(fail), Stream.mapEffect(read))
+    letters: storage.list("").pipe(Stream.mapError(fail), Stream.flatMap(read))
   })
 })
 

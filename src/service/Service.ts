@@ -104,8 +104,8 @@ export const make = Effect.fnUntraced(function* <E>(
   const ended = (exit: Exit.Exit<void, E>) =>
     Effect.gen(function* () {
       if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
-        yield* enter("ERROR")
         error = exit.cause
+        yield* enter("ERROR")
         yield* Effect.logError("Service failed", exit.cause)
       } else {
         yield* enter("STOPPED")
