@@ -4,7 +4,6 @@
  * Nothing is believed: a world that comes out of this can be stepped and told again as the very same snapshot.
  */
 import * as Result from "effect/Result"
-import type { Vector } from "../../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import type {
   CellState,
   StrategyState,
@@ -12,24 +11,10 @@ import type {
 } from "../../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 import * as Census from "./census.ts"
 import { Molecule, moleculeTypes, nobody } from "./cells.ts"
+import { damaged, type Restored, restoreCell } from "./restoreCell.ts"
 import { restoreOrganism } from "./restoreOrganism.ts"
 import { Rng } from "./rng.ts"
-import type { Torus } from "./torus.ts"
 import { WorldState, type Kind } from "./worldState.ts"
-
-/** A part of a snapshot, or what is wrong with it. */
-export type Restored<A> = Result.Result<A, string>
-
-export const damaged = (problem: string): Restored<never> => Result.fail(problem)
-
-/** The cell at `place`; `what` says what is there. */
-export const restoreCell = (torus: Torus, place: Vector | undefined, what: string): Restored<number> => {
-  if (place === undefined) return damaged(`${what} is missing`)
-  const cell = torus.cellOf(place.components)
-  return cell === undefined
-    ? damaged(`${what} (${place.components.join(", ")}) is not in the world of ${torus.shape.join("x")} cells`)
-    : Result.succeed(cell)
-}
 
 /** A world of `kind` that is what `tick` says. */
 export const restore = (kind: Kind, tick: TickData): Restored<WorldState> =>

@@ -16,7 +16,7 @@ import {
   type Organism,
   type Value
 } from "./organism.ts"
-import { damaged, restoreCell, type Restored } from "./restore.ts"
+import { damaged, restoreCell, type Restored } from "./restoreCell.ts"
 import type { Torus } from "./torus.ts"
 import type { WorldState } from "./worldState.ts"
 

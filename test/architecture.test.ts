@@ -1,0 +1,222 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+
+/** Lower ranks know nothing of higher ones; folders of equal rank don't know each other. */
+const ranks: Record<string, number> = {
+  gen: 0,
+  domain: 1,
+  queue: 2,
+  storage: 2,
+  idempotency: 2,
+  service: 2,
+  deadletter: 3,
+  persistence: 4,
+  simulation: 4,
+  pipeline: 5,
+  "Pipeline.ts": 6,
+  cli: 7,
+  testing: 7,
+  "index.ts": 8,
+  "main.ts": 8
+}
+
+/** Folders that know the generated messages; all others see ticks and letters. */
+const knowGenerated = ["gen", "domain", "deadletter", "simulation"]
+
+/** Adapters, file by file, that need Node itself. All others need Effect's platform services at most. */
+const platformAdapters = ["main.ts", "simulation/Zstd.ts"]
+
+/** Files that pass on what others export: the entry of the package, and the messages of the wire contract. */
+const barrels = ["index.ts", "domain/Contracts.ts"]
+
+interface Source {
+  readonly file: string
+  readonly owner: string
+  readonly text: string
+  /** The text without comments. */
+  readonly code: string
+  readonly imports: ReadonlyArray<string>
+}
+
+const withoutComments = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\//gu, "").replaceAll(/(^|\s)\/\/.*$/gmu, "$1")
+
+const importsOf = (code: string) =>
+  [...code.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*"([^"]+)"/gu)].map(([, target]) => target ?? "")
+
+const readSources = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const root = path.join(import.meta.dirname, "../src")
+  const files = (yield* fs.readDirectory(root, { recursive: true })).filter((file) => file.endsWith(".ts"))
+  return yield* Effect.forEach(files.toSorted(), (file) =>
+    Effect.map(fs.readFileString(path.join(root, file)), (text): Source => {
+      const code = withoutComments(text)
+      return { file, owner: file.split("/")[0] ?? file, text, code, imports: importsOf(code) }
+    })
+  )
+}).pipe(Effect.provide(NodeServices.layer))
+
+/** Where a relative import of `file` leads, from `src`. */
+const resolve = (file: string, target: string) => {
+  const segments = file.split("/").slice(0, -1)
+  for (const segment of target.split("/")) {
+    if (segment === "..") segments.pop()
+    else if (segment !== ".") segments.push(segment)
+  }
+  return segments.join("/")
+}
+
+/** Every source that is written by hand and breaks a rule, with what breaks it. */
+const offences = (rule: (source: Source) => Iterable<string>) =>
+  Effect.map(readSources, (sources) => {
+    assert.isAbove(sources.length, 50)
+    return sources
+      .filter(({ owner }) => owner !== "gen")
+      .flatMap((source) => [...rule(source)].map((offence) => `src/${source.file}: ${offence}`))
+  })
+
+const relative = ({ file, imports }: Source) =>
+  imports.filter((target) => target.startsWith(".")).map((target) => resolve(file, target))
+
+describe("imports", () => {
+  it.effect("point down the ranks of the folders", () =>
+    Effect.gen(function* () {
+      const found = yield* offences((source) =>
+        relative(source).flatMap((target) => {
+          const [from, to] = [source.owner, target.split("/")[0] ?? target]
+          const [rank, below] = [ranks[from], ranks[to]]
+          if (rank === undefined || below === undefined) return [`${rank === undefined ? from : to} has no rank`]
+          return from === to || below < rank ? [] : [`must not import ${target}`]
+        })
+      )
+      assert.deepStrictEqual(found, [])
+    })
+  )
+
+  it.effect("of values go in no circles", () =>
+    Effect.gen(function* () {
+      const sources = yield* readSources
+      const targets = new Map(
+        sources.map(({ code, file }) => {
+          const values = code.replaceAll(/^(import|export) type [^"]*"[^"]+"/gmu, "")
+          return [file, importsOf(values).map((target) => resolve(file, target))]
+        })
+      )
+      const done = new Set<string>()
+      const circles: Array<string> = []
+      const visit = (file: string, way: ReadonlyArray<string>): void => {
+        if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(" > "))
+        if (way.includes(file) || done.has(file)) return
+        for (const target of targets.get(file) ?? []) visit(target, [...way, file])
+        done.add(file)
+      }
+      for (const { file } of sources) visit(file, [])
+      assert.deepStrictEqual(circles, [])
+    })
+  )
+
+  it.effect("of generated code are in the folders that know the messages", () =>
+    Effect.gen(function* () {
+      const found = yield* offences((source) =>
+        knowGenerated.includes(source.owner) ? [] : relative(source).filter((target) => target.startsWith("gen/"))
+      )
+      assert.deepStrictEqual(found, [])
+    })
+  )
+
+  it.effect("of Node and its platform are in the entries and in adapters", () =>
+    Effect.gen(function* () {
+      const found = yield* offences(({ file, imports, owner }) =>
+        owner === "cli" || platformAdapters.includes(file)
+          ? []
+          : imports.filter((target) => /^node:|^@effect\/platform-node/u.test(target))
+      )
+      assert.deepStrictEqual(found, [])
+    })
+  )
+
+  it.effect("of Effect are deep, and of files have their ending", () =>
+    Effect.gen(function* () {
+      const found = yield* offences(({ imports }) =>
+        imports.filter(
+          (target) => target === "effect" || target === "@effect/platform-node" || /^\.(?!.*\.(ts|json)$)/u.test(target)
+        )
+      )
+      assert.deepStrictEqual(found, [])
+    })
+  )
+})
+
+describe("source files", () => {
+  it.effect("pass nothing on that another folder exports, and not all of anything", () =>
+    Effect.gen(function* () {
+      const found = yield* offences(({ code, file, owner }) =>
+        barrels.includes(file)
+          ? []
+          : [...code.matchAll(/^export (type )?(\*|\{[^}]*\})[^\n]* from "([^"]+)"/gmu)]
+              .filter(
+                ([, type, what, target]) =>
+                  (what === "*" && type === undefined) || !resolve(file, target ?? "").startsWith(`${owner}/`)
+              )
+              .map(([line]) => line)
+      )
+      assert.deepStrictEqual(found, [])
+    })
+  )
+
+  it.effect("leave time, chance, output and the environment to Effect's services", () =>
+    Effect.gen(function* () {
+      const ambient =
+        /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\b(set|clear)(Timeout|Interval|Immediate)\b|\bconsole\.|\bprocess\.env\b|\brandomUUID\b/gu
+      const found = yield* offences(({ code }) => [...code.matchAll(ambient)].map(([word]) => word))
+      assert.deepStrictEqual(found, [])
+    })
+  )
+
+  it.effect("have no fiber that nobody owns and no value that nobody checks", () =>
+    Effect.gen(function* () {
+      const unowned =
+        /\bforkDetach\b|\bforkDaemon\b|[:<|,(]\s*any\b|\bas any\b|\bas never\b|\bas unknown as\b|@ts-(ignore|nocheck|expect-error)/gu
+      const found = yield* offences(({ code, text }) => [
+        ...[...code.matchAll(unowned)].map(([word]) => word),
+        ...[...text.matchAll(/@ts-(ignore|nocheck|expect-error)/gu)].map(([word]) => word)
+      ])
+      assert.deepStrictEqual(found, [])
+    })
+  )
+
+  it.effect("have 300 lines at most", () =>
+    Effect.gen(function* () {
+      const found = yield* offences(({ text }) => {
+        const lines = text.trimEnd().split("\n").length
+        return lines > 300 ? [`${lines} lines`] : []
+      })
+      assert.deepStrictEqual(found, [])
+    })
+  )
+
+  it.effect("say at their head what they are", () =>
+    Effect.gen(function* () {
+      const found = yield* offences(({ file, text }) =>
+        file.endsWith(".d.ts") || /^(#!.*\n)?\/\*\*/u.test(text) ? [] : ["has no header"]
+      )
+      assert.deepStrictEqual(found, [])
+    })
+  )
+
+  it.effect("name their services after their place", () =>
+    Effect.gen(function* () {
+      const found = yield* offences(({ code, owner }) =>
+        [...code.matchAll(/class (\w+) extends Context\.Service<[\s\S]*?>\(\)\("([^"]+)"/gu)].flatMap(([, name, id]) =>
+          id === (owner.endsWith(".ts") ? `tickvault/${name}` : `tickvault/${owner}/${name}`)
+            ? []
+            : [`${name} is called "${id}"`]
+        )
+      )
+      assert.deepStrictEqual(found, [])
+    })
+  )
+})
