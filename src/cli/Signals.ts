@@ -13,10 +13,21 @@ const signals = [
   { name: "SIGTERM", number: 15 }
 ] as const
 
+/**
+ * Signals that come closer together than this, in milliseconds, are one: a terminal sends Ctrl-C to npm and to the process
+ * that npm has started, and npm passes its own on.
+ */
+const sameSignalMs = 300
+
 let received = 0
+let lastAtMs = Number.NEGATIVE_INFINITY
 let listener: Listener | undefined
 
 const onSignal = ({ name, number }: (typeof signals)[number]): void => {
+  const atMs = performance.now()
+  const same = atMs - lastAtMs < sameSignalMs
+  lastAtMs = atMs
+  if (same && listener !== undefined) return
   const index = received++
   if (listener !== undefined && index < 2) return listener(index)
   if (listener === undefined) process.stderr.write(`tickvault: ended by ${name} before anything was started\n`)
