@@ -65,7 +65,7 @@ const summarize = Effect.fnUntraced(function* (
   manager: Manager,
   report: Report,
   startedMs: number,
-  endedAtOnce: boolean
+  ended: Pick<Summary.Summary, "endedBySignal" | "endedAtOnce">
 ) {
   const summary: Summary.Summary = {
     runIds: [...report.runIds],
@@ -74,7 +74,7 @@ const summarize = Effect.fnUntraced(function* (
     balance: yield* balanceOf(manager),
     seconds: ((yield* Clock.currentTimeMillis) - startedMs) / 1000,
     problems: report.problems,
-    endedAtOnce
+    ...ended
   }
   return summary
 })
@@ -105,11 +105,12 @@ export const run = (
       Effect.gen(function* () {
         const deadline = yield* makeDeadline(config)
         const exit = yield* Effect.exit(restore(work(manager, producer, report)))
-        if (Exit.hasInterrupts(exit)) yield* Effect.logInfo("Signal received, ending in good order")
+        const endedBySignal = Exit.hasInterrupts(exit)
+        if (endedBySignal) yield* Effect.logInfo("Signal received, ending in good order")
         const inTime = yield* Effect.raceFirst(Effect.as(manager.shutdown, true), Effect.as(deadline.passed, false))
         yield* Fiber.interrupt(progress)
         yield* failedServices(manager, report)
-        const summary = yield* summarize(manager, report, startedMs, !inTime)
+        const summary = yield* summarize(manager, report, startedMs, { endedBySignal, endedAtOnce: !inTime })
         options.status.code = Summary.exitCode(summary)
         yield* print(options.json ? Summary.json(summary) : Summary.text(summary))
         // What is still at work may never end: the process is the only thing that can.

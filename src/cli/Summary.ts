@@ -16,6 +16,8 @@ export interface Summary {
   readonly seconds: number
   /** What was wrong with the input or the start, in words. */
   readonly problems: ReadonlyArray<string>
+  /** Whether a signal came before all the work was done. */
+  readonly endedBySignal: boolean
   /** Whether time ran out or a second signal came before everything was settled. */
   readonly endedAtOnce: boolean
 }
@@ -96,7 +98,7 @@ const rows = (balance: Balance): ReadonlyArray<readonly [name: string, ticks: nu
 
 /** A few lines that a person reads at a glance. */
 export const text = (summary: Summary): string => {
-  const { balance, problems, seconds } = summary
+  const { balance, endedBySignal, problems, seconds } = summary
   const table = rows(balance)
   const width = Math.max(...table.map(([, ticks]) => Format.count(ticks).length))
   const rate = seconds > 0 ? (value: number) => value / seconds : () => 0
@@ -109,6 +111,7 @@ export const text = (summary: Summary): string => {
     ),
     `  took ${seconds.toFixed(1)} s: ${Format.count(rate(balance.written))} ticks/s, ` +
       `${Format.bytes(rate(balance.storedBytes))}/s`,
+    ...(endedBySignal ? ["A signal ended it before all of its work was done."] : []),
     ...verdict(summary)
   ].join("\n")
 }
