@@ -1,5 +1,5 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off processEnv:off globalTimers:off newPromise:off asyncFunction:off preferSchemaOverJson:off
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn, spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -32,6 +32,8 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>>
   /** Runs it as a user with no rights beyond the common ones. */
   readonly asNobody?: boolean
+  /** Largest file it can write, in KiB, until `makeRoom`: what goes beyond fails as on a full disk (`EFBIG`). */
+  readonly fileSizeLimitKiB?: number
   /** The script to run; by default the main module of the sources. */
   readonly main?: string
 }
@@ -46,7 +48,11 @@ const neutralEnvironment = (): Record<string, string> =>
 
 /** Starts `tickvault` with `args`. Killed at the end of the test if it is still there. */
 export const start = (args: ReadonlyArray<string>, options: Options = {}): Started => {
-  const child = spawn(process.execPath, [options.main ?? mainModule, ...args], {
+  const command = [process.execPath, options.main ?? mainModule, ...args]
+  const { fileSizeLimitKiB: limit } = options
+  // The shell replaces itself with the command, so that the process is the one that was started.
+  const limited = limit === undefined ? command : ["bash", "-c", `ulimit -S -f ${limit}; exec "$@"`, "bash", ...command]
+  const child = spawn(limited[0] ?? "", limited.slice(1), {
     env: { ...neutralEnvironment(), ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.asNobody === true ? { uid: 65_534, gid: 65_534 } : {})
@@ -84,6 +90,14 @@ export const start = (args: ReadonlyArray<string>, options: Options = {}): Start
     })
   return { child, ended, stderr, logs, signal: (name) => void child.kill(name) }
 }
+
+/** Takes the limit of `fileSizeLimitKiB` off a running process. */
+export const makeRoom = ({ child }: Started): void => {
+  execFileSync("prlimit", [`--pid=${child.pid}`, "--fsize=unlimited"])
+}
+
+/** Whether this system can set and lift limits of processes. */
+export const canLimit = ["bash", "prlimit"].every((name) => spawnSync(name, ["--version"]).status === 0)
 
 /** Runs `tickvault` to its end with `input` on standard input. */
 export const run = (args: ReadonlyArray<string>, options: Options & { readonly input?: Uint8Array } = {}) => {

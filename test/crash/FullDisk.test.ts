@@ -1,0 +1,140 @@
+// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
+import { execFileSync, spawnSync } from "node:child_process"
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { assert, describe, it, onTestFinished } from "vitest"
+import { accountOf, canLimit, makeRoom, pause, type Started, start, temporaryFolder } from "../support/process.ts"
+import { readReal } from "../support/realData.ts"
+import { deadLetters, leftovers, storedRuns } from "../support/storedRuns.ts"
+
+const recorded = "evochora-60-organisms.pb.zst"
+
+const ingest = ["ingest", fileURLToPath(new URL(`../data/${recorded}`, import.meta.url)), "--json"]
+
+/** Five batches of about 650 kB, each tried once before it is dead-lettered. */
+const inBatches = [...ingest, "--max-batch-size", "20", "--max-retries", "0"]
+
+const refused = /Storage and dead-letter queue both refuse/u
+
+/** That all of the recorded ticks lie in `data`, and nothing else does. */
+const assertAllStored = (data: string) => {
+  const [run] = storedRuns(data).values()
+  assert.lengthOf(run?.ticks ?? [], 100)
+  assert.strictEqual(run?.bytes, readReal(recorded).length)
+  assert.deepStrictEqual(deadLetters(data), [])
+  assert.deepStrictEqual(leftovers(data), [])
+}
+
+/** That the account names what is left, and the rest of it lies in `data`. */
+const assertLeft = async (process_: Started, data: string) => {
+  const ended = await process_.ended
+  assert.strictEqual(ended.code, 3, ended.stderr)
+  const account = accountOf(ended)
+  const stored = [...storedRuns(data).values()].flatMap(({ ticks }) => ticks).length
+  assert.strictEqual(account.written, stored)
+  assert.isAbove(account.inFlight + account.returned, 0)
+  assert.strictEqual(account.received, account.written + account.inFlight + account.returned)
+}
+
+const canMount = (() => {
+  if (process.getuid?.() !== 0) return false
+  const probe = "/tmp/tickvault-mount-probe"
+  mkdirSync(probe, { recursive: true })
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", probe]).status === 0
+  if (mounted) execFileSync("umount", [probe])
+  rmSync(probe, { recursive: true })
+  return mounted
+})()
+
+describe.skipIf(!canMount)("a full disk, dead letters on the same (needs the right to mount)", () => {
+  /** A disk of 8 MiB with 1 MiB left, full otherwise. */
+  const makeDisk = () => {
+    const disk = temporaryFolder()
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", disk])
+    onTestFinished(() => void execFileSync("umount", ["--lazy", disk]))
+    const ballast = join(disk, "ballast")
+    writeFileSync(ballast, Buffer.alloc(7 * 1024 * 1024))
+    return { data: join(disk, "data"), ballast, free: () => statfsSync(disk).bavail * statfsSync(disk).bsize }
+  }
+
+  it("is waited out, even past the shutdown timeout, and all goes on when room is made", async () => {
+    const { ballast, data } = makeDisk()
+    const process_ = start([...inBatches, "--data", data], { env: { TICKVAULT_SHUTDOWN_TIMEOUT: "300 millis" } })
+    await process_.logs(refused)
+    await pause(1500)
+    assert.isNull(process_.child.exitCode)
+    rmSync(ballast)
+    const ended = await process_.ended
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.match(ended.stderr, /accepts batches again/u)
+    assert.include({ ...accountOf(ended) }, { received: 100, written: 100, batches: 5, lost: 0, inFlight: 0 })
+    assertAllStored(data)
+  })
+
+  it("holds up the end after a signal for no longer than the shutdown timeout", async () => {
+    const { data, free } = makeDisk()
+    const process_ = start([...inBatches, "--data", data], { env: { TICKVAULT_SHUTDOWN_TIMEOUT: "500 millis" } })
+    await process_.logs(refused)
+    process_.signal("SIGTERM")
+    await assertLeft(process_, data)
+    assert.isAbove(free(), 0)
+  })
+
+  it("holds back a simulation, which goes on when room is made", async () => {
+    const { ballast, data } = makeDisk()
+    const process_ = start(
+      ["run", "--data", data, "--ticks", "2000", "--max-batch-size", "100", "--max-retries", "0", "--json"],
+      { env: { TICKVAULT_RAW_TICK_DATA_CAPACITY: "300" } }
+    )
+    await process_.logs(refused)
+    await pause(500)
+    assert.isNull(process_.child.exitCode)
+    rmSync(ballast)
+    const ended = await process_.ended
+    const account = accountOf(ended)
+    const ticks = [...storedRuns(data).values()].flatMap((run) => run.ticks)
+    assert.strictEqual(account.written, ticks.length)
+    // A batch may have been dead-lettered while there was room for the smaller of the two.
+    assert.strictEqual(account.written + account.deadLettered, 2000, ended.stderr)
+    assert.strictEqual(ended.code, account.deadLettered === 0 ? 0 : 2)
+  })
+})
+
+describe.skipIf(!canLimit)("a storage that takes nothing", () => {
+  const stuck = (args: ReadonlyArray<string>, timeout: string) =>
+    start(args, { env: { TICKVAULT_SHUTDOWN_TIMEOUT: timeout }, fileSizeLimitKiB: 64 })
+
+  it("is waited for until it does", async () => {
+    const data = temporaryFolder()
+    const process_ = stuck([...ingest, "--max-retries", "0", "--data", data], "300 millis")
+    await process_.logs(refused)
+    await pause(700)
+    makeRoom(process_)
+    const ended = await process_.ended
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assertAllStored(data)
+  })
+
+  it("is given up at the second signal, with the count of what was left", async () => {
+    const data = temporaryFolder()
+    const process_ = stuck([...inBatches, "--data", data], "10 minutes")
+    await process_.logs(refused)
+    process_.signal("SIGINT")
+    await pause(500)
+    assert.isNull(process_.child.exitCode)
+    process_.signal("SIGINT")
+    await assertLeft(process_, data)
+  })
+
+  it("is told in words to whoever reads the account", async () => {
+    const data = temporaryFolder()
+    const args = [...inBatches, "--data", data].filter((arg) => arg !== "--json")
+    const process_ = stuck(args, "300 millis")
+    await process_.logs(refused)
+    process_.signal("SIGTERM")
+    const ended = await process_.ended
+    assert.strictEqual(ended.code, 3)
+    assert.match(ended.stdout, /[0-9]+ ticks NOT SETTLED: it was ended before they were/u)
+  })
+})
