@@ -36,7 +36,9 @@ describe("a run id", () => {
     ["a\nb", "contains a control character"],
     ["a\u007fb", "contains a control character"],
     ["a\u001fb", "contains a control character"],
-    ...[...'<>"?*|'].map((character) => [`a${character}b`, "contains a control character or one of"] as const),
+    ...["<", ">", '"', "?", "*", "|"].map(
+      (character) => [`a${character}b`, "contains a control character or one of"] as const
+    ),
     ["a\ud800", "is not well-formed Unicode"],
     ["\udc00a", "is not well-formed Unicode"],
     ["x".repeat(256), "is longer than 255 bytes"],

@@ -26,7 +26,7 @@ const nameOf = ({ simulationRunId, tickNumber }: Tick.Tick) => `${simulationRunI
 const assertBalance = Effect.fnUntraced(function* (queue: Queue) {
   const { accepted, ...parts } = yield* queue.account
   const sum = Object.values(parts).reduce((total, part) => total + part, 0)
-  assert.strictEqual(sum, accepted, JSON.stringify({ accepted, ...parts }))
+  assert.strictEqual(sum, accepted, Object.entries(parts).join(" "))
 })
 
 const randomPolicy = (random: Random): BatchPolicy => ({

@@ -1,42 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Metric from "effect/Metric"
 import * as TestClock from "effect/testing/TestClock"
-import type * as Tick from "../../src/domain/Tick.ts"
-import type { BatchPolicy, TakenBatch } from "../../src/queue/BatchPolicy.ts"
 import * as TickQueue from "../../src/queue/TickQueue.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
-
-type Queue = TickQueue.TickQueue["Service"]
-
-const policy = (limits: Partial<BatchPolicy> = {}): BatchPolicy => ({
-  maxTicks: 1000,
-  maxBytes: 1_000_000,
-  timeout: Duration.seconds(5),
-  ...limits
-})
-
-const take = (queue: Queue, limits: Partial<BatchPolicy> = {}) =>
-  Effect.gen(function* () {
-    const taken: Array<TakenBatch> = []
-    yield* queue.take(policy(limits), (batch) => taken.push(batch))
-    assert.strictEqual(taken.length, 1)
-    return taken[0]!
-  })
-
-const run = (ticks: ReadonlyArray<Tick.Tick>) => ticks.map(({ tickNumber }) => Number(tickNumber))
-const summary = (batch: TakenBatch) => ({ ticks: run(batch.ticks), reason: batch.reason })
-const isDone = (fiber: Fiber.Fiber<unknown, unknown>) => fiber.pollUnsafe() !== undefined
-
-/** A tick whose payload has exactly `bytes` bytes. */
-const sized = (tickNumber: number, bytes: number) => {
-  const stuffing = bytes - TestTick.make("run", tickNumber, 1).payload.length + 1
-  const tick = TestTick.make("run", tickNumber, stuffing)
-  assert.strictEqual(tick.payload.length, bytes)
-  return tick
-}
+import { isDone, policy, run, sized, summary, take } from "./batches.ts"
 
 describe("a full queue", () => {
   it.effect("makes the producer wait for room, and goes on as ticks are taken", () =>
@@ -155,124 +123,6 @@ describe("a full queue", () => {
     Effect.gen(function* () {
       assert.include((yield* Effect.flip(TickQueue.make("q", { capacity: 0 }))).message, '["capacity"]')
       assert.include((yield* Effect.flip(TickQueue.make("q", { maxBytes: 0 }))).message, '["maxBytes"]')
-    })
-  )
-})
-
-describe("a batch closes", () => {
-  it.effect("as soon as it has its ticks", () =>
-    Effect.gen(function* () {
-      const queue = yield* TickQueue.make("q")
-      const consumer = yield* Effect.forkChild(take(queue, { maxTicks: 3 }))
-      for (const tick of TestTick.range("run", 1, 4)) {
-        yield* TestClock.adjust("1 second")
-        assert.isFalse(isDone(consumer) && tick.tickNumber < 4n)
-        yield* queue.offer(tick)
-      }
-      assert.deepStrictEqual(summary(yield* Fiber.join(consumer)), { ticks: [1, 2, 3], reason: "size" })
-      assert.deepInclude(yield* queue.account, { accepted: 4, waiting: 1, inHand: 3 })
-    })
-  )
-
-  it.effect("as soon as it has its bytes, exactly or with the next tick too many", () =>
-    Effect.gen(function* () {
-      const queue = yield* TickQueue.make("q")
-      yield* queue.offerAll([sized(1, 50), sized(2, 50), sized(3, 50), sized(4, 60)])
-      assert.deepStrictEqual(summary(yield* take(queue, { maxBytes: 100 })), { ticks: [1, 2], reason: "bytes" })
-      assert.deepStrictEqual(summary(yield* take(queue, { maxBytes: 100 })), { ticks: [3], reason: "bytes" })
-      const consumer = yield* Effect.forkChild(take(queue, { maxBytes: 100 }))
-      yield* TestClock.adjust("1 second")
-      assert.isFalse(isDone(consumer))
-      yield* queue.offer(sized(5, 40))
-      assert.deepStrictEqual(summary(yield* Fiber.join(consumer)), { ticks: [4, 5], reason: "bytes" })
-    })
-  )
-
-  it.effect("with a single tick that is larger than all its bytes", () =>
-    Effect.gen(function* () {
-      const queue = yield* TickQueue.make("q")
-      yield* queue.offerAll([sized(1, 120), sized(2, 20)])
-      assert.deepStrictEqual(summary(yield* take(queue, { maxBytes: 100 })), { ticks: [1], reason: "bytes" })
-    })
-  )
-
-  it.effect("when its time is over, to the millisecond, counted from the arrival of its first tick", () =>
-    Effect.gen(function* () {
-      const queue = yield* TickQueue.make("q")
-      const consumer = yield* Effect.forkChild(take(queue))
-      yield* TestClock.adjust("1 hour")
-      yield* queue.offer(TestTick.make("run", 1))
-      yield* TestClock.adjust("3 seconds")
-      yield* queue.offer(TestTick.make("run", 2))
-      yield* TestClock.adjust("1999 millis")
-      assert.isFalse(isDone(consumer))
-      yield* TestClock.adjust("1 millis")
-      const batch = yield* Fiber.join(consumer)
-      assert.deepStrictEqual(summary(batch), { ticks: [1, 2], reason: "timeout" })
-      assert.strictEqual(batch.enqueuedAtMs, 3_600_000)
-    })
-  )
-
-  it.effect("after the rest of its time when the consumer comes late", () =>
-    Effect.gen(function* () {
-      const queue = yield* TickQueue.make("q")
-      yield* queue.offer(TestTick.make("run", 1))
-      yield* TestClock.adjust("4 seconds")
-      const consumer = yield* Effect.forkChild(take(queue))
-      yield* TestClock.adjust("999 millis")
-      assert.isFalse(isDone(consumer))
-      yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(summary(yield* Fiber.join(consumer)), { ticks: [1], reason: "timeout" })
-    })
-  )
-
-  it.effect("at once when its time was over before the consumer came", () =>
-    Effect.gen(function* () {
-      const queue = yield* TickQueue.make("q")
-      yield* queue.offerAll(TestTick.range("run", 1, 2))
-      yield* TestClock.adjust("5 seconds")
-      assert.deepStrictEqual(summary(yield* take(queue)), { ticks: [1, 2], reason: "timeout" })
-    })
-  )
-
-  it.effect("with a time of its own after each batch", () =>
-    Effect.gen(function* () {
-      const queue = yield* TickQueue.make("q")
-      yield* queue.offer(TestTick.make("run", 1))
-      yield* TestClock.adjust("2 seconds")
-      yield* queue.offer(TestTick.make("run", 2))
-      yield* take(queue, { maxTicks: 1 })
-      const consumer = yield* Effect.forkChild(take(queue))
-      yield* TestClock.adjust("4999 millis")
-      assert.isFalse(isDone(consumer))
-      yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(summary(yield* Fiber.join(consumer)), { ticks: [2], reason: "timeout" })
-    })
-  )
-
-  it.effect("when the queue can hold no more, in ticks or in bytes", () =>
-    Effect.gen(function* () {
-      const small = yield* TickQueue.make("q", { capacity: 3 })
-      yield* small.offerAll(TestTick.range("run", 1, 3))
-      assert.deepStrictEqual(summary(yield* take(small)), { ticks: [1, 2, 3], reason: "memory" })
-
-      const tight = yield* TickQueue.make("q", { maxBytes: 100 })
-      const consumer = yield* Effect.forkChild(take(tight))
-      yield* Effect.forkChild(tight.offerAll([sized(1, 60), sized(2, 60)]))
-      yield* TestClock.adjust(0)
-      assert.deepStrictEqual(summary(yield* Fiber.join(consumer)), { ticks: [1], reason: "memory" })
-    })
-  )
-
-  it.effect("with what is there when the queue ends", () =>
-    Effect.gen(function* () {
-      const queue = yield* TickQueue.make("q")
-      const consumer = yield* Effect.forkChild(take(queue))
-      yield* queue.offerAll(TestTick.range("run", 1, 2))
-      yield* TestClock.adjust("1 second")
-      assert.isFalse(isDone(consumer))
-      yield* queue.end
-      assert.deepStrictEqual(summary(yield* Fiber.join(consumer)), { ticks: [1, 2], reason: "shutdown" })
     })
   )
 })
@@ -402,62 +252,5 @@ describe("ticks given back", () => {
       assert.deepStrictEqual(run((yield* take(queue)).ticks), [1, 2])
       assert.strictEqual((yield* Effect.flip(take(queue)))._tag, "Done")
     })
-  )
-})
-
-describe("the books", () => {
-  it.effect("say what became of every tick", () =>
-    Effect.gen(function* () {
-      const queue = yield* TickQueue.make("q")
-      yield* queue.offerAll(TestTick.range("run", 1, 10))
-      const { ticks } = yield* take(queue, { maxTicks: 8 })
-      yield* queue.settle(ticks.slice(0, 1), "stored")
-      yield* queue.settle(ticks.slice(1, 3), "duplicate")
-      yield* queue.settle(ticks.slice(3, 4), "dead-lettered")
-      yield* queue.settle(ticks.slice(4, 5), "lost")
-      yield* queue.settle(ticks.slice(5, 7), "returned")
-      yield* queue.settle([], "stored")
-      assert.deepStrictEqual(yield* queue.account, {
-        accepted: 10,
-        waiting: 2,
-        inHand: 1,
-        stored: 1,
-        duplicate: 2,
-        deadLettered: 1,
-        lost: 1,
-        returned: 2
-      })
-    })
-  )
-
-  it.effect("are in the metrics, with the time that producers waited", () =>
-    Effect.gen(function* () {
-      const queue = yield* TickQueue.make("raw", { capacity: 2 })
-      const values = Effect.map(Metric.snapshot, (all) =>
-        Object.fromEntries(
-          all.map(({ attributes, id, state }) => [
-            `${id} ${attributes?.["queue"]}`,
-            "count" in state ? state.count : "value" in state ? state.value : undefined
-          ])
-        )
-      )
-      assert.deepStrictEqual(yield* values, {
-        "persistence_queue_depth raw": 0,
-        "persistence_queue_capacity raw": 2,
-        "persistence_queue_offered_total raw": 0,
-        "persistence_queue_blocked_seconds_total raw": 0
-      })
-      const producer = yield* Effect.forkChild(queue.offerAll(TestTick.range("run", 1, 3)))
-      yield* TestClock.adjust("1500 millis")
-      yield* take(queue, { maxTicks: 2 })
-      yield* Fiber.join(producer)
-      yield* take(queue, { maxTicks: 1 })
-      assert.deepStrictEqual(yield* values, {
-        "persistence_queue_depth raw": 0,
-        "persistence_queue_capacity raw": 2,
-        "persistence_queue_offered_total raw": 3,
-        "persistence_queue_blocked_seconds_total raw": 1.5
-      })
-    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 })

@@ -30,7 +30,9 @@ const counting = () => {
       Effect.andThen(
         Effect.forever(
           gate.open.pipe(
-            Effect.andThen(Effect.raceFirst(Effect.as(Effect.sleep("1 second"), 1), Effect.as(gate.closed, 0))),
+            Effect.andThen(
+              Effect.timeoutOrElse(Effect.as(gate.closed, 0), { duration: "1 second", orElse: () => Effect.succeed(1) })
+            ),
             Effect.tap((done) => Effect.sync(() => (seen.seconds += done)))
           )
         )
@@ -226,14 +228,8 @@ describe("a service", () => {
     Effect.gen(function* () {
       yield* expectLines({ started: 1, stopped: 1 })
       let settled = false
-      const service = yield* make(() =>
-        Effect.onInterrupt(Effect.never, () =>
-          Effect.andThen(
-            Effect.sleep("3 seconds"),
-            Effect.sync(() => void (settled = true))
-          )
-        )
-      )
+      const settle = Effect.sync(() => void (settled = true))
+      const service = yield* make(() => Effect.onInterrupt(Effect.never, () => Effect.delay(settle, "3 seconds")))
       yield* service.start
       const stop = yield* Effect.forkChild(service.stop)
       yield* TestClock.adjust("2999 millis")

@@ -1,39 +1,16 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
-import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as FileStorage from "../../src/storage/FileStorage.ts"
-import * as Storage from "../../src/storage/Storage.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
-import * as ScriptedFileSystem from "../support/ScriptedFileSystem.ts"
-import { layerFileStorage, temporaryFolder } from "../support/temporaryFolder.ts"
+import { layerFileStorage } from "../support/temporaryFolder.ts"
+import { bytes, platform, setup } from "./scriptedStorage.ts"
 import * as StorageSuite from "./StorageSuite.ts"
 
 StorageSuite.suite("files", layerFileStorage)
-
-const platform = Layer.merge(Layer.provideMerge(ScriptedFileSystem.layer, NodeServices.layer), LogWatch.layer())
-
-const bytes = Uint8Array.of(1, 2, 3)
-
-const setup = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const script = yield* ScriptedFileSystem.ScriptedFileSystem
-  const root = path.join(yield* temporaryFolder, "data")
-  const storage = yield* FileStorage.make("files", { rootDirectory: root })
-  yield* script.takeRecord(root)
-  const put = Effect.fnUntraced(function* (name: string, ...pieces: ReadonlyArray<Uint8Array>) {
-    return yield* Storage.write(storage, yield* Effect.orDie(StorageKey.parse(name)), pieces)
-  })
-  const files = Effect.map(fs.readDirectory(root, { recursive: true }), (names) => names.sort())
-  return { fs, path, script, root, storage, put, files, record: script.takeRecord(root) }
-})
 
 const commitSteps = ["open run/TMP", "write run/TMP", "sync run/TMP", "close run/TMP", "link run/TMP run/a"]
 
@@ -157,97 +134,6 @@ describe("a commit to files", () => {
       yield* fs.remove(root, { recursive: true })
       yield* Effect.flip(put("run/c", bytes))
       assert.strictEqual((yield* put("run/c", bytes)).outcome, "created")
-    }).pipe(Effect.provide(platform))
-  )
-})
-
-const codes = [
-  ["ENOSPC", "NoSpace", true],
-  ["EDQUOT", "NoSpace", true],
-  ["EFBIG", "NoSpace", true],
-  ["EIO", "IoFailure", true],
-  ["ENXIO", "IoFailure", true],
-  ["ETIMEDOUT", "TimedOut", true],
-  ["ESTALE", "ConnectionLost", true],
-  ["ECONNRESET", "ConnectionLost", true],
-  ["EINTR", "ConnectionLost", true],
-  ["EMFILE", "Throttled", true],
-  ["ENFILE", "Throttled", true],
-  ["ENOMEM", "Throttled", true],
-  ["EBUSY", "Throttled", true],
-  ["ENOENT", "FolderMissing", true],
-  ["EACCES", "PermissionDenied", false],
-  ["EPERM", "PermissionDenied", false],
-  ["EROFS", "ReadOnly", false],
-  ["ENAMETOOLONG", "InvalidPlace", false],
-  ["ENOTDIR", "InvalidPlace", false],
-  ["EXDEV", "InvalidPlace", false]
-] as const
-
-describe("a failure of the system", () => {
-  it.effect.each(codes)("%s is %s, retryable: %s, in every step of a write", ([code, tag, isRetryable]) =>
-    Effect.gen(function* () {
-      const { put, script, storage } = yield* setup
-      const steps = [
-        ["mkdir", /run$/u, "create"],
-        ["open", /\.tmp$/u, "create"],
-        ["write", /\.tmp$/u, "write"],
-        ["sync", /\.tmp$/u, "commit"],
-        ["close", /\.tmp$/u, "commit"],
-        ["link", /\.tmp$/u, "commit"]
-      ] as const
-      const key = yield* Effect.orDie(StorageKey.parse("run/a"))
-      for (const [call, path, operation] of steps) {
-        yield* script.fail(call, path, code)
-        const error = yield* Effect.flip(put("run/a", bytes))
-        assert.deepStrictEqual([error.operation, error.reason._tag, error.isRetryable], [operation, tag, isRetryable])
-        assert.include(error.message, `storage ${operation} of "run/a" failed: `)
-        assert.include(error.message, `(${code})`)
-        assert.isFalse(yield* storage.exists(key), `after a failed ${call}`)
-      }
-      assert.strictEqual((yield* put("run/a", bytes)).outcome, "created")
-    }).pipe(Effect.provide(platform))
-  )
-
-  it.effect("in the fsync of the folder leaves the outcome open, and a repeat settles it", () =>
-    Effect.gen(function* () {
-      const { put, script } = yield* setup
-      yield* put("run/other", bytes)
-      yield* script.fail("sync", /run$/u, "EIO")
-      const error = yield* Effect.flip(put("run/a", bytes))
-      assert.deepStrictEqual([error.operation, error.reason._tag], ["commit", "IoFailure"])
-      assert.strictEqual((yield* put("run/a", bytes)).outcome, "identical")
-    }).pipe(Effect.provide(platform))
-  )
-
-  it.effect("in the fsync of a new folder's parent is met again by the next attempt, not forgotten", () =>
-    Effect.gen(function* () {
-      const { put, record, root, script } = yield* setup
-      yield* script.fail("sync", new RegExp(`${root}$`, "u"), "EIO")
-      assert.strictEqual((yield* Effect.flip(put("run/a", bytes))).operation, "create")
-      yield* record
-      yield* put("run/a", bytes)
-      assert.include(yield* record, "sync .")
-    }).pipe(Effect.provide(platform))
-  )
-
-  it.effect.each(["EINVAL", "ENOTSUP"])("that says a folder can't be fsynced (%s) is none", (code) =>
-    Effect.gen(function* () {
-      const { put, script } = yield* setup
-      yield* put("run/other", bytes)
-      yield* script.fail("sync", /run$/u, code)
-      assert.strictEqual((yield* put("run/a", bytes)).outcome, "created")
-    }).pipe(Effect.provide(platform))
-  )
-
-  it.effect("at start is a failure of the start, which names the folder", () =>
-    Effect.gen(function* () {
-      const { fs, path, root } = yield* setup
-      const file = path.join(root, "file")
-      yield* fs.writeFile(file, bytes)
-      const error = yield* Effect.flip(FileStorage.make("files", { rootDirectory: path.join(file, "below") }))
-      assert.strictEqual(error._tag, "StorageError")
-      assert.include(error.message, `storage open of "${path.join(file, "below")}" failed: no object can lie there`)
     }).pipe(Effect.provide(platform))
   )
 })

@@ -45,7 +45,9 @@ describe("a storage key", () => {
     ["a/b\u0000", "a segment contains a control character"],
     ["a/b\n", "a segment contains a control character"],
     ["a\u007f", "a segment contains a control character"],
-    ...[...'<>"?*|'].map((character) => [`a/${character}`, "a segment contains a control character"] as const),
+    ...["<", ">", '"', "?", "*", "|"].map(
+      (character) => [`a/${character}`, "a segment contains a control character"] as const
+    ),
     ["a/\ud800", "a segment is not well-formed Unicode"],
     [`a/${"x".repeat(256)}`, "a segment is longer than 255 bytes"],
     [`a/${"é".repeat(128)}`, "a segment is longer than 255 bytes"],

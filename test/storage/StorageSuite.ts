@@ -264,22 +264,7 @@ const listing = <E>(storage: Layer.Layer<Storage.Storage, E>): void => {
 
   it.effect("is in ascending order of whole keys, whatever characters stand around the slash", () =>
     Effect.gen(function* () {
-      const names = [
-        "a/z",
-        "a-b/c",
-        "a.b/c",
-        "a0/c",
-        "a/b/c",
-        "a/b-c",
-        "a/b.c",
-        "a",
-        "b/a b",
-        "a b/c",
-        "ab",
-        "a/ä",
-        "Z"
-      ]
-      const keys = names.filter((name) => name !== "a") // a folder and an object can't share a name
+      const keys = "a/z,a-b/c,a.b/c,a0/c,a/b/c,a/b-c,a/b.c,b/a b,a b/c,ab,a/ä,Z".split(",")
       for (const name of keys) yield* put(name, Uint8Array.of(0))
       assert.deepStrictEqual<ReadonlyArray<string>>(yield* list(""), keys.toSorted())
       assert.deepStrictEqual<ReadonlyArray<string>>(

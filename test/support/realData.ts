@@ -1,3 +1,4 @@
+// Tests of whole processes read it as well. @effect-diagnostics nodeBuiltinImport:off
 import { readFileSync } from "node:fs"
 import { zstdDecompressSync } from "node:zlib"
 
