@@ -7,7 +7,7 @@ import type * as Tick from "../../src/domain/Tick.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { accountOf, run, temporaryFolder } from "../support/process.ts"
 import { randomFrom } from "../support/random.ts"
-import { readReal } from "../support/realData.ts"
+import { readRecorded } from "../support/recordedFiles.ts"
 import { deadLetters, leftovers, storedRuns } from "../support/storedRuns.ts"
 
 const asRoot = process.getuid?.() === 0
@@ -31,9 +31,23 @@ const numbersOf = (data: string, runId: string) =>
 
 const lastLine = (text: string) => text.trimEnd().split("\n").at(-1)
 
+const document = (startupSequence: ReadonlyArray<string>) => ({
+  pipeline: {
+    resources: { files: { className: "FileStorage" }, ticks: { className: "TickQueue" } },
+    services: {
+      engine: { className: "SimulationEngine", resources: { tickData: "queue-out:ticks" } },
+      writer: {
+        className: "PersistenceService",
+        resources: { input: "queue-in:ticks", storage: "storage-write:files" }
+      }
+    },
+    startupSequence
+  }
+})
+
 describe("ingest of a damaged source", () => {
   it("stores what came before a cut within a message, and says where it is", async () => {
-    const whole = readReal("evochora-60-organisms.pb.zst")
+    const whole = readRecorded("evochora-60-organisms.pb.zst")
     const { data, ended } = await ingest(whole.subarray(0, whole.length - 5))
     assert.strictEqual(ended.code, 1)
     assert.match(ended.stderr, /input: message 100 at byte \d+: the stream ends within the message/u)
@@ -197,19 +211,6 @@ describe("a data folder that can't be used", () => {
 })
 
 describe("a configuration that a command can't run", () => {
-  const document = (startupSequence: ReadonlyArray<string>) => ({
-    pipeline: {
-      resources: { files: { className: "FileStorage" }, ticks: { className: "TickQueue" } },
-      services: {
-        engine: { className: "SimulationEngine", resources: { tickData: "queue-out:ticks" } },
-        writer: {
-          className: "PersistenceService",
-          resources: { input: "queue-in:ticks", storage: "storage-write:files" }
-        }
-      },
-      startupSequence
-    }
-  })
   const cases: ReadonlyArray<
     readonly [command: ReadonlyArray<string>, starts: ReadonlyArray<string>, message: RegExp]
   > = [

@@ -7,6 +7,12 @@ import { run, temporaryFolder } from "../support/process.ts"
 
 const fixture = (name: string) => fileURLToPath(new URL(`../pipeline/fixtures/${name}`, import.meta.url))
 
+const rows = (stdout: string) =>
+  stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(/ {2,}/u))
+
 describe("tickvault config check", () => {
   for (const name of ["production.conf", "production.yaml", "production.json"]) {
     it(`finds ${name} good`, async () => {
@@ -62,12 +68,6 @@ describe("tickvault config check", () => {
 })
 
 describe("tickvault config show", () => {
-  const rows = (stdout: string) =>
-    stdout
-      .trimEnd()
-      .split("\n")
-      .map((line) => line.split(/ {2,}/u))
-
   it("shows each value with where it came from", async () => {
     const cwd = temporaryFolder()
     const ended = await run(["config", "show", "--data", "runs", "--seed", "3"], {

@@ -1,14 +1,12 @@
-// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
+// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off newPromise:off
 import { execFileSync } from "node:child_process"
 import { createWriteStream, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
 import { accountOf, pause, run, start, temporaryFolder, until } from "../support/process.ts"
-import { readReal, realBatches } from "../support/realData.ts"
+import { realBatches } from "../support/realData.ts"
+import { pathOf, readRecorded } from "../support/recordedFiles.ts"
 import { deadLetters, leftovers, storedRuns } from "../support/storedRuns.ts"
-
-const pathOf = (file: string) => fileURLToPath(new URL(`../data/${file}`, import.meta.url))
 
 const number = (tick: bigint) => tick.toString().padStart(19, "0")
 
@@ -21,7 +19,7 @@ const assertStored = (data: string, { file, firstTick, step, ticks }: (typeof re
   const [runId = "", stored] = runs[0] ?? []
   const name = `batch_${number(firstTick)}_${number(firstTick + BigInt(ticks - 1) * step)}.pb`
   assert.deepStrictEqual(stored?.files, [name])
-  assert.isTrue(readFileSync(join(data, runId, name)).equals(readReal(file)))
+  assert.isTrue(readFileSync(join(data, runId, name)).equals(readRecorded(file)))
   assert.deepStrictEqual(deadLetters(data), [])
   assert.deepStrictEqual(leftovers(data), [])
 }
@@ -52,7 +50,7 @@ describe("tickvault ingest", () => {
   }
 
   it("takes plain and compressed ticks from standard input", async () => {
-    for (const input of [readReal(sixty.file), readFileSync(pathOf(sixty.file))]) {
+    for (const input of [readRecorded(sixty.file), readFileSync(pathOf(sixty.file))]) {
       const data = temporaryFolder()
       const ended = await run(["ingest", "-", "--data", data], { input })
       assert.strictEqual(ended.code, 0, ended.stderr)
@@ -62,7 +60,7 @@ describe("tickvault ingest", () => {
 
   it("puts together what arrives in tiny pieces", async () => {
     for (const input of [
-      readReal(one.file).subarray(0, 30_000),
+      readRecorded(one.file).subarray(0, 30_000),
       readFileSync(pathOf(sixty.file)).subarray(0, 30_000)
     ]) {
       const whole = temporaryFolder()
@@ -95,7 +93,7 @@ describe("tickvault ingest", () => {
       { batches, deadLettered, duplicate, lost, written },
       { batches: 0, deadLettered: 0, duplicate: 1000, lost: 0, written: 0 }
     )
-    assert.isTrue(readFileSync(join(data, runId, file)).equals(readReal(one.file)))
+    assert.isTrue(readFileSync(join(data, runId, file)).equals(readRecorded(one.file)))
     assertStored(data, one)
   })
 
@@ -123,7 +121,7 @@ describe("tickvault ingest", () => {
       const data = temporaryFolder()
       const process_ = start(["ingest", "-", "--data", data, "--json", "--log-level", "debug"])
       await process_.logs(/Service started/u)
-      const input = readReal(sixty.file)
+      const input = readRecorded(sixty.file)
       await new Promise((resolve) => void process_.child.stdin.write(input.subarray(0, input.length - 10), resolve))
       await pause(300)
       process_.signal(signal)
@@ -150,7 +148,7 @@ describe("tickvault ingest", () => {
 
     const reading = start(["ingest", pipe, "--data", data, "--json"])
     await reading.logs(/Service started/u)
-    createWriteStream(pipe).end(readReal(sixty.file))
+    createWriteStream(pipe).end(readRecorded(sixty.file))
     assert.strictEqual((await reading.ended).code, 0)
     assertStored(data, sixty)
   })
@@ -158,7 +156,7 @@ describe("tickvault ingest", () => {
   it("stores a batch when its time has come, with standard input still open", async () => {
     const data = temporaryFolder()
     const process_ = start(["ingest", "-", "--data", data, "--batch-timeout-seconds", "0.2"])
-    process_.child.stdin.write(readReal(sixty.file))
+    process_.child.stdin.write(readRecorded(sixty.file))
     await until(() => [...storedRuns(data).values()].some(({ ticks }) => ticks.length > 0), "a batch is stored")
     process_.signal("SIGTERM")
     assert.strictEqual((await process_.ended).code, 0)
@@ -167,7 +165,7 @@ describe("tickvault ingest", () => {
   it("takes what lies in the current folder's ./data when no folder is given", async () => {
     const cwd = temporaryFolder()
     const copy = join(cwd, "recorded")
-    writeFileSync(copy, readReal(sixty.file))
+    writeFileSync(copy, readRecorded(sixty.file))
     assert.strictEqual((await run(["ingest", "recorded"], { cwd })).code, 0)
     assertStored(join(cwd, "data"), sixty)
   })

@@ -17,6 +17,12 @@ const jsonLines = (text: string) =>
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>)
 
+const payloads = async (seed: string) => {
+  const data = temporaryFolder()
+  await run(["run", "--ticks", "50", "--seed", seed, "--data", data])
+  return [...storedRuns(data).values()].flatMap(({ ticks }) => ticks.map(({ payload }) => payload.length))
+}
+
 describe("what the command line writes", () => {
   it("is one line of JSON on standard output with --json", async () => {
     const data = temporaryFolder()
@@ -61,11 +67,6 @@ describe("what the command line writes", () => {
   })
 
   it("has the same ticks for the same seed", async () => {
-    const payloads = async (seed: string) => {
-      const data = temporaryFolder()
-      await run(["run", "--ticks", "50", "--seed", seed, "--data", data])
-      return [...storedRuns(data).values()].flatMap(({ ticks }) => ticks.map(({ payload }) => payload.length))
-    }
     assert.deepStrictEqual(await payloads("7"), await payloads("7"))
     assert.notDeepEqual(await payloads("7"), await payloads("8"))
   })

@@ -30,6 +30,8 @@ const withBalance = (changes: Partial<Balance>): Summary.Summary => ({
   balance: { ...balance, ...changes }
 })
 
+const lines = (changed: Summary.Summary) => Summary.text(changed).split("\n")
+
 describe("the exit code", () => {
   const flags = [false, true]
   for (const problem of flags) {
@@ -82,8 +84,6 @@ describe("the account in words", () => {
       ].join("\n")
     )
   })
-
-  const lines = (changed: Summary.Summary) => Summary.text(changed).split("\n")
 
   it("begins with the problems", () => {
     assert.deepStrictEqual(lines({ ...summary, problems: ["a: cut", "not read any more: b"] }).slice(0, 2), [

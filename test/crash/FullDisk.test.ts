@@ -2,15 +2,14 @@
 import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it, onTestFinished } from "vitest"
 import { accountOf, canLimit, makeRoom, pause, type Started, start, temporaryFolder } from "../support/process.ts"
-import { readReal } from "../support/realData.ts"
+import { pathOf, readRecorded } from "../support/recordedFiles.ts"
 import { deadLetters, leftovers, storedRuns } from "../support/storedRuns.ts"
 
 const recorded = "evochora-60-organisms.pb.zst"
 
-const ingest = ["ingest", fileURLToPath(new URL(`../data/${recorded}`, import.meta.url)), "--json"]
+const ingest = ["ingest", pathOf(recorded), "--json"]
 
 /** Five batches of about 650 kB, each tried once before it is dead-lettered. */
 const inBatches = [...ingest, "--max-batch-size", "20", "--max-retries", "0"]
@@ -21,7 +20,7 @@ const refused = /Storage and dead-letter queue both refuse/u
 const assertAllStored = (data: string) => {
   const [run] = storedRuns(data).values()
   assert.lengthOf(run?.ticks ?? [], 100)
-  assert.strictEqual(run?.bytes, readReal(recorded).length)
+  assert.strictEqual(run?.bytes, readRecorded(recorded).length)
   assert.deepStrictEqual(deadLetters(data), [])
   assert.deepStrictEqual(leftovers(data), [])
 }
@@ -47,17 +46,20 @@ const canMount = (() => {
   return mounted
 })()
 
-describe.skipIf(!canMount)("a full disk, dead letters on the same (needs the right to mount)", () => {
-  /** A disk of 8 MiB with 1 MiB left, full otherwise. */
-  const makeDisk = () => {
-    const disk = temporaryFolder()
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", disk])
-    onTestFinished(() => void execFileSync("umount", ["--lazy", disk]))
-    const ballast = join(disk, "ballast")
-    writeFileSync(ballast, Buffer.alloc(7 * 1024 * 1024))
-    return { data: join(disk, "data"), ballast, free: () => statfsSync(disk).bavail * statfsSync(disk).bsize }
-  }
+/** A disk of 8 MiB with 1 MiB left, full otherwise. */
+const makeDisk = () => {
+  const disk = temporaryFolder()
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", disk])
+  onTestFinished(() => void execFileSync("umount", ["--lazy", disk]))
+  const ballast = join(disk, "ballast")
+  writeFileSync(ballast, Buffer.alloc(7 * 1024 * 1024))
+  return { data: join(disk, "data"), ballast, free: () => statfsSync(disk).bavail * statfsSync(disk).bsize }
+}
 
+const stuck = (args: ReadonlyArray<string>, timeout: string) =>
+  start(args, { env: { TICKVAULT_SHUTDOWN_TIMEOUT: timeout }, fileSizeLimitKiB: 64 })
+
+describe.skipIf(!canMount)("a full disk, dead letters on the same (needs the right to mount)", () => {
   it("is waited out, even past the shutdown timeout, and all goes on when room is made", async () => {
     const { ballast, data } = makeDisk()
     const process_ = start([...inBatches, "--data", data], { env: { TICKVAULT_SHUTDOWN_TIMEOUT: "300 millis" } })
@@ -102,9 +104,6 @@ describe.skipIf(!canMount)("a full disk, dead letters on the same (needs the rig
 })
 
 describe.skipIf(!canLimit)("a storage that takes nothing", () => {
-  const stuck = (args: ReadonlyArray<string>, timeout: string) =>
-    start(args, { env: { TICKVAULT_SHUTDOWN_TIMEOUT: timeout }, fileSizeLimitKiB: 64 })
-
   it("is waited for until it does", async () => {
     const data = temporaryFolder()
     const process_ = stuck([...ingest, "--max-retries", "0", "--data", data], "300 millis")

@@ -1,10 +1,10 @@
-// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
+// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off newPromise:off
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { platform } from "node:process"
 import { assert, describe, it } from "vitest"
 import { accountOf, canLimit, makeRoom, pause, type Started, start, temporaryFolder } from "../support/process.ts"
-import { readReal } from "../support/realData.ts"
+import { readRecorded } from "../support/recordedFiles.ts"
 import { parseDelimited } from "../support/storedRuns.ts"
 
 const MiB = 1024 * 1024
@@ -23,7 +23,7 @@ const varint = (value: number): Buffer => {
 
 /** Ticks of 32 KB without end, made of recorded ones: a number at the end of a message counts for the whole of it. */
 function* renumbered(): Generator<Buffer, never> {
-  const recorded = parseDelimited(Buffer.from(readReal("evochora-60-organisms.pb.zst")))
+  const recorded = parseDelimited(readRecorded("evochora-60-organisms.pb.zst"))
   for (let tick = 1; ; tick++) {
     const { payload } = recorded[tick % recorded.length]!
     const number = Buffer.concat([Buffer.from([16]), varint(tick)])
