@@ -83,34 +83,39 @@ export const make = Effect.fnUntraced(function* <E>(
   let state: State = "STOPPED"
   let error: Cause.Cause<unknown> | undefined
 
+  const become = (next: State, cause?: Cause.Cause<unknown>) => {
+    state = next
+    error = cause
+    const [from, to] = next === "PAUSED" ? [open, closed] : [closed, open]
+    from.closeUnsafe()
+    to.openUnsafe()
+  }
+
+  const show = (shown: State) =>
+    Effect.forEach(
+      states,
+      (one) =>
+        Metric.update(
+          Metric.withAttributes(stateGauge, { service: name, state: one.toLowerCase() }),
+          one === shown ? 1 : 0
+        ),
+      { discard: true }
+    )
+
   const enter = (next: State) =>
     Effect.suspend(() => {
-      state = next
-      if (next !== "ERROR") error = undefined
-      const [from, to] = next === "PAUSED" ? [open, closed] : [closed, open]
-      from.closeUnsafe()
-      to.openUnsafe()
-      return Effect.forEach(
-        states,
-        (one) =>
-          Metric.update(
-            Metric.withAttributes(stateGauge, { service: name, state: one.toLowerCase() }),
-            one === next ? 1 : 0
-          ),
-        { discard: true }
-      )
+      become(next)
+      return show(next)
     })
 
+  /** The state changes last and in one step: whoever starts the service again finds nothing of its past still at work. */
   const ended = (exit: Exit.Exit<void, E>) =>
     Effect.gen(function* () {
-      if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
-        error = exit.cause
-        yield* enter("ERROR")
-        yield* Effect.logError("Service failed", exit.cause)
-      } else {
-        yield* enter("STOPPED")
-        yield* Effect.logInfo("Service stopped")
-      }
+      const cause = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? exit.cause : undefined
+      const next = cause === undefined ? "STOPPED" : "ERROR"
+      yield* show(next)
+      yield* cause === undefined ? Effect.logInfo("Service stopped") : Effect.logError("Service failed", cause)
+      become(next, cause)
       idle.openUnsafe()
     })
 
