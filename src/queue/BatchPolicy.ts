@@ -29,4 +29,6 @@ export interface TakenBatch {
   readonly reason: FlushReason
   /** When its oldest tick entered the queue, in milliseconds since 1970. */
   readonly enqueuedAtMs: number
+  /** Whether a consumer had it before and gave it back, not knowing what had become of it. */
+  readonly returned: boolean
 }

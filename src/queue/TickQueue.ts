@@ -230,7 +230,7 @@ const takeBatch = Effect.fnUntraced(function* (
   const ticks = entries.map((entry) => entry.tick)
   if (first === undefined || !Tick.isBatch(ticks)) return
   const limit = ticks.length >= policy.maxTicks ? "size" : ticks.length < most ? "bytes" : reason
-  receive({ ticks, reason: limit, enqueuedAtMs: first.enqueuedAtMs })
+  receive({ ticks, reason: limit, enqueuedAtMs: first.enqueuedAtMs, returned: false })
   state.room.openUnsafe()
 })
 
@@ -241,7 +241,7 @@ const settle = (state: State, ticks: ReadonlyArray<Tick.Tick>, outcome: Outcome,
     state.counts[counterOf[outcome]] += ticks.length
     return
   }
-  state.returned.push({ ticks, reason: "shutdown", enqueuedAtMs: nowMs })
+  state.returned.push({ ticks, reason: "shutdown", enqueuedAtMs: nowMs, returned: true })
   state.arrival.openUnsafe()
 }
 

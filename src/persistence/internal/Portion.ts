@@ -42,6 +42,8 @@ export interface Portion {
   readonly rule: Rule | undefined
   readonly reason: FlushReason
   readonly enqueuedAtMs: number
+  /** A service had it before and gave it back: what its attempts have come to is not known. */
+  readonly returned: boolean
   /** Whether its ticks are claimed from the tracker. */
   claimed: boolean
   attempts: number
@@ -56,6 +58,7 @@ export interface Portion {
 const begin = (batch: TakenBatch, ticks: Tick.Batch) => ({
   ticks,
   enqueuedAtMs: batch.enqueuedAtMs,
+  returned: batch.returned,
   claimed: false,
   attempts: 0,
   firstFailureMs: undefined,

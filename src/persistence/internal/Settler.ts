@@ -89,12 +89,12 @@ export const make = (context: Context) => {
   }, Effect.uninterruptible)
 
   /**
-   * The portion is stored. Found there at the first attempt it is a duplicate; after an attempt of unknown outcome it is
-   * this service's own.
+   * The portion is stored. Found there at the first attempt it is a duplicate; after an attempt of unknown outcome, its
+   * own or that of the service which gave the batch back, it has been written.
    */
   const stored = Effect.fnUntraced(function* (portion: Portion, runId: RunId.RunId, committed: Committed) {
     const { ticks } = portion
-    const found = committed.outcome === "identical" && portion.attempts === 1
+    const found = committed.outcome === "identical" && portion.attempts === 1 && !portion.returned
     yield* tracker.commit(runId, ticks)
     yield* queue.settle(ticks, found ? "duplicate" : "stored")
     hand.settle(portion, found ? "duplicate" : "written")
