@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
@@ -69,19 +70,46 @@ describe("a full queue", () => {
     })
   )
 
-  it.effect("serves waiting producers in the order in which they came", () =>
+  it.effect("serves waiting producers in the order in which they came, each to its end", () =>
     Effect.gen(function* () {
       const queue = yield* TickQueue.make("q", { capacity: 2 })
+      const expected: Array<number> = []
       for (let producer = 0; producer < 4; producer++) {
-        yield* Effect.forkChild(queue.offerAll(TestTick.range("run", producer * 10, producer * 10 + 2)))
+        const ticks = TestTick.range("run", producer * 10, producer * 10 + 4)
+        expected.push(...run(ticks))
+        yield* Effect.forkChild(queue.offerAll(ticks))
         yield* TestClock.adjust(0)
       }
       const order: Array<number> = []
-      for (let count = 0; count < 12; count++) {
+      for (let count = 0; count < expected.length; count++) {
         order.push(...run((yield* take(queue, { maxTicks: 1 })).ticks))
         yield* TestClock.adjust(0)
       }
-      assert.deepStrictEqual(order, [0, 1, 2, 10, 11, 12, 20, 21, 22, 30, 31, 32])
+      assert.deepStrictEqual(order, expected)
+    })
+  )
+
+  it.effect("is not looked at again and again by a producer that waits", () =>
+    Effect.gen(function* () {
+      const queue = yield* TickQueue.make("q", { capacity: 2 })
+      const clock = yield* Clock.Clock
+      let looks = 0
+      const counted: Clock.Clock = Object.assign(Object.create(clock), {
+        currentTimeMillis: Effect.andThen(
+          Effect.sync(() => void looks++),
+          clock.currentTimeMillis
+        )
+      })
+      const offers = Effect.provideService(queue.offerAll(TestTick.range("run", 1, 4)), Clock.Clock, counted)
+      const producer = yield* Effect.forkChild(offers)
+      yield* TestClock.adjust(0)
+      yield* take(queue, { maxTicks: 1 })
+      yield* TestClock.adjust(0)
+      const before = looks
+      yield* Effect.repeat(Effect.yieldNow, { times: 1000 })
+      assert.strictEqual(looks, before)
+      yield* take(queue, { maxTicks: 2 })
+      assert.strictEqual(yield* Fiber.join(producer), 4)
     })
   )
 
