@@ -82,6 +82,8 @@ export const layerServices = (
       yield* Effect.addFinalizer(() =>
         Effect.gen(function* () {
           yield* Effect.timeoutOption(drain, shutdownTimeout)
+          // What the services have in hand they settle when they are stopped: only then is it known what is left.
+          yield* Effect.forEach(services, (service) => service.stop, { concurrency: "unbounded", discard: true })
           const left = yield* balance
           if (Balance.isSettled(left)) return
           yield* Effect.logError("Pipeline ends with ticks that are not settled").pipe(Effect.annotateLogs({ ...left }))
