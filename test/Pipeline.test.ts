@@ -1,0 +1,198 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import * as DeadLetterQueue from "../src/deadletter/DeadLetterQueue.ts"
+import * as IdempotencyTracker from "../src/idempotency/IdempotencyTracker.ts"
+import * as PersistenceService from "../src/persistence/PersistenceService.ts"
+import * as Pipeline from "../src/Pipeline.ts"
+import * as TickQueue from "../src/queue/TickQueue.ts"
+import * as BatchFile from "../src/storage/BatchFile.ts"
+import * as Storage from "../src/storage/Storage.ts"
+import * as FaultyStorage from "../src/testing/FaultyStorage.ts"
+import * as LogWatch from "../src/testing/LogWatch.ts"
+import * as TestTick from "../src/testing/TestTick.ts"
+import { lifecycle, numbers, settleDown, whileTimePasses } from "./persistence/harness.ts"
+
+const watched = <A, E>(
+  test: Effect.Effect<A, E, LogWatch.LogWatch | FileSystem.FileSystem | NodeServices.NodeServices | Scope.Scope>
+) =>
+  test.pipe(
+    Effect.scoped,
+    Effect.provideService(Metric.MetricRegistry, new Map()),
+    Effect.provide(Layer.mergeAll(LogWatch.layer({ allow: lifecycle }), NodeServices.layer))
+  )
+
+const temporary = FileSystem.FileSystem.use((fs) => fs.makeTempDirectoryScoped({ prefix: "tickvault-pipeline-" }))
+
+/** What lies in `directory`, read by a storage of its own. */
+const filesOf = (directory: string) =>
+  Effect.gen(function* () {
+    const storage = yield* Storage.Storage
+    const keys = yield* Stream.runCollect(storage.list(""))
+    return yield* Effect.forEach(keys, (key) =>
+      Effect.map(Stream.runCollect(BatchFile.read(storage, key)), (ticks) => [key as string, numbers(ticks)] as const)
+    )
+  }).pipe(Effect.provide(Pipeline.layer({ directory })))
+
+it.effect("closing the scope stores all that is in the queue, without a call to drain it", () =>
+  watched(
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      yield* Effect.provide(
+        Effect.gen(function* () {
+          const queue = yield* TickQueue.TickQueue
+          yield* queue.offerAll(TestTick.range("run", 1, 25))
+        }),
+        Pipeline.layer({ directory, persistence: { maxBatchSize: 10 } })
+      )
+      const files = yield* filesOf(directory)
+      assert.deepStrictEqual(
+        files.flatMap(([, ticks]) => ticks),
+        numbers(TestTick.range("run", 1, 25))
+      )
+      assert.strictEqual(files[0]?.[0], "run/batch_0000000000000000001_0000000000000000010.pb")
+    })
+  )
+)
+
+it.effect("drains on request and gives the balance, which stays readable", () =>
+  watched(
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      yield* LogWatch.expect("Error", "Batch consistency violation", { times: 1 })
+      yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 1 })
+      yield* LogWatch.expect("Error", "Duplicate tick detected", { times: 1 })
+      yield* Effect.provide(
+        Effect.gen(function* () {
+          const queue = yield* TickQueue.TickQueue
+          const { balance, drain } = yield* Pipeline.Pipeline
+          const { instances } = yield* PersistenceService.PersistenceService
+          assert.deepStrictEqual([...instances.keys()], ["persistence-1", "persistence-2", "persistence-3"])
+          const ticks = [...TestTick.range("run", 1, 9), TestTick.make("run", 9), TestTick.make("run", -1)]
+          yield* queue.offerAll(ticks)
+          assert.deepInclude(yield* balance, { received: 11, written: 0, inFlight: 11 })
+          const settled = yield* drain
+          assert.deepInclude(settled, {
+            received: 11,
+            written: 9,
+            duplicate: 1,
+            deadLettered: 1,
+            returned: 0,
+            lost: 0,
+            inFlight: 0,
+            batches: 1
+          })
+          assert.deepStrictEqual(yield* balance, settled)
+          assert.deepStrictEqual(yield* drain, settled, "drained again")
+          assert.isFalse(yield* queue.offer(TestTick.make("run", 10)), "the queue has ended")
+          assert.strictEqual(yield* (yield* DeadLetterQueue.DeadLetterQueue).size, 1)
+          const stored = yield* Stream.runCollect((yield* Storage.Storage).list(""))
+          const fs = yield* FileSystem.FileSystem
+          const sizes = yield* Effect.forEach(stored, (key) => fs.stat(`${directory}/${key}`))
+          assert.strictEqual(Number(sizes[0]?.size), settled.storedBytes)
+        }),
+        Pipeline.layer({ directory, instances: 3 })
+      )
+    })
+  )
+)
+
+it.effect("resumes paused services to drain", () =>
+  watched(
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      yield* Effect.provide(
+        Effect.gen(function* () {
+          const { drain } = yield* Pipeline.Pipeline
+          const { instances } = yield* PersistenceService.PersistenceService
+          for (const { pause } of instances.values()) yield* pause
+          yield* (yield* TickQueue.TickQueue).offerAll(TestTick.range("run", 1, 3))
+          assert.deepInclude(yield* drain, { written: 3, inFlight: 0 })
+        }),
+        Pipeline.layer({ directory })
+      )
+    })
+  )
+)
+
+it.effect.each([
+  [{ instances: 0 }, "instances"],
+  [{ directory: "" }, "directory"],
+  [{ shutdownTimeout: "0 seconds" }, "shutdownTimeout"],
+  [{ queue: { capacity: 0 } }, "capacity"],
+  [{ persistence: { maxBatchSize: 0 } }, "maxBatchSize"],
+  [{ idempotency: { maxKeys: 0 } }, "must be a whole number of 1 or more"]
+] as const)("refuses %j at its start", ([options, named]) =>
+  watched(
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const error = yield* Effect.flip(Effect.provide(Effect.void, Pipeline.layer({ directory, ...options })))
+      assert.include(error.message, named)
+    })
+  )
+)
+
+/** A pipeline on a storage with faults, in a scope that the test closes. */
+const openFaulty = Effect.fnUntraced(function* (options: typeof PersistenceService.Options.Encoded) {
+  const parts = Layer.mergeAll(
+    TickQueue.layer("raw-tick-data"),
+    Layer.fresh(FaultyStorage.layer),
+    IdempotencyTracker.layerMemory(),
+    DeadLetterQueue.layerMemory()
+  )
+  const scope = yield* Scope.make()
+  const layer = Pipeline.layerServices(["only"], Duration.seconds(10), options).pipe(Layer.provideMerge(parts))
+  const context = yield* Layer.buildWithScope(layer, scope)
+  return { scope, context }
+})
+
+it.effect("gives the storage shutdownTimeout at the close of its scope, and names what is not settled by then", () =>
+  watched(
+    Effect.gen(function* () {
+      const message = "Pipeline ends with ticks that are not settled"
+      yield* LogWatch.expect("Error", message, { times: 1 })
+      yield* LogWatch.expect("Info", "Shutdown requested, writing partial batch", { times: 1 })
+      yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 1 })
+      const { context, scope } = yield* openFaulty({ maxBatchSize: 3, shutdownTimeout: "2 seconds" })
+      const queue = Context.get(context, TickQueue.TickQueue)
+      yield* Context.get(context, FaultyStorage.FaultyStorage).always("commit", FaultyStorage.hang)
+      yield* queue.offerAll(TestTick.range("run", 1, 8))
+      yield* settleDown
+      const closed = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* settleDown
+      yield* TestClock.adjust("9999 millis")
+      yield* settleDown
+      assert.isUndefined(closed.pollUnsafe())
+      yield* whileTimePasses(Fiber.join(closed))
+      const line = (yield* LogWatch.lines).find((each) => each.message === message)
+      assert.deepInclude(line?.annotations, { received: 8, written: 0, deadLettered: 3, inFlight: 5, lost: 0 })
+      assert.deepInclude(yield* queue.account, { deadLettered: 3, waiting: 5, inHand: 0 })
+    })
+  )
+)
+
+it.effect("says nothing at the close when all is settled in time", () =>
+  watched(
+    Effect.gen(function* () {
+      const { context, scope } = yield* openFaulty({ maxBatchSize: 3 })
+      const queue = Context.get(context, TickQueue.TickQueue)
+      yield* Context.get(context, FaultyStorage.FaultyStorage).always(
+        "commit",
+        FaultyStorage.wait(Effect.sleep("2 seconds"))
+      )
+      yield* queue.offerAll(TestTick.range("run", 1, 8))
+      yield* whileTimePasses(Scope.close(scope, Exit.void))
+      assert.deepInclude(yield* queue.account, { stored: 8, waiting: 0, inHand: 0 })
+    })
+  )
+)
