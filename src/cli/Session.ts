@@ -88,7 +88,15 @@ const waitingIn = (manager: Manager) =>
 const work = (manager: Manager, producer: Producer, report: Report) =>
   Effect.andThen(manager.startAll, Effect.raceFirst(producer(manager, report), allEnded(manager)))
 
-const exitNow = (status: ExitStatus): Effect.Effect<void> => Effect.sync(() => process.exit(status.code))
+/**
+ * Ends the process at once. `process.exit` alone would wait for a thread that hangs in the file system, maybe for ever;
+ * replacing the program with one that exits does not.
+ */
+const exitNow = (code: number) =>
+  Effect.sync(() => {
+    process.execve?.(process.execPath, [process.execPath, "--eval", `process.exit(${code})`], {})
+    process.exit(code)
+  })
 
 /** Runs the pipeline of `config` on what `producer` makes. Fails when it can't be built. */
 export const run = (
@@ -104,17 +112,23 @@ export const run = (
     yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const deadline = yield* makeDeadline(config)
-        const exit = yield* Effect.exit(restore(work(manager, producer, report)))
+        const working = yield* Effect.forkScoped(work(manager, producer, report))
+        const exit = yield* Effect.exit(restore(Fiber.join(working)))
         const endedBySignal = Exit.hasInterrupts(exit)
         if (endedBySignal) yield* Effect.logInfo("Signal received, ending in good order")
-        const inTime = yield* Effect.raceFirst(Effect.as(manager.shutdown, true), Effect.as(deadline.passed, false))
+        const shutdown = yield* Effect.forkScoped(manager.shutdown)
+        const inTime = yield* Effect.raceFirst(
+          Effect.as(Fiber.await(shutdown), true),
+          Effect.as(deadline.passed, false)
+        )
         yield* Fiber.interrupt(progress)
         yield* failedServices(manager, report)
         const summary = yield* summarize(manager, report, startedMs, { endedBySignal, endedAtOnce: !inTime })
-        options.status.code = Summary.exitCode(summary)
+        const code = Summary.exitCode(summary)
+        options.status.code = code
         yield* print(options.json ? Summary.json(summary) : Summary.text(summary))
         // What is still at work may never end: the process is the only thing that can.
-        if (!inTime) yield* exitNow(options.status)
+        if (!inTime) return yield* exitNow(code)
         return yield* exit
       })
     )
