@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { assert, describe, it, onTestFinished } from "vitest"
 import { accountOf, canLimit, makeRoom, pause, type Started, start, temporaryFolder } from "../support/process.ts"
 import { pathOf, readRecorded } from "../support/recordedFiles.ts"
-import { deadLetters, leftovers, storedRuns } from "../support/storedRuns.ts"
+import { deadLetters, leftovers, parseDelimited, storedRuns } from "../support/storedRuns.ts"
 
 const recorded = "evochora-60-organisms.pb.zst"
 
@@ -135,5 +135,24 @@ describe.skipIf(!canLimit)("a storage that takes nothing", () => {
     const ended = await process_.ended
     assert.strictEqual(ended.code, 3)
     assert.match(ended.stdout, /[0-9]+ ticks NOT SETTLED: it was ended before they were/u)
+  })
+})
+
+describe("a storage that hangs", () => {
+  it("is left behind when the shutdown timeout has passed", async () => {
+    const data = temporaryFolder()
+    const runId = parseDelimited(readRecorded(recorded))[0]?.runId ?? ""
+    mkdirSync(join(data, runId))
+    // To compare it with what lies there, the batch is read from a pipe that nobody writes to.
+    execFileSync("mkfifo", [join(data, runId, "batch_0000000000000000010_0000000000000001000.pb")])
+    const process_ = start([...ingest, "--data", data, "--log-level", "debug"], {
+      env: { TICKVAULT_SHUTDOWN_TIMEOUT: "500 millis" }
+    })
+    await process_.logs(/Drained ticks from queue/u)
+    await pause(200)
+    process_.signal("SIGTERM")
+    const ended = await process_.ended
+    assert.deepStrictEqual([ended.code, ended.signal], [3, null], ended.stderr)
+    assert.include({ ...accountOf(ended) }, { received: 100, written: 0, inFlight: 100 })
   })
 })

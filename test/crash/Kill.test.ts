@@ -17,7 +17,7 @@ describe("a process that is killed", () => {
   it("leaves only whole files, and the next one stores the rest", { timeout: 120_000 }, async () => {
     const random = randomFrom(6)
     let cutShort = 0
-    for (let repeat = 0; repeat < 12; repeat++) {
+    for (let repeat = 0; repeat < 8; repeat++) {
       const cwd = temporaryFolder()
       const data = join(cwd, "data")
       writeFileSync(join(cwd, "ticks.pb"), recorded)
