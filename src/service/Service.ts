@@ -102,11 +102,11 @@ export const make = Effect.fnUntraced(function* <E>(
       { discard: true }
     )
 
-  const enter = (next: State) =>
-    Effect.suspend(() => {
-      become(next)
-      return show(next)
-    })
+  /** Changes the state in the step in which it is called: call it where the state before has just been looked at. */
+  const enter = (next: State) => {
+    become(next)
+    return show(next)
+  }
 
   /** The state changes last and in one step: whoever starts the service again finds nothing of its past still at work. */
   const ended = (exit: Exit.Exit<void, E>) =>

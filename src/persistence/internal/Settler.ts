@@ -148,7 +148,7 @@ export const make = (context: Context) => {
           Effect.andThen(metrics.retries(error.reason.errorType, 1)),
           Effect.andThen(metrics.retryWait(Duration.toSeconds(pause)))
         )
-      })
+      }).pipe(Effect.uninterruptible)
     )
 
   const deadLetter = letters.make(context, attempt)
@@ -203,7 +203,8 @@ export const make = (context: Context) => {
     const half = Duration.times(context.shutdownTimeout, 0.5)
     yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), writeOnce, { discard: true }), half)
     for (const portion of hand.portions) {
-      if (portion.failure === undefined && portion.runId !== undefined) yield* timedOut(portion, portion.runId)
+      const cutOff = portion.failure === undefined || portion.failure.retries < portion.attempts - 1
+      if (cutOff && portion.runId !== undefined) yield* timedOut(portion, portion.runId)
     }
     yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), deadLetter, { discard: true }), half)
     yield* Effect.forEach(hand.portions.slice(), returnToQueue, { discard: true })
