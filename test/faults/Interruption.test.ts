@@ -5,7 +5,7 @@ import * as Metric from "effect/Metric"
 import type { DeadLetterMessage } from "../../src/gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
-import { failing, lifecycle, metric, ticksOf } from "../persistence/harness.ts"
+import { failing, lifecycle, ticksOf, valueOf } from "../persistence/harness.ts"
 import { type Kind, live } from "./world.ts"
 
 type World = Effect.Success<ReturnType<typeof live>>
@@ -58,7 +58,12 @@ const isExact = Effect.fnUntraced(function* ({ bench }: World, kind: Kind) {
   return !kind.unknownOutcomes && all.every((metrics) => metrics.ticks_returned === 0)
 })
 
-const assertTicks = ({ deduplicates, note, sent }: World, { inBoth, lettered, stored }: Found, exact: boolean) => {
+const assertTicks = (
+  { deduplicates, note, sent }: World,
+  { inBoth, lettered, stored }: Found,
+  kind: Kind,
+  exact: boolean
+) => {
   const inFiles = countByKey(stored)
   const inLetters = countByKey(lettered)
   for (const [key, times] of countByKey(sent)) {
@@ -67,13 +72,13 @@ const assertTicks = ({ deduplicates, note, sent }: World, { inBoth, lettered, st
     const found = `${note}: ${key} sent ${times}, in ${files} files and ${letters} letters`
     assert.isAtLeast(files + letters, 1, found)
     if (exact) assert.isAtMost(files + letters, times, found)
-    if (deduplicates || times === 1) assert.isAtMost(files, 1, found)
+    if (times === 1) assert.isAtMost(files, 1, found)
   }
   const contents = new Map(sent.map((tick) => [keyOf(tick), tick.payload]))
   for (const tick of [...stored, ...lettered]) {
     assert.isTrue(Equal.equals(tick.payload, contents.get(keyOf(tick))), `${note}: ${keyOf(tick)} is not what was sent`)
   }
-  if (!exact) return
+  if (!exact || kind.badProducers) return
   // A stop let the attempt before publish without an answer; the one after it failed. A replay finds the very object.
   for (const { metadata, retryCount } of inBoth) {
     const again = retryCount > 0 || metadata["exceptionType"] === "StorageError.TimedOut"
@@ -101,8 +106,9 @@ const assertBooks = Effect.fnUntraced(function* (
   const both = sum(inBoth.map(({ metadata }) => Number(metadata["tickCount"])))
   assert.strictEqual(account.stored + account.duplicate + account.deadLettered, sent.length, note)
   if (exact) assert.strictEqual(account.deadLettered, lettered.length + both, note)
-  if (exact) assert.strictEqual(account.stored, stored.length - both, note)
+  if (exact && !kind.badProducers) assert.strictEqual(account.stored, stored.length - both, note)
   if (!kind.badProducers) assert.strictEqual(account.duplicate, 0, note)
+  const snapshot = yield* Metric.snapshot
   for (const [name, status] of [
     ["persistence_ticks_received_total", "ticks_received"],
     ["persistence_ticks_written_total", "ticks_written"],
@@ -117,7 +123,7 @@ const assertBooks = Effect.fnUntraced(function* (
     ["persistence_in_flight_ticks", "ticks_in_flight"],
     ["persistence_current_batch_ticks", "current_batch_size"]
   ] as const) {
-    assert.strictEqual(yield* metric(name), total(status), `${note}: ${name}`)
+    assert.strictEqual(valueOf(snapshot, name), total(status), `${note}: ${name}`)
   }
 })
 
@@ -134,12 +140,12 @@ const groups = kinds.flatMap((kind, index) =>
 describe("services that are stopped, paused and interrupted at random while everything fails at random", () => {
   it.effect.each(groups)("settle every tick exactly once (%s)", ([, kind, from]) =>
     Effect.gen(function* () {
-      for (let seed = from; seed < from + 200; seed++) {
+      for (let seed = from; seed < from + 130; seed++) {
         yield* Effect.gen(function* () {
           const world = yield* live(seed, kind)
           const found = yield* look(world)
           const exact = yield* isExact(world, kind)
-          assertTicks(world, found, exact)
+          assertTicks(world, found, kind, exact)
           yield* assertBooks(world, kind, found, exact)
         }).pipe(
           Effect.scoped,

@@ -144,7 +144,7 @@ const started = (services: ReadonlyArray<PersistenceService.Instance>) =>
   Effect.forEach(services, ({ resume, start }) => Effect.andThen(resume, start), { discard: true })
 
 const restless = <A, E, R>(random: Random, effect: Effect.Effect<A, E, R>) =>
-  Effect.provideService(effect, MaxOpsBeforeYield, random.pick([3, 5, 17, 2048]))
+  Effect.provideService(effect, MaxOpsBeforeYield, random.pick([12, 17, 50, 2048]))
 
 /** Lets everything be well and waits until all that was accepted is settled. */
 const windUp = Effect.fnUntraced(function* (
@@ -201,5 +201,5 @@ export const live = Effect.fnUntraced(function* (seed: number, kind: Kind) {
   }
   yield* windUp(bench, producers, doings, note)
   yield* check(bench, note)
-  return { bench, sent, note, deduplicates: options?.tracker !== "discard" }
+  return { bench, sent, note }
 })

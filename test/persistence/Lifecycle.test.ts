@@ -5,6 +5,7 @@ import * as Latch from "effect/Latch"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import * as TestClock from "effect/testing/TestClock"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
+import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { metric, onBench, settleDown } from "./harness.ts"
 
@@ -116,7 +117,7 @@ it.effect("is stopped by many at the same time", () =>
 it.effect("is at work for whoever waits for it, however closely a start follows a stop", () =>
   onBench(two, [], ({ first }) =>
     Effect.gen(function* () {
-      const started = Effect.provideService(first.start, MaxOpsBeforeYield, 3)
+      const started = Effect.provideService(first.start, MaxOpsBeforeYield, 12)
       for (let turns = 0; turns < 70; turns++) {
         yield* started
         yield* settleDown
@@ -132,6 +133,25 @@ it.effect("is at work for whoever waits for it, however closely a start follows 
         assert.strictEqual(shown, 1, `${state} after ${turns} turns`)
         yield* first.stop
       }
+    })
+  )
+)
+
+it.effect("is started by many at the same time, and at work once", () =>
+  onBench(two, [], ({ first, queue }) =>
+    Effect.gen(function* () {
+      for (let round = 0; round < 20; round++) {
+        const restless = Effect.provideService(first.start, MaxOpsBeforeYield, 12 + round)
+        const starts = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(restless))
+        for (const start of starts) yield* Fiber.join(start)
+        yield* queue.offerAll(TestTick.range(`run-${round}`, 1, 2))
+        yield* settleDown
+        assert.deepInclude(yield* first.metrics, { ticks_received: 2 * round + 2, ticks_written: 2 * round + 2 })
+        yield* first.stop
+        assert.strictEqual(yield* first.state, "STOPPED")
+      }
+      const lines = (yield* LogWatch.lines).filter(({ message }) => message === "Service started")
+      assert.strictEqual(lines.length, 20)
     })
   )
 )

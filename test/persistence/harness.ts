@@ -172,15 +172,24 @@ export const assertAccount = Effect.fnUntraced(function* (queue: TickQueue.TickQ
   for (const part of Object.values(parts)) assert.isAtLeast(part, 0, note)
 })
 
-/** The value of the metric `name` with `labels` in the registry of the test; `undefined` when there is no such series. */
-export const metric = Effect.fnUntraced(function* (name: string, labels: Readonly<Record<string, string>> = {}) {
-  const found = (yield* Metric.snapshot).filter(
-    ({ attributes, id }) =>
-      id === name && Object.entries(labels).every(([label, value]) => attributes?.[label] === value)
-  )
-  const values = found.map(({ state }) => ("value" in state ? state.value : "count" in state ? state.count : undefined))
+/** The sum of the series of `name` with `labels` in a snapshot; `undefined` when there is none. */
+export const valueOf = (
+  snapshot: ReadonlyArray<Metric.Metric.Snapshot>,
+  name: string,
+  labels: Readonly<Record<string, string>> = {}
+) => {
+  const values = snapshot
+    .filter(
+      ({ attributes, id }) =>
+        id === name && Object.entries(labels).every(([label, value]) => attributes?.[label] === value)
+    )
+    .map(({ state }) => ("value" in state ? state.value : "count" in state ? state.count : undefined))
   return values.length === 0 ? undefined : values.reduce<number>((sum, value) => sum + Number(value), 0)
-})
+}
+
+/** The same of the registry of the test, now. */
+export const metric = (name: string, labels: Readonly<Record<string, string>> = {}) =>
+  Effect.map(Metric.snapshot, (snapshot) => valueOf(snapshot, name, labels))
 
 /** Makes every attempt from now on note the time of the test clock in the list that it gives. */
 export const recordAttempts = Effect.fnUntraced(function* (faults: FaultyStorage.FaultyStorage["Service"]) {
