@@ -73,6 +73,9 @@ const newRunId = Effect.gen(function* () {
   return RunId.make(`${date}-${pad(hour, 2)}${pad(minute, 2)}${pad(second, 2)}-${pad(millisecond, 3)}-${chance}`)
 })
 
+/** The clock in whole milliseconds: a test clock has fractions. */
+const nowMs = Effect.map(Clock.currentTimeMillis, (now) => BigInt(Math.floor(now)))
+
 const metadataRetry = Schedule.upTo(Schedule.exponential("1 second"), { times: 3 })
 
 /** Longest that an engine held back catches up on afterwards; beyond it, time lost is lost. */
@@ -82,11 +85,11 @@ const maxBehindMs = 1000
 const makePacer = (ticksPerSecond: number | undefined) => {
   if (ticksPerSecond === undefined) return Effect.void
   const intervalMs = 1000 / ticksPerSecond
-  let dueMs = Number.NEGATIVE_INFINITY
+  let dueMs: number | undefined
   return Effect.gen(function* () {
-    const nowMs = yield* Clock.currentTimeMillis
-    dueMs = Math.max(dueMs, nowMs - maxBehindMs)
-    if (dueMs > nowMs) yield* Effect.sleep(Duration.millis(dueMs - nowMs))
+    const now = yield* Clock.currentTimeMillis
+    dueMs = dueMs === undefined ? now : Math.max(dueMs, now - maxBehindMs)
+    if (dueMs > now) yield* Effect.sleep(Duration.millis(dueMs - now))
     dueMs += intervalMs
   })
 }
@@ -109,13 +112,14 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   let pending: Tick.Tick | undefined
   let produced = 0
   let current = yield* simulation.tickNumber
+  /** The same at each attempt: one whose outcome nobody heard of is then found to have succeeded. */
+  let metadata: Uint8Array | undefined
   let metadataStored = false
 
   const storeMetadata = Effect.gen(function* () {
     if (metadataStored) return
-    const metadata = yield* simulation.metadata(runId, BigInt(yield* Clock.currentTimeMillis))
-    const bytes = toBinary(SimulationMetadataSchema, metadata)
-    yield* Effect.retry(Storage.write(storage, StorageKey.metadata(runId), [bytes]), {
+    metadata ??= toBinary(SimulationMetadataSchema, yield* simulation.metadata(runId, yield* nowMs))
+    yield* Effect.retry(Storage.write(storage, StorageKey.metadata(runId), [metadata]), {
       schedule: metadataRetry,
       while: (error) => error.isRetryable
     })
@@ -127,7 +131,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     yield* simulation.step
     current = yield* simulation.tickNumber
     if (current % interval !== 0n) return
-    pending = Tick.fromMessage(yield* simulation.snapshot(runId, BigInt(yield* Clock.currentTimeMillis)))
+    pending = Tick.fromMessage(yield* simulation.snapshot(runId, yield* nowMs))
     // Steps are pure computation: without this the files of the batches before would wait for a turn of the event loop.
     yield* Effect.yieldNow
   }).pipe(Effect.uninterruptible)
