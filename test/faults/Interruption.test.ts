@@ -58,12 +58,7 @@ const isExact = Effect.fnUntraced(function* ({ bench }: World, kind: Kind) {
   return !kind.unknownOutcomes && all.every((metrics) => metrics.ticks_returned === 0)
 })
 
-const assertTicks = (
-  { deduplicates, note, sent }: World,
-  { inBoth, lettered, stored }: Found,
-  kind: Kind,
-  exact: boolean
-) => {
+const assertTicks = ({ note, sent }: World, { inBoth, lettered, stored }: Found, kind: Kind, exact: boolean) => {
   const inFiles = countByKey(stored)
   const inLetters = countByKey(lettered)
   for (const [key, times] of countByKey(sent)) {

@@ -1,0 +1,273 @@
+import { fromBinary } from "@bufbuild/protobuf"
+import { assert, it } from "@effect/vitest"
+import * as Bytes from "effect/Bytes"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import * as RunId from "../../src/domain/RunId.ts"
+import { SimulationMetadataSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
+import { IoFailure, PermissionDenied } from "../../src/storage/StorageError.ts"
+import * as StorageKey from "../../src/storage/StorageKey.ts"
+import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
+import * as LogWatch from "../../src/testing/LogWatch.ts"
+import { advance, numbers, settleDown } from "../persistence/harness.ts"
+import { randomFrom } from "../support/random.ts"
+import { type Bench, makeEngine, type Options, watched } from "./engines.ts"
+
+const io = new IoFailure({ code: "EIO" })
+const upTo = (last: number, step = 1) =>
+  Array.from({ length: Math.floor(last / step) }, (_, index) => (index + 1) * step)
+const metadataKey = StorageKey.metadata(RunId.make("run"))
+
+const metadataOf = ({ faults }: Bench) =>
+  Effect.map(Stream.runCollect(faults.underneath.read(metadataKey)), (chunks) =>
+    fromBinary(SimulationMetadataSchema, Bytes.concat(chunks))
+  )
+
+/** All ticks of an engine with these options, once it is done. */
+const ticksOf = (options: Options, seed?: number) =>
+  Effect.gen(function* () {
+    const bench = yield* makeEngine({ runId: "run", maxTicks: 20, ...options }, {}, seed)
+    yield* bench.engine.start
+    yield* bench.engine.await
+    yield* bench.queue.end
+    yield* Effect.ignore(Effect.forever(bench.take(1000)))
+    return bench.taken
+  })
+
+it.effect("stores the metadata of the run before it offers a tick", () =>
+  watched(
+    Effect.gen(function* () {
+      const bench = yield* makeEngine({ runId: "run", maxTicks: 3 })
+      let held = true
+      yield* bench.faults.next("commit", [FaultyStorage.wait(Effect.repeat(Effect.yieldNow, { while: () => held }))])
+      yield* TestClock.adjust(1234)
+      yield* bench.engine.start
+      yield* settleDown
+      assert.strictEqual((yield* bench.queue.account).accepted, 0)
+      held = false
+      yield* bench.engine.await
+      assert.strictEqual((yield* bench.queue.account).accepted, 3)
+      const metadata = yield* metadataOf(bench)
+      assert.strictEqual(metadata.simulationRunId, "run")
+      assert.strictEqual(metadata.startTimeMs, 1234n)
+      assert.strictEqual(metadata.initialSeed, 42n)
+    })
+  )
+)
+
+it.effect("makes the same bytes of the same seed and run, and others of another seed", () =>
+  watched(
+    Effect.gen(function* () {
+      const first = yield* ticksOf({})
+      assert.deepStrictEqual(numbers(first), upTo(20))
+      assert.deepStrictEqual(yield* ticksOf({}), first)
+      assert.notDeepEqual(yield* ticksOf({}, 43), first)
+    })
+  )
+)
+
+it.effect("captures every tick that samplingInterval asks for, each as if all were captured", () =>
+  watched(
+    Effect.gen(function* () {
+      const all = yield* ticksOf({})
+      const sampled = yield* ticksOf({ samplingInterval: 5 })
+      assert.deepStrictEqual(
+        sampled,
+        all.filter(({ tickNumber }) => tickNumber % 5n === 0n)
+      )
+    })
+  )
+)
+
+it.effect("ends at maxTicks, and does nothing more when it is started again", () =>
+  watched(
+    Effect.gen(function* () {
+      const { engine, queue } = yield* makeEngine({ maxTicks: 7 })
+      for (let round = 0; round < 2; round++) {
+        yield* engine.start
+        yield* engine.await
+        assert.strictEqual(yield* engine.state, "STOPPED")
+        assert.deepStrictEqual(yield* engine.metrics, { current_tick: 7, ticks_produced: 7 })
+        assert.strictEqual((yield* queue.account).accepted, 7)
+      }
+    })
+  )
+)
+
+it.effect("pauses at its pauseTicks, and goes on with the tick that follows", () =>
+  watched(
+    Effect.gen(function* () {
+      const { engine, queue } = yield* makeEngine({ maxTicks: 10, pauseTicks: [3, 8] })
+      yield* engine.start
+      for (const tick of [3, 8]) {
+        yield* settleDown
+        assert.strictEqual(yield* engine.state, "PAUSED")
+        assert.strictEqual((yield* queue.account).accepted, tick)
+        yield* engine.resume
+      }
+      yield* engine.await
+      assert.strictEqual((yield* queue.account).accepted, 10)
+    })
+  )
+)
+
+it.effect("makes ticksPerSecond ticks a second from its first tick on", () =>
+  watched(
+    Effect.gen(function* () {
+      const { engine, queue } = yield* makeEngine({ ticksPerSecond: 4 })
+      yield* engine.start
+      yield* settleDown
+      for (let tick = 1; tick <= 12; tick++) {
+        assert.strictEqual((yield* queue.account).accepted, tick)
+        yield* TestClock.adjust(249)
+        yield* settleDown
+        assert.strictEqual((yield* queue.account).accepted, tick)
+        yield* TestClock.adjust(1)
+        yield* settleDown
+      }
+    })
+  )
+)
+
+it.effect("keeps a pace that is no whole number of milliseconds", () =>
+  watched(
+    Effect.gen(function* () {
+      const { engine, queue } = yield* makeEngine({ ticksPerSecond: 3 })
+      yield* engine.start
+      yield* advance(10_000, 100)
+      const { accepted } = yield* queue.account
+      assert.isAtLeast(accepted, 30)
+      assert.isAtMost(accepted, 31)
+      assert.strictEqual(yield* engine.state, "RUNNING")
+    })
+  )
+)
+
+it.effect("names its run by its start and by chance, unless it is told how", () =>
+  watched(
+    Effect.gen(function* () {
+      yield* TestClock.setTime(Date.UTC(2026, 0, 31, 23, 59, 58, 42))
+      const ids = new Set<string>()
+      for (let index = 0; index < 20; index++) {
+        const { engine } = yield* makeEngine({})
+        assert.isTrue(RunId.is(engine.runId))
+        assert.match(engine.runId, /^20260131-235958-042-[0-9a-f]{8}$/u)
+        ids.add(engine.runId)
+      }
+      assert.strictEqual(ids.size, 20)
+      assert.strictEqual((yield* makeEngine({ runId: "mine" })).engine.runId, "mine")
+    })
+  )
+)
+
+it.effect.each([
+  [{ runId: "../up" }, "runId"],
+  [{ samplingInterval: 0 }, "samplingInterval"],
+  [{ maxTicks: 0 }, "maxTicks"],
+  [{ ticksPerSecond: 0 }, "ticksPerSecond"],
+  [{ pauseTicks: [0] }, "pauseTicks"]
+] as const)("refuses %j", ([options, named]) =>
+  Effect.map(Effect.flip(makeEngine(options)), (error) => assert.include(error.message, named)).pipe(watched)
+)
+
+it.effect("ends when the queue has ended", () =>
+  watched(
+    Effect.gen(function* () {
+      const { engine, queue } = yield* makeEngine({}, { capacity: 5 })
+      yield* engine.start
+      yield* settleDown
+      assert.strictEqual(yield* engine.state, "RUNNING")
+      yield* queue.end
+      yield* engine.await
+      assert.strictEqual(yield* engine.state, "STOPPED")
+      assert.deepInclude(yield* engine.metrics, { ticks_produced: 5 })
+    })
+  )
+)
+
+it.effect("misses and doubles no tick however it is stopped, started, paused and held back by the queue", () =>
+  watched(
+    Effect.gen(function* () {
+      for (let seed = 0; seed < 100; seed++) {
+        const random = randomFrom(seed)
+        const options: Options = { runId: "run", maxTicks: 60, ...(random.chance(0.3) ? { ticksPerSecond: 500 } : {}) }
+        const { engine, queue, take, taken } = yield* makeEngine(options, { capacity: random.between(1, 5) })
+        yield* engine.start
+        for (let turn = 0; turn < 500 && taken.length < 60; turn++) {
+          yield* Effect.repeat(Effect.yieldNow, { times: random.between(0, 12) })
+          if (random.chance(0.3)) yield* random.pick([engine.stop, engine.pause, engine.restart])
+          if (random.chance(0.5)) yield* Effect.andThen(engine.resume, engine.start)
+          if (random.chance(0.3)) yield* TestClock.adjust(random.between(1, 10))
+          if ((yield* queue.account).waiting > 0) {
+            const taking = yield* Effect.forkChild(take(random.between(1, 4)))
+            yield* TestClock.adjust(1)
+            yield* Fiber.join(taking)
+          }
+        }
+        yield* engine.stop
+        assert.deepStrictEqual(numbers(taken), upTo(60), `seed ${seed}`)
+        assert.deepStrictEqual(yield* engine.metrics, { current_tick: 60, ticks_produced: 60 })
+      }
+    })
+  )
+)
+
+it.effect("tries to store the metadata again, and begins when that succeeds", () =>
+  watched(
+    Effect.gen(function* () {
+      const bench = yield* makeEngine({ runId: "run", maxTicks: 2 })
+      yield* bench.faults.next("commit", FaultyStorage.repeat(FaultyStorage.fail(io), 3))
+      yield* bench.engine.start
+      yield* settleDown
+      yield* advance(6000, 1000)
+      assert.strictEqual((yield* bench.queue.account).accepted, 0)
+      yield* advance(1000, 1000)
+      assert.strictEqual((yield* bench.queue.account).accepted, 2)
+    })
+  )
+)
+
+it.effect("is in ERROR with its cause when the metadata can't be stored, and can be started again", () =>
+  watched(
+    Effect.gen(function* () {
+      yield* LogWatch.expect("Error", "Service failed", { times: 2 })
+      const { engine, faults, queue } = yield* makeEngine({ runId: "run", maxTicks: 2 })
+      yield* faults.next("commit", FaultyStorage.repeat(FaultyStorage.failAfter(io), 4))
+      yield* engine.start
+      yield* settleDown
+      yield* advance(7000, 1000)
+      assert.strictEqual(yield* engine.state, "ERROR")
+      assert.include(String((yield* engine.error)?.reasons[0]), "EIO")
+      yield* faults.next("create", [FaultyStorage.fail(new PermissionDenied({ code: "EACCES" }))])
+      yield* engine.start
+      yield* settleDown
+      assert.strictEqual(yield* engine.state, "ERROR", "at once: that does not pass")
+      yield* TestClock.adjust("1 hour")
+      yield* engine.start
+      yield* engine.await
+      assert.strictEqual(yield* engine.state, "STOPPED")
+      assert.strictEqual((yield* queue.account).accepted, 2)
+    })
+  )
+)
+
+it.effect("stopped while it stores the metadata, finds them stored when it is started later", () =>
+  watched(
+    Effect.gen(function* () {
+      const bench = yield* makeEngine({ runId: "run", maxTicks: 2 })
+      yield* bench.engine.start
+      for (let turn = 0; turn < 100 && !(yield* bench.faults.underneath.exists(metadataKey)); turn++) {
+        yield* Effect.yieldNow
+      }
+      yield* bench.engine.stop
+      assert.strictEqual((yield* bench.queue.account).accepted, 0)
+      yield* TestClock.adjust("1 hour")
+      yield* bench.engine.start
+      yield* bench.engine.await
+      assert.strictEqual((yield* bench.queue.account).accepted, 2)
+      assert.strictEqual((yield* metadataOf(bench)).startTimeMs, 0n)
+    })
+  )
+)
