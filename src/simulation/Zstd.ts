@@ -43,8 +43,33 @@ export const decompressed = <E, R>(
     })
   )
 
+/**
+ * A decompressor of all frames that follow each other. Node's own ends with the first frame whose end lies within a chunk
+ * and drops the rest without an error: here that end is not passed on, and the rest is given to it as a further chunk.
+ */
+const makeDecompressor = () => {
+  const zstd = createZstdDecompress()
+  const push = zstd.push.bind(zstd)
+  const transform = zstd._transform.bind(zstd)
+  let withinChunk = false
+  zstd.push = (chunk, encoding) => (chunk === null && withinChunk ? true : push(chunk, encoding))
+  zstd._transform = (chunk: Uint8Array, encoding, done) => {
+    const before = zstd.bytesWritten
+    withinChunk = true
+    transform(chunk, encoding, (error) => {
+      withinChunk = false
+      const used = zstd.bytesWritten - before
+      if (error !== null && error !== undefined) done(error)
+      else if (used >= chunk.length) done()
+      else if (used === 0) done(new Error("what follows the last frame is not compressed"))
+      else zstd._transform(chunk.subarray(used), encoding, done)
+    })
+  }
+  return zstd
+}
+
 const decompress = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>) =>
   NodeStream.pipeThroughDuplex(bytes, {
-    evaluate: () => createZstdDecompress(),
+    evaluate: makeDecompressor,
     onError: (cause) => new ZstdError({ cause })
   })
