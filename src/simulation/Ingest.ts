@@ -77,6 +77,7 @@ export const ingest = <E extends { readonly message: string }>(
   Effect.gen(function* () {
     const inspect = makeInspector(source, onRun)
     let taken = 0
+    let ended = false
     const offer = Effect.fnUntraced(function* (frames: ReadonlyArray<Delimited.Frame>) {
       const ticks: Array<Tick.Tick> = []
       let damage: Delimited.DelimitedError | undefined
@@ -91,7 +92,8 @@ export const ingest = <E extends { readonly message: string }>(
       }
       const accepted = yield* queue.offerAll(ticks, (count) => (taken += count))
       if (damage !== undefined) return yield* damage
-      return accepted === ticks.length
+      ended = accepted < ticks.length
+      return !ended
     })
     yield* Delimited.frames(Zstd.decompressed(bytes)).pipe(
       Stream.mapArrayEffect((frames) => Effect.map(offer(frames), (open) => [open] as const)),
@@ -99,7 +101,7 @@ export const ingest = <E extends { readonly message: string }>(
       Stream.runDrain,
       Effect.mapError((cause) => new IngestError({ source, ticks: taken, problem: cause.message, cause }))
     )
-    if (taken === 0) {
+    if (taken === 0 && !ended) {
       return yield* new IngestError({ source, ticks: 0, problem: "it is empty, there are no ticks in it" })
     }
     return taken
