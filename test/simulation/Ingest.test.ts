@@ -9,6 +9,7 @@ import { zstdCompressSync } from "node:zlib"
 import * as Delimited from "../../src/domain/Delimited.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
 import * as Ingest from "../../src/simulation/Ingest.ts"
+import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestPipeline from "../../src/testing/TestPipeline.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
@@ -33,11 +34,11 @@ it.effect.each(realBatches)("stores $file byte by byte as it was", ({ file, byte
     assert.strictEqual(taken, ticks)
     const found = yield* keys
     assert.strictEqual(found.length, 1)
-    const key = found[0]!
+    const key = yield* StorageKey.parse(found[0]!)
     const stored = Bytes.concat(yield* Stream.runCollect(faults.underneath.read(key)))
     assert.strictEqual(stored.length, bytes)
     assert.isTrue(Bytes.Equivalence(stored, readReal(file)))
-    assert.deepStrictEqual<ReadonlyArray<string | undefined>>(runs, [key.split("/")[0]])
+    assert.deepStrictEqual(runs, [key.split("/")[0]])
   }).pipe(Effect.provide(pipeline()))
 )
 
