@@ -91,14 +91,18 @@ const randomTick = (random: Random, kind: Kind, run: string, number: number, sen
 
 /** Offers ticks of one run in calls of random size; notes each that the queue accepts in `sent`. */
 const produce = (bench: Bench, random: Random, kind: Kind, run: string, sent: Array<Tick.Tick>) => {
-  let number = 0
+  const last = random.between(6, 18)
   return Effect.gen(function* () {
-    for (const calls = random.between(2, 6); number < calls * 3;) {
-      const ticks = Array.from({ length: random.between(1, 6) }, () => randomTick(random, kind, run, number++, sent))
-      let next = 0
+    let first = 0
+    while (first < last) {
+      const from = first
+      const next = (_: unknown, index: number) => randomTick(random, kind, run, from + index, sent)
+      const ticks = Array.from({ length: random.between(1, 6) }, next)
+      first += ticks.length
+      let entered = 0
       yield* bench.queue.offerAll(ticks, (count) => {
-        sent.push(...ticks.slice(next, next + count))
-        next += count
+        sent.push(...ticks.slice(entered, entered + count))
+        entered += count
       })
       yield* Effect.yieldNow
     }
@@ -146,6 +150,8 @@ const started = (services: ReadonlyArray<PersistenceService.Instance>) =>
 const restless = <A, E, R>(random: Random, effect: Effect.Effect<A, E, R>) =>
   Effect.provideService(effect, MaxOpsBeforeYield, random.pick([12, 17, 50, 2048]))
 
+const open = (fibers: ReadonlyArray<Fiber.Fiber<unknown>>) => fibers.some((fiber) => fiber.pollUnsafe() === undefined)
+
 /** Lets everything be well and waits until all that was accepted is settled. */
 const windUp = Effect.fnUntraced(function* (
   bench: Bench,
@@ -158,7 +164,6 @@ const windUp = Effect.fnUntraced(function* (
     Effect.sync(() => bench.setLetters("none"))
   )
   yield* heal
-  const open = (fibers: ReadonlyArray<Fiber.Fiber<unknown>>) => fibers.some((fiber) => fiber.pollUnsafe() === undefined)
   for (let wait = 0; wait < 100 && open(doings); wait++) yield* TestClock.adjust("50 millis")
   assert.isFalse(open(doings), `${note}: a stop or restart never ends`)
   yield* heal // again: a fault may have come after the first time
@@ -182,7 +187,7 @@ const windUp = Effect.fnUntraced(function* (
 /** A whole life of a world, checked at every step; gives what was sent and the bench to look at. */
 export const live = Effect.fnUntraced(function* (seed: number, kind: Kind) {
   const random = randomFrom(seed)
-  const note = `seed ${seed} ${JSON.stringify(kind)}`
+  const note = `seed ${seed} (${Object.values(kind).join(", ")})`
   const options = randomOptions(random)
   const bench = yield* makeBench(options)
   const sent: Array<Tick.Tick> = []

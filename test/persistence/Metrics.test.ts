@@ -93,6 +93,9 @@ it.effect("shows the batch in hand while it is in hand", () =>
   )
 )
 
+const histogram = (id: string) =>
+  Effect.map(Metric.snapshot, (all) => all.filter((each) => each.id === id).map(({ state }) => state))
+
 it.effect("measures batches, attempts and the way of a tick from the queue to the storage", () =>
   onBench({ persistence: { maxBatchSize: 10, batchTimeoutSeconds: 4 } }, failing, ({ faults, first, queue }) =>
     Effect.gen(function* () {
@@ -100,8 +103,6 @@ it.effect("measures batches, attempts and the way of a tick from the queue to th
       yield* first.start
       yield* queue.offerAll(TestTick.range("run", 1, 7))
       yield* advance(10_000, 500)
-      const histogram = (id: string) =>
-        Effect.map(Metric.snapshot, (all) => all.filter((each) => each.id === id).map(({ state }) => state))
       const [batch] = yield* histogram("persistence_batch_ticks")
       assert.deepInclude(batch, { count: 1, sum: 7 })
       const [latency] = yield* histogram("persistence_end_to_end_latency_seconds")

@@ -3,6 +3,7 @@ import { assert } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Inspectable from "effect/Inspectable"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
@@ -59,7 +60,7 @@ export const faultyLetters = (
     offer: Effect.fnUntraced(function* (letter) {
       const met = fault()
       yield* Effect.yieldNow
-      if (met === "hang") yield* Effect.never
+      if (met === "hang") return yield* Effect.never
       if (met === "die") return yield* Effect.die(new Error("letters broke"))
       if (met === "full") return yield* full
       const answer = yield* Effect.uninterruptible(Effect.tap(underneath.offer(letter), () => Effect.yieldNow))
@@ -97,13 +98,13 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
     Effect.provideContext(context)
   )
   const files = Effect.gen(function* () {
-    const keys = yield* Effect.orDie(Stream.runCollect(faults.underneath.list("")))
+    const keys = yield* Stream.runCollect(faults.underneath.list(""))
     const contents = new Map<string, ReadonlyArray<Tick.Tick>>()
     for (const key of keys) {
-      contents.set(key, yield* Effect.orDie(Stream.runCollect(BatchFile.read(faults.underneath, key))))
+      contents.set(key, yield* Stream.runCollect(BatchFile.read(faults.underneath, key)))
     }
     return contents
-  })
+  }).pipe(Effect.orDie)
   return {
     queue,
     faults,
@@ -160,7 +161,11 @@ export const numbers = (ticks: ReadonlyArray<Tick.Tick>) => ticks.map(({ tickNum
 export const assertBalanced = Effect.fnUntraced(function* (service: PersistenceService.Instance, note = "") {
   const m = yield* service.metrics
   const settled = m.ticks_written + m.duplicate_ticks_detected + m.ticks_dead_lettered + m.ticks_returned + m.ticks_lost
-  assert.strictEqual(m.ticks_received, settled + m.ticks_in_flight, `${note} ${service.name} ${JSON.stringify(m)}`)
+  assert.strictEqual(
+    m.ticks_received,
+    settled + m.ticks_in_flight,
+    `${note} ${service.name} ${Inspectable.toStringUnknown(m)}`
+  )
   assert.strictEqual(m.current_batch_size, m.ticks_in_flight, note)
 })
 
@@ -168,7 +173,7 @@ export const assertBalanced = Effect.fnUntraced(function* (service: PersistenceS
 export const assertAccount = Effect.fnUntraced(function* (queue: TickQueue.TickQueue["Service"], note = "") {
   const { accepted, ...parts } = yield* queue.account
   const sum = Object.values(parts).reduce((total, part) => total + part, 0)
-  assert.strictEqual(sum, accepted, `${note} ${JSON.stringify({ accepted, ...parts })}`)
+  assert.strictEqual(sum, accepted, `${note} ${Inspectable.toStringUnknown({ accepted, ...parts })}`)
   for (const part of Object.values(parts)) assert.isAtLeast(part, 0, note)
 })
 

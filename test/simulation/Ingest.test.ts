@@ -1,10 +1,11 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, it } from "@effect/vitest"
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import { readFileSync } from "node:fs"
 import { zstdCompressSync } from "node:zlib"
 import * as Delimited from "../../src/domain/Delimited.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
@@ -19,6 +20,12 @@ import { readReal, realBatches } from "../support/realData.ts"
 
 const encode = (ticks: ReadonlyArray<Tick.Tick>) => Bytes.concat([...Delimited.encode(ticks)])
 
+/** One of the files of the original simulation as it is. */
+const compressedReal = (file: string) =>
+  FileSystem.FileSystem.use((fs) => fs.readFile(`${import.meta.dirname}/../data/${file}`)).pipe(
+    Effect.provide(NodeServices.layer)
+  )
+
 const chunked = (bytes: Uint8Array, size: number) =>
   Stream.fromIterable(
     Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) => bytes.slice(index * size, (index + 1) * size))
@@ -27,7 +34,7 @@ const chunked = (bytes: Uint8Array, size: number) =>
 it.effect.each(realBatches)("stores $file byte by byte as it was", ({ file, bytes, ticks }) =>
   Effect.gen(function* () {
     const { drain, faults, keys, queue } = yield* TestPipeline.TestPipeline
-    const compressed = new Uint8Array(readFileSync(new URL(`../data/${file}`, import.meta.url)))
+    const compressed = yield* compressedReal(file)
     const runs: Array<string> = []
     const taken = yield* Ingest.ingest(queue, file, chunked(compressed, 4096), (runId) => void runs.push(runId))
     yield* drain
@@ -115,7 +122,7 @@ it.effect.each([
 it.effect("takes all ticks of a compressed source that come out before its end is cut", () =>
   Effect.gen(function* () {
     const { drain, queue, stored } = yield* TestPipeline.TestPipeline
-    const compressed = new Uint8Array(readFileSync(new URL("../data/evochora-3-organisms.pb.zst", import.meta.url)))
+    const compressed = yield* compressedReal("evochora-3-organisms.pb.zst")
     const cut = compressed.slice(0, compressed.length - 2000)
     const runs: Array<string> = []
     const error = yield* Effect.flip(
