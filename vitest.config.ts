@@ -1,3 +1,4 @@
+// @effect-diagnostics globalConsole:off
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 import type { Reporter } from "vitest/node"

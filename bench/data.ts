@@ -1,3 +1,4 @@
+// @effect-diagnostics nodeBuiltinImport:off processEnv:off globalConsole:off
 /**
  * Ticks to measure with: the recorded ones, renumbered to as many as a case needs.
  */

@@ -1,3 +1,4 @@
+// @effect-diagnostics nodeBuiltinImport:off processEnv:off globalConsole:off
 /**
  * `tickvault ingest` beside a plain loop that reads the same file and writes, fsyncs and renames the same bytes in files
  * of the same size. Both read from and write to the same disk, in turn, several times; the medians and their ratio are

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { TickDataSchema } from "tickvault/domain/Contracts"
 import * as Tick from "tickvault/domain/Tick"
 import * as Pipeline from "tickvault/Pipeline"
@@ -19,6 +20,9 @@ const simulate = Effect.gen(function* () {
 export const app = (directory: string) =>
   simulate.pipe(
     Effect.andThen(Pipeline.Pipeline.use((pipeline) => pipeline.drain)),
-    Effect.provide(Pipeline.layer({ directory, instances: 2, persistence: { maxBatchSize: 500 } })),
-    Effect.provide(NodeServices.layer)
+    Effect.provide(
+      Pipeline.layer({ directory, instances: 2, persistence: { maxBatchSize: 500 } }).pipe(
+        Layer.provide(NodeServices.layer)
+      )
+    )
   )
