@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as FiberHandle from "effect/FiberHandle"
 import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
+import * as Semaphore from "effect/Semaphore"
 
 /** `ERROR` keeps the cause; a service in it can be started again. */
 export type State = "RUNNING" | "PAUSED" | "STOPPED" | "ERROR"
@@ -137,6 +138,8 @@ export const make = Effect.fnUntraced(function* <E>(
 
   const annotate = Effect.annotateLogs({ service: name })
   const stop = FiberHandle.clear(handle)
+  /** Starts and stops come one after the other: none finds another one half done. */
+  const oneAtATime = Semaphore.withPermit(yield* Semaphore.make(1))
   const restarts = Metric.withAttributes(restartsTotal, { service: name, cause: "request" })
   yield* Metric.update(restarts, 0)
   yield* enter("STOPPED")
@@ -145,8 +148,8 @@ export const make = Effect.fnUntraced(function* <E>(
     name,
     state: Effect.sync(() => state),
     error: Effect.sync(() => error),
-    start: annotate(Effect.uninterruptible(start)),
-    stop,
+    start: annotate(oneAtATime(Effect.uninterruptible(start))),
+    stop: oneAtATime(stop),
     pause: annotate(pause),
     resume: annotate(
       Effect.suspend(() =>
@@ -154,7 +157,7 @@ export const make = Effect.fnUntraced(function* <E>(
       )
     ),
     restart: annotate(
-      stop.pipe(Effect.andThen(Metric.update(restarts, 1)), Effect.andThen(Effect.uninterruptible(start)))
+      oneAtATime(stop.pipe(Effect.andThen(Metric.update(restarts, 1)), Effect.andThen(Effect.uninterruptible(start))))
     ),
     await: idle.await,
     metrics: options.metrics
