@@ -15,7 +15,7 @@ export interface Moment {
   readonly settled: number
   readonly ticksPerSecond: number
   readonly waiting: number
-  readonly files: number
+  readonly batches: number
   readonly deadLettered: number
 }
 
@@ -28,7 +28,7 @@ export const line = (moment: Moment, columns: number): string =>
     `${Format.count(moment.settled)} ticks settled`,
     `${Format.count(moment.ticksPerSecond)} ticks/s`,
     `${Format.count(moment.waiting)} in the queue`,
-    Format.plural(moment.files, "file"),
+    `${Format.count(moment.batches)} ${moment.batches === 1 ? "batch" : "batches"}`,
     ...(moment.deadLettered > 0 ? [`${Format.count(moment.deadLettered)} dead-lettered`] : [])
   ]
     .join(" | ")
@@ -36,18 +36,24 @@ export const line = (moment: Moment, columns: number): string =>
 
 const writeLine = (text: string) => Effect.sync(() => process.stderr.write(text))
 
+/** Log lines come every second at first and more seldom in a run that takes long. */
+const logPauseMs = (elapsedMs: number): number => (elapsedMs < 10_000 ? 1000 : 10_000)
+
 const styles = {
   line: {
-    pause: "250 millis",
+    pauseMs: () => 250,
     show: (moment: Moment) => writeLine(`${clearLine}${line(moment, process.stderr.columns || 80)}`),
     end: writeLine(clearLine)
   },
   log: {
-    pause: "5 seconds",
+    pauseMs: logPauseMs,
     show: (moment: Moment) => Effect.logInfo("Progress").pipe(Effect.annotateLogs({ ...moment })),
     end: Effect.void
   }
-} as const
+}
+
+/** The rate is that of the last seconds: ticks are settled by whole batches. */
+const rateWindowMs = 2000
 
 const settledOf = (balance: Balance): number =>
   balance.written + balance.duplicate + balance.deadLettered + balance.lost
@@ -55,19 +61,21 @@ const settledOf = (balance: Balance): number =>
 /** Shows progress until it is interrupted; then the line is taken away on a terminal. */
 export const show = Effect.fnUntraced(function* (balance: Effect.Effect<Balance>, waiting: Effect.Effect<number>) {
   const style = styles[yield* Style]
-  let before = { settled: 0, atMs: yield* Clock.currentTimeMillis }
+  const startedMs = yield* Clock.currentTimeMillis
+  let samples = [{ settled: 0, atMs: startedMs }]
   const once = Effect.gen(function* () {
-    yield* Effect.sleep(style.pause)
-    const { batches, deadLettered, ...counts } = yield* balance
-    const now = { settled: settledOf({ batches, deadLettered, ...counts }), atMs: yield* Clock.currentTimeMillis }
-    const ticksPerSecond = Math.round(((now.settled - before.settled) * 1000) / Math.max(1, now.atMs - before.atMs))
-    before = now
+    yield* Effect.sleep(style.pauseMs((yield* Clock.currentTimeMillis) - startedMs))
+    const now = yield* balance
+    const sample = { settled: settledOf(now), atMs: yield* Clock.currentTimeMillis }
+    const [oldest = sample] = samples
+    const ticksPerSecond = ((sample.settled - oldest.settled) * 1000) / Math.max(1, sample.atMs - oldest.atMs)
+    samples = [...samples.filter(({ atMs }) => atMs > sample.atMs - rateWindowMs), sample]
     yield* style.show({
-      settled: now.settled,
-      ticksPerSecond,
+      settled: sample.settled,
+      ticksPerSecond: Math.round(ticksPerSecond),
       waiting: yield* waiting,
-      files: batches,
-      deadLettered
+      batches: now.batches,
+      deadLettered: now.deadLettered
     })
   })
   return yield* Effect.forever(once).pipe(Effect.ensuring(style.end))

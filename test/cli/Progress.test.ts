@@ -6,15 +6,18 @@ import * as References from "effect/References"
 import { TestClock } from "effect/testing"
 import * as Progress from "../../src/cli/Progress.ts"
 
-const moment = { settled: 12_000, ticksPerSecond: 3456, waiting: 789, files: 12, deadLettered: 0 }
+const moment = { settled: 12_000, ticksPerSecond: 3456, waiting: 789, batches: 12, deadLettered: 0 }
 
 describe("the line on a terminal", () => {
   it("says how far the run is", () => {
-    assert.strictEqual(Progress.line(moment, 80), "12,000 ticks settled | 3,456 ticks/s | 789 in the queue | 12 files")
+    assert.strictEqual(
+      Progress.line(moment, 80),
+      "12,000 ticks settled | 3,456 ticks/s | 789 in the queue | 12 batches"
+    )
   })
 
   it("tells of dead letters once there are any", () => {
-    assert.match(Progress.line({ ...moment, deadLettered: 5 }, 100), / \| 12 files \| 5 dead-lettered$/u)
+    assert.match(Progress.line({ ...moment, deadLettered: 5 }, 100), / \| 12 batches \| 5 dead-lettered$/u)
   })
 
   it("is shorter than the terminal is wide", () => {
@@ -23,7 +26,7 @@ describe("the line on a terminal", () => {
 })
 
 describe("elsewhere", () => {
-  it.effect("logs every five seconds how far the run is", () =>
+  it.effect("logs how far the run is, every second at first and every ten seconds later", () =>
     Effect.gen(function* () {
       const logged: Array<unknown> = []
       const logger = Logger.make<unknown, void>(({ fiber, message }) => {
@@ -45,15 +48,20 @@ describe("elsewhere", () => {
         Effect.provide(Logger.layer([logger])),
         Effect.forkChild
       )
-      yield* TestClock.adjust("4 seconds")
+      yield* TestClock.adjust("999 millis")
       assert.deepStrictEqual(logged, [])
-      yield* TestClock.adjust("6 seconds")
-      yield* Fiber.interrupt(fiber)
-      const common = { waiting: 7, files: 2, deadLettered: 3 }
+      yield* TestClock.adjust("2001 millis")
+      const common = { waiting: 7, batches: 2, deadLettered: 3 }
       assert.deepStrictEqual(logged, [
-        [["Progress"], { settled: 503, ticksPerSecond: 101, ...common }],
-        [["Progress"], { settled: 1003, ticksPerSecond: 100, ...common }]
+        [["Progress"], { settled: 503, ticksPerSecond: 503, ...common }],
+        [["Progress"], { settled: 1003, ticksPerSecond: 502, ...common }],
+        [["Progress"], { settled: 1503, ticksPerSecond: 500, ...common }]
       ])
+      yield* TestClock.adjust("37 seconds")
+      assert.lengthOf(logged, 13)
+      yield* TestClock.adjust("10 seconds")
+      assert.lengthOf(logged, 14)
+      yield* Fiber.interrupt(fiber)
     })
   )
 })
