@@ -7,7 +7,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import { type PlatformError, systemError } from "effect/PlatformError"
 import * as Stdio from "effect/Stdio"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 // Effect's file system can't open without blocking. @effect-diagnostics-next-line nodeBuiltinImport:off
@@ -30,13 +30,16 @@ const readChunkBytes = 256 * 1024
  * A named pipe (`ingest <(program)`), read as it fills. Not as a file: opening and reading that would block a thread as
  * long as nobody writes, and the process could not end before.
  */
-const readPipe = (name: string) =>
-  NodeStream.fromReadable({
-    evaluate: () =>
-      new Socket({ fd: openSync(name, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false }),
-    onError: (cause) =>
-      systemError({ module: "FileSystem", method: "stream", _tag: "Unknown", pathOrDescriptor: name, cause })
-  })
+const readPipe = (name: string) => {
+  const onError = (cause: unknown) =>
+    systemError({ module: "FileSystem", method: "stream", _tag: "Unknown", pathOrDescriptor: name, cause })
+  return Effect.try({ try: () => openSync(name, constants.O_RDONLY | constants.O_NONBLOCK), catch: onError }).pipe(
+    Effect.map((fd) =>
+      NodeStream.fromReadable({ evaluate: () => new Socket({ fd, readable: true, writable: false }), onError })
+    ),
+    Stream.unwrap
+  )
+}
 
 const why = ({ message, reason }: PlatformError): string => {
   if (reason._tag === "NotFound") return "there is no such file"

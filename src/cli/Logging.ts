@@ -8,16 +8,50 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
+import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
+import * as Struct from "effect/Struct"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Progress from "./Progress.ts"
 
 const formats = ["pretty", "logfmt", "json"] as const
 
-/** `--log-format`, or `TICKVAULT_LOG_FORMAT`. */
+const levels = {
+  all: "All",
+  trace: "Trace",
+  debug: "Debug",
+  info: "Info",
+  warn: "Warn",
+  warning: "Warn",
+  error: "Error",
+  fatal: "Fatal",
+  none: "None"
+} as const
+
+/** An environment variable has none of the values that the flag in its place has. */
+export class InvalidVariable extends Schema.TaggedError<InvalidVariable>()("InvalidVariable", {
+  variable: Schema.String,
+  value: Schema.String,
+  allowed: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return `${this.variable} is "${this.value}", and allowed are ${this.allowed.join(", ")}`
+  }
+}
+
+/** The value of an environment variable, in lower case; none when it isn't set. */
+const fromVariable = <A extends string>(variable: string, allowed: ReadonlyArray<A>) =>
+  Effect.gen(function* () {
+    const set = yield* Config.option(Config.String(variable))
+    if (Option.isNone(set)) return Option.none<A>()
+    const value = allowed.find((one) => one === set.value.toLowerCase())
+    if (value === undefined) return yield* new InvalidVariable({ variable, value: set.value, allowed })
+    return Option.some(value)
+  })
+
+/** `--log-format`. */
 export const formatFlag = Flag.Literals("log-format", formats).pipe(
-  Flag.withFallbackConfig(Config.Literals(formats, "TICKVAULT_LOG_FORMAT")),
   Flag.withDescription("pretty, logfmt or json; by default pretty on a terminal and logfmt elsewhere"),
   Flag.optional
 )
@@ -36,14 +70,18 @@ const loggerOf = (format: (typeof formats)[number], terminal: boolean) => {
   return Logger.withConsoleError(format === "json" ? Logger.formatJson : Logger.formatLogFmt)
 }
 
-/** The logging of a command. `--log-level` wins over `TICKVAULT_LOG_LEVEL`; the default is Info. */
+const levelNames = Struct.keys(levels)
+
+/** The logging of a command. `--log-format` and `--log-level` win over `TICKVAULT_LOG_FORMAT` and `TICKVAULT_LOG_LEVEL`. */
 export const layer = (chosen: Option.Option<(typeof formats)[number]>) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const terminal = yield* (yield* Stdio.Stdio).stderrIsTerminal
-      const format = Option.getOrElse(chosen, () => (terminal ? "pretty" : "logfmt"))
-      const variable = yield* Config.option(Config.LogLevel("TICKVAULT_LOG_LEVEL"))
-      const level = Option.orElse(yield* GlobalFlag.LogLevel, () => variable)
+      const formatVariable = yield* fromVariable("TICKVAULT_LOG_FORMAT", formats)
+      const levelVariable = yield* fromVariable("TICKVAULT_LOG_LEVEL", levelNames)
+      const wanted = Option.orElse(chosen, () => formatVariable)
+      const format = Option.getOrElse(wanted, () => (terminal ? "pretty" : "logfmt"))
+      const level = Option.orElse(yield* GlobalFlag.LogLevel, () => Option.map(levelVariable, (name) => levels[name]))
       return Layer.mergeAll(
         Logger.layer([loggerOf(format, terminal)]),
         Layer.succeed(Logger.LogToStderr, true),

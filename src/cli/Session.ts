@@ -5,6 +5,7 @@
  * the services settle what is in them, and the account is printed. That takes as long as it takes; but once there was a
  * signal, the configuration's `shutdownTimeout` or a second signal ends the process, with the count of what was left.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -43,6 +44,8 @@ const allEnded = (manager: Manager) =>
     concurrency: "unbounded",
     discard: true
   })
+
+const firstLine = (cause: Cause.Cause<unknown>) => Cause.pretty(cause).split("\n")[0]
 
 const failedServices = Effect.fnUntraced(function* (manager: Manager, report: Report) {
   for (const { error, name, state } of yield* manager.serviceStatus) {
@@ -94,7 +97,9 @@ const work = (manager: Manager, producer: Producer, report: Report) =>
  */
 const exitNow = (code: number) =>
   Effect.sync(() => {
-    process.execve?.(process.execPath, [process.execPath, "--eval", `process.exit(${code})`], {})
+    if (process.platform !== "win32") {
+      process.execve?.(process.execPath, [process.execPath, "--eval", `process.exit(${code})`], {})
+    }
     process.exit(code)
   })
 
@@ -123,6 +128,8 @@ export const run = (
         )
         yield* Fiber.interrupt(progress)
         yield* failedServices(manager, report)
+        if (Exit.isFailure(exit) && !endedBySignal)
+          report.problems.push(`bringing in ticks failed: ${firstLine(exit.cause)}`)
         const summary = yield* summarize(manager, report, startedMs, { endedBySignal, endedAtOnce: !inTime })
         const code = Summary.exitCode(summary)
         options.status.code = code

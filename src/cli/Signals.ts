@@ -25,9 +25,8 @@ let listener: Listener | undefined
 
 const onSignal = ({ name, number }: (typeof signals)[number]): void => {
   const atMs = performance.now()
-  const same = atMs - lastAtMs < sameSignalMs
+  if (atMs - lastAtMs < sameSignalMs && listener !== undefined) return
   lastAtMs = atMs
-  if (same && listener !== undefined) return
   const index = received++
   if (listener !== undefined && index < 2) return listener(index)
   if (listener === undefined) process.stderr.write(`tickvault: ended by ${name} before anything was started\n`)

@@ -75,6 +75,8 @@ const facts = (ticks: Tick.Batch, error: Error): Record<string, string> => {
   }
 }
 
+const fileSafe = (name: string): string => name.replaceAll(/[^A-Za-z0-9-]/gu, "_").slice(0, 64)
+
 /** Writes the letter for `ticks`, which `service` had taken from `queue`. The storage key is empty when there is none for them. */
 export const make = Effect.fnUntraced(function* (
   ticks: Tick.Batch,
@@ -95,7 +97,7 @@ export const make = Effect.fnUntraced(function* (
   })
   const unique = Math.abs(yield* Random.nextInt).toString(16)
   const letter: DeadLetter = {
-    id: `${failure.firstFailureMs.toString().padStart(15, "0")}-${source.service}-${unique}`,
+    id: `${failure.firstFailureMs.toString().padStart(15, "0")}-${fileSafe(source.service)}-${unique}`,
     reason: failure.reason,
     tickCount: ticks.length,
     message,

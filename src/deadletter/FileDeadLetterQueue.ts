@@ -40,7 +40,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   let held = yield* count
 
   const offer = Effect.fnUntraced(function* (letter: Parameters<DeadLetterQueue["Service"]["offer"]>[0]) {
-    const key = yield* Effect.orDie(StorageKey.parse(`${letter.id}.pb`)) // ids are made of digits and service names
+    const key = yield* Effect.orDie(StorageKey.parse(`${letter.id}.pb`)) // ids are made of letters, digits, "-" and "_"
     // Letters may have been removed since: count the files again before refusing one that isn't there already.
     if (held >= capacity) held = yield* Effect.mapError(count, fail)
     if (held >= capacity && !(yield* Effect.mapError(storage.exists(key), fail))) {

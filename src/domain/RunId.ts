@@ -18,7 +18,7 @@ const encoder = new TextEncoder()
 
 // Control characters are what the pattern is about. A backslash separates folders on Windows.
 // oxlint-disable-next-line no-control-regex
-const forbiddenCharacters = /[\u0000-\u001f\u007f<>"?*|\\]/u
+const forbiddenCharacters = /[\u0000-\u001f\u007f-\u009f<>"?*|\\]/u
 
 /** Why `segment` can't be one segment of a storage key, in words; `undefined` when it can. */
 export const segmentViolation = (segment: string): string | undefined => {
@@ -28,6 +28,7 @@ export const segmentViolation = (segment: string): string | undefined => {
   if (segment.startsWith(".")) return 'starts with ".", which is kept for temporary and internal files'
   if (/^[A-Za-z]:/u.test(segment)) return "starts with a drive letter"
   if (forbiddenCharacters.test(segment)) return 'contains a control character or one of <>"?*|\\'
+  if (/[. ]$/u.test(segment)) return 'ends with "." or a space'
   if (!segment.isWellFormed()) return "is not well-formed Unicode"
   if (segment.length > maxSegmentBytes || encoder.encode(segment).length > maxSegmentBytes) {
     return `is longer than ${maxSegmentBytes} bytes`

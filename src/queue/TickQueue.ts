@@ -187,7 +187,8 @@ const waitForBatch = Effect.fnUntraced(function* (state: State, policy: BatchPol
     }
     const first = yield* Queue.peek(state.queue)
     const now = yield* Clock.currentTimeMillis
-    const left = Duration.toMillis(policy.timeout) - (now - first.enqueuedAtMs)
+    // A clock that is set back must not make the wait longer.
+    const left = Duration.toMillis(policy.timeout) - Math.max(0, now - first.enqueuedAtMs)
     if (left <= 0) return "timeout"
     yield* Effect.timeoutOption(state.arrival.await, Duration.millis(left))
   }

@@ -35,10 +35,17 @@ export class IngestError extends Schema.TaggedError<IngestError>()("IngestError"
 /** Most ticks of a source whose violation is logged each for itself. */
 const loggedViolations = 10
 
-/** Names ticks that no storage will take: they are dead-lettered later, and only here it is known where they stand. */
+/** So many ticks in a row that can't be stored are no ticks: the zeros of a damaged file, a stream of something else. */
+const maxViolationsInARow = 1000
+
+/**
+ * Names ticks that no storage will take: they are dead-lettered later, and only here it is known where they stand.
+ * Succeeds with whether the source may still be one of ticks.
+ */
 const makeInspector = (source: string, onRun: (runId: RunId.RunId) => void) => {
   let goodRunId: string | undefined
   let found = 0
+  let inARow = 0
   const violation = (tick: Tick.Tick): string | undefined => {
     if (tick.tickNumber < 0n) return "its number is negative"
     if (tick.simulationRunId === goodRunId) return undefined
@@ -49,10 +56,11 @@ const makeInspector = (source: string, onRun: (runId: RunId.RunId) => void) => {
     }
     return reason === undefined ? undefined : `its run id ${RunId.quote(tick.simulationRunId)} ${reason}`
   }
-  return (frame: Delimited.Frame, tick: Tick.Tick) => {
+  return Effect.fnUntraced(function* (frame: Delimited.Frame, tick: Tick.Tick) {
     const reason = violation(tick)
-    if (reason === undefined || ++found > loggedViolations) return Effect.void
-    return Effect.logWarning("Tick can't be stored and will be dead-lettered").pipe(
+    inARow = reason === undefined ? 0 : inARow + 1
+    if (reason === undefined || ++found > loggedViolations) return inARow < maxViolationsInARow
+    yield* Effect.logWarning("Tick can't be stored and will be dead-lettered").pipe(
       Effect.annotateLogs({
         source,
         message: frame.ordinal,
@@ -61,12 +69,14 @@ const makeInspector = (source: string, onRun: (runId: RunId.RunId) => void) => {
         violation: reason
       })
     )
-  }
+    return inARow < maxViolationsInARow
+  })
 }
 
 /**
  * Offers every tick of `bytes` to `queue`, waiting while it is full. Succeeds with the number of ticks; ends early, and
- * without a failure, when the queue ends. `onRun` is told the run id whenever it changes. Fails with `IngestError` on a damaged, cut or empty source.
+ * without a failure, when the queue ends. `onRun` is told the run id whenever it changes. Fails with `IngestError` on a
+ * damaged, cut or empty source, and on one whose messages are no ticks that can be stored.
  */
 export const ingest = <E extends { readonly message: string }>(
   queue: TickQueue["Service"],
@@ -88,7 +98,11 @@ export const ingest = <E extends { readonly message: string }>(
           break
         }
         ticks.push(tick.success)
-        yield* inspect(frame, tick.success)
+        if (!(yield* inspect(frame, tick.success))) {
+          const problem = `it is the ${maxViolationsInARow}th in a row that is no tick that can be stored`
+          damage = new Delimited.DelimitedError({ offset: frame.offset, ordinal: frame.ordinal, problem })
+          break
+        }
       }
       const accepted = yield* queue.offerAll(ticks, (count) => (taken += count))
       if (damage !== undefined) return yield* damage

@@ -17,7 +17,11 @@ export class ZstdError extends Schema.TaggedError<ZstdError>()("ZstdError", { ca
   }
 }
 
-const magic = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd)
+/** How a stream of frames begins: a frame (RFC 8878, 3.1.1), or one to skip (3.1.2). */
+const beginsFrame = ([a = 0, b, c, d]: Uint8Array): boolean =>
+  (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) || (a >> 4 === 5 && b === 0x2a && c === 0x4d && d === 0x18)
+
+const magicBytes = 4
 
 const totalBytes = (chunks: ReadonlyArray<Uint8Array>) => chunks.reduce((total, chunk) => total + chunk.length, 0)
 
@@ -30,7 +34,7 @@ export const decompressed = <E, R>(
 ): Stream.Stream<Uint8Array, E | ZstdError, R> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const enough = (chunks: ReadonlyArray<Uint8Array>) => totalBytes(chunks) < magic.length
+      const enough = (chunks: ReadonlyArray<Uint8Array>) => totalBytes(chunks) < magicBytes
       const collect = Sink.reduceWhile(
         (): ReadonlyArray<Uint8Array> => [],
         enough,
@@ -38,8 +42,7 @@ export const decompressed = <E, R>(
       )
       const [first, rest] = yield* Stream.peel(bytes, collect)
       const whole = Stream.concat(Stream.fromIterable(first), rest)
-      const isZstd = Bytes.Equivalence(Bytes.concat(first).subarray(0, magic.length), magic)
-      return isZstd ? decompress(whole) : whole
+      return beginsFrame(Bytes.concat(first)) ? decompress(whole) : whole
     })
   )
 

@@ -60,8 +60,11 @@ const makeFolder = Effect.fnUntraced(function* (place: AtomicWriter.Place, folde
   const { fs, path } = place
   const missing: Array<string> = []
   for (let one = folder; !(yield* fs.exists(one)); one = path.dirname(one)) missing.push(one)
-  yield* fs.makeDirectory(folder, { recursive: true })
-  for (const made of missing) yield* AtomicWriter.syncFolder(place, path.dirname(made))
+  for (const one of missing.toReversed()) {
+    // Another process may make it at the same time.
+    yield* fs.makeDirectory(one).pipe(Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void))
+    yield* AtomicWriter.syncFolder(place, path.dirname(one))
+  }
 })
 
 /** Makes the root folder, proves that it can be used, and clears it of what a crash left behind. */

@@ -1,8 +1,8 @@
 /**
  * The name of a stored object: segments separated by "/", such as `run-7/metadata.pb`.
  *
- * A key that parses is safe on every common file system: it stays below the storage folder, names no device or drive,
- * and none of its segments is hidden, empty or too long.
+ * A key that parses stays below the storage folder on every common file system: it is relative, has no ".." and no drive
+ * letter, and none of its segments is hidden, empty, too long or has characters that file systems refuse.
  */
 import * as Brand from "effect/Brand"
 import * as Effect from "effect/Effect"
