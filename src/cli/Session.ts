@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Balance from "../pipeline/Balance.ts"
@@ -64,6 +65,14 @@ const makeDeadline = (config: PipelineConfig) =>
 
 const balanceOf = (manager: Manager) => Balance.of([...manager.queues.values()], [...manager.persistence.values()])
 
+/** Whether batches of the run are stored. A storage that can't say is taken to have some. */
+const isStored = (manager: Manager, runId: string) =>
+  Stream.fromIterable(manager.storages.values()).pipe(
+    Stream.flatMap((storage) => storage.list(`${runId}/batch_`)),
+    Stream.runHead,
+    Effect.match({ onSuccess: Option.isSome, onFailure: () => true })
+  )
+
 const summarize = Effect.fnUntraced(function* (
   manager: Manager,
   report: Report,
@@ -72,6 +81,10 @@ const summarize = Effect.fnUntraced(function* (
 ) {
   const summary: Summary.Summary = {
     runIds: [...report.runIds],
+    // A storage that hangs is not asked.
+    storedRunIds: ended.endedAtOnce
+      ? [...report.runIds]
+      : yield* Effect.filter([...report.runIds], (runId) => isStored(manager, runId)),
     locations: [...manager.storages.values()].map(({ location }) => location),
     deadLetterLocations: [...manager.deadLetterQueues.values()].map(({ location }) => location),
     balance: yield* balanceOf(manager),

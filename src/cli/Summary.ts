@@ -7,7 +7,10 @@ import { ExitCode } from "./ExitStatus.ts"
 import * as Format from "./Format.ts"
 
 export interface Summary {
+  /** Every run that ticks were of. */
   readonly runIds: ReadonlyArray<string>
+  /** Those of them that something is stored of. */
+  readonly storedRunIds: ReadonlyArray<string>
   /** Folders of the storages. */
   readonly locations: ReadonlyArray<string>
   /** Where dead letters lie. */
@@ -52,7 +55,7 @@ export const json = ({ balance, runIds, seconds }: Summary): string => encodeLin
 
 const shownRuns = 10
 
-const where = ({ balance, locations, runIds }: Summary): ReadonlyArray<string> => {
+const where = ({ balance, locations, storedRunIds: runIds }: Summary): ReadonlyArray<string> => {
   if (runIds.length === 0 || balance.written + balance.duplicate === 0) {
     return [`No tick was stored in ${locations.join(" or ")}.`]
   }

@@ -14,6 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
@@ -186,7 +187,8 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     tracker: yield* IdempotencyTracker,
     deadLetters: yield* DeadLetterQueue,
     metrics,
-    hand
+    hand,
+    attempts: yield* Scope.make()
   })
   const service = yield* Service.make(name, {
     work: work(queue, decoded, hand, settler, metrics),

@@ -25,6 +25,8 @@ const magicBytes = 4
 
 const totalBytes = (chunks: ReadonlyArray<Uint8Array>) => chunks.reduce((total, chunk) => total + chunk.length, 0)
 
+const isTooShort = (chunks: ReadonlyArray<Uint8Array>) => totalBytes(chunks) < magicBytes
+
 /**
  * The bytes as they were before compression: decompressed when they begin with the magic number of a zstd frame, as they
  * are otherwise. Memory stays within a few chunks. Fails with `ZstdError`.
@@ -34,10 +36,9 @@ export const decompressed = <E, R>(
 ): Stream.Stream<Uint8Array, E | ZstdError, R> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const enough = (chunks: ReadonlyArray<Uint8Array>) => totalBytes(chunks) < magicBytes
       const collect = Sink.reduceWhile(
         (): ReadonlyArray<Uint8Array> => [],
-        enough,
+        isTooShort,
         (chunks, chunk: Uint8Array) => [...chunks, chunk]
       )
       const [first, rest] = yield* Stream.peel(bytes, collect)

@@ -42,6 +42,9 @@ export const wait = (until: Effect.Effect<void>): Fault => ({ _tag: "Wait", unti
 /** The call never answers. It can be interrupted. */
 export const hang: Fault = wait(Effect.never)
 
+/** The call never answers and can't be interrupted, like one that hangs in the kernel. */
+export const stuck: Fault = wait(Effect.uninterruptible(Effect.never))
+
 /** `fault`, `times` times. */
 export const repeat = (fault: Fault, times: number): ReadonlyArray<Fault> => Array.from({ length: times }, () => fault)
 

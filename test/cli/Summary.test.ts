@@ -16,6 +16,7 @@ const balance: Balance = {
 
 const summary: Summary.Summary = {
   runIds: ["20260131-235959-042-9f8e7d6c"],
+  storedRunIds: ["20260131-235959-042-9f8e7d6c"],
   locations: ["/data"],
   deadLetterLocations: ["/data/.dead-letters"],
   balance,
@@ -122,14 +123,17 @@ describe("the account in words", () => {
   })
 
   it("claims no run and no stored tick where there is none", () => {
-    const text = Summary.text({ ...withBalance({ received: 0, written: 0, batches: 0, storedBytes: 0 }), runIds: [] })
+    const text = Summary.text({
+      ...withBalance({ received: 0, written: 0, batches: 0, storedBytes: 0 }),
+      storedRunIds: []
+    })
     assert.include(text, "No tick was stored in /data.")
     assert.include(text, "There were no ticks.")
     assert.notInclude(text, "Every tick is settled")
   })
 
   it("shows the first ten of many runs", () => {
-    const text = Summary.text({ ...summary, runIds: Array.from({ length: 13 }, (_, index) => `run-${index}`) })
+    const text = Summary.text({ ...summary, storedRunIds: Array.from({ length: 13 }, (_, index) => `run-${index}`) })
     assert.include(text, "Run run-9 lies in /data/run-9\n... and 3 further runs\n")
     assert.notInclude(text, "run-10")
   })

@@ -3,6 +3,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type { DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
 import type { IdempotencyTracker } from "../../idempotency/IdempotencyTracker.ts"
 import type { TickQueue } from "../../queue/TickQueue.ts"
@@ -40,6 +41,8 @@ export interface Context {
   readonly deadLetters: DeadLetterQueue["Service"]
   readonly metrics: PersistenceMetrics
   readonly hand: Hand
+  /** Where attempts run that may have to be abandoned; nobody waits for its end. */
+  readonly attempts: Scope.Scope
 }
 
 /** What log lines say of a portion. */

@@ -42,8 +42,8 @@ export interface Portion {
   readonly rule: Rule | undefined
   readonly reason: FlushReason
   readonly enqueuedAtMs: number
-  /** A service had it before and gave it back: what its attempts have come to is not known. */
-  readonly returned: boolean
+  /** There was an attempt whose outcome is not known, by this service or by one that gave the batch back. */
+  mayBeStored: boolean
   /** Whether its ticks are claimed from the tracker. */
   claimed: boolean
   attempts: number
@@ -58,7 +58,7 @@ export interface Portion {
 const begin = (batch: TakenBatch, ticks: Tick.Batch) => ({
   ticks,
   enqueuedAtMs: batch.enqueuedAtMs,
-  returned: batch.returned,
+  mayBeStored: batch.returned,
   claimed: false,
   attempts: 0,
   firstFailureMs: undefined,

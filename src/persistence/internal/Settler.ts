@@ -15,6 +15,7 @@ import type { Committed } from "../../storage/Storage.ts"
 import { StorageError, TimedOut } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 import * as RetryPolicy from "../RetryPolicy.ts"
+import { abandonable } from "./abandonable.ts"
 import { type Context, facts, UnexpectedFailure, type WriteError } from "./Context.ts"
 import * as letters from "./letters.ts"
 import type { Portion } from "./Portion.ts"
@@ -53,7 +54,7 @@ const timedOut = (portion: Portion, runId: RunId.RunId) =>
 
 /** Makes the settler of one service. */
 export const make = (context: Context) => {
-  const { hand, metrics, queue, retry, storage, tracker } = context
+  const { attempts, hand, metrics, queue, retry, storage, tracker } = context
 
   const logDuplicates = Effect.fnUntraced(function* (
     runId: RunId.RunId,
@@ -89,12 +90,17 @@ export const make = (context: Context) => {
   }, Effect.uninterruptible)
 
   /**
-   * The portion is stored. Found there at the first attempt it is a duplicate; after an attempt of unknown outcome, its
-   * own or that of the service which gave the batch back, it has been written.
+   * The portion is stored. Found there although no attempt can have stored it, it is a duplicate; after an attempt of
+   * unknown outcome it has been written.
    */
-  const stored = Effect.fnUntraced(function* (portion: Portion, runId: RunId.RunId, committed: Committed) {
+  const stored = Effect.fnUntraced(function* (
+    portion: Portion,
+    runId: RunId.RunId,
+    committed: Committed,
+    mayBeOwn: boolean
+  ) {
     const { ticks } = portion
-    const found = committed.outcome === "identical" && portion.attempts === 1 && !portion.returned
+    const found = committed.outcome === "identical" && !mayBeOwn
     yield* tracker.commit(runId, ticks)
     yield* queue.settle(ticks, found ? "duplicate" : "stored")
     hand.settle(portion, found ? "duplicate" : "written")
@@ -124,11 +130,20 @@ export const make = (context: Context) => {
     const took = (outcome: "success" | "failure") =>
       Effect.flatMap(Clock.currentTimeNanos, (end) => metrics.commit(outcome, Number(end - start) / 1_000_000_000))
     portion.attempts++
+    const mayBeOwn = portion.mayBeStored
+    portion.mayBeStored = true
+    const noteOutcome = (error: WriteError) => {
+      const before = error._tag === "StorageError" && error.operation !== "commit"
+      if (before) portion.mayBeStored = mayBeOwn
+      return noteFailure(portion, error)
+    }
     yield* Effect.uninterruptibleMask((restore) =>
-      restore(BatchFile.write(storage, StorageKey.batch(runId, portion.ticks), portion.ticks)).pipe(
+      restore(
+        abandonable(BatchFile.write(storage, StorageKey.batch(runId, portion.ticks), portion.ticks), attempts)
+      ).pipe(
         Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "write", cause }))),
-        Effect.tapError((error) => Effect.andThen(noteFailure(portion, error), took("failure"))),
-        Effect.flatMap((committed) => Effect.andThen(took("success"), stored(portion, runId, committed)))
+        Effect.tapError((error) => Effect.andThen(noteOutcome(error), took("failure"))),
+        Effect.flatMap((committed) => Effect.andThen(took("success"), stored(portion, runId, committed, mayBeOwn)))
       )
     )
   })

@@ -9,6 +9,7 @@ import type { DeadLetterError } from "../../deadletter/DeadLetterQueue.ts"
 import type * as RunId from "../../domain/RunId.ts"
 import type { Outcome } from "../../queue/TickQueue.ts"
 import * as RetryPolicy from "../RetryPolicy.ts"
+import { abandonable } from "./abandonable.ts"
 import { type Context, facts, UnexpectedFailure, type WriteError } from "./Context.ts"
 import type { Portion } from "./Portion.ts"
 
@@ -20,7 +21,7 @@ export const make = (
   context: Context,
   attempt: (portion: Portion, runId: RunId.RunId) => Effect.Effect<void, WriteError>
 ) => {
-  const { deadLetters, hand, metrics, queue, retry, service, tracker } = context
+  const { attempts, deadLetters, hand, metrics, queue, retry, service, tracker } = context
 
   const countFailed = Effect.fnUntraced(function* (portion: Portion, failure: DeadLetter.Failure) {
     hand.batchesFailed++
@@ -50,7 +51,7 @@ export const make = (
         const offered = Effect.gen(function* () {
           portion.letter ??= yield* DeadLetter.make(portion.ticks, failure, { service, queue: queue.name })
           portion.letterUnanswered = true
-          return yield* restore(deadLetters.offer(portion.letter))
+          return yield* restore(abandonable(deadLetters.offer(portion.letter), attempts))
         })
         const answer = yield* offered.pipe(
           Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "dead-letter", cause }))),
