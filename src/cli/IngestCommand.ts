@@ -32,7 +32,14 @@ const readChunkBytes = 256 * 1024
  */
 const readPipe = (name: string) => {
   const onError = (cause: unknown) =>
-    systemError({ module: "FileSystem", method: "stream", _tag: "Unknown", pathOrDescriptor: name, cause })
+    systemError({
+      module: "FileSystem",
+      method: "stream",
+      _tag: "Unknown",
+      pathOrDescriptor: name,
+      description: String(cause),
+      cause
+    })
   return Effect.try({ try: () => openSync(name, constants.O_RDONLY | constants.O_NONBLOCK), catch: onError }).pipe(
     Effect.map((fd) =>
       NodeStream.fromReadable({ evaluate: () => new Socket({ fd, readable: true, writable: false }), onError })

@@ -1,6 +1,6 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off newPromise:off
 import { execFileSync } from "node:child_process"
-import { createWriteStream, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { createWriteStream, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { accountOf, pause, run, start, temporaryFolder, until } from "../support/process.ts"
@@ -130,6 +130,20 @@ describe("tickvault ingest", () => {
       assert.include({ ...accountOf(ended) }, { received: 99, written: 99, inFlight: 0, lost: 0 })
       assert.lengthOf([...storedRuns(data).values()][0]?.ticks ?? [], 99)
     }
+  })
+
+  it("ends with 1 when a source goes away before it is read", async () => {
+    const folder = temporaryFolder()
+    const pipe = join(folder, "ticks")
+    execFileSync("mkfifo", [pipe])
+    const process_ = start(["ingest", "-", pipe, "--data", join(folder, "data"), "--json"])
+    await process_.logs(/Service started/u)
+    rmSync(pipe)
+    process_.child.stdin.end(readRecorded(sixty.file))
+    const ended = await process_.ended
+    assert.strictEqual(ended.code, 1, ended.stderr)
+    assert.include({ ...accountOf(ended) }, { received: 100, written: 100, inFlight: 0, lost: 0 })
+    assert.match(ended.stderr, /ticks: .*ENOENT/u)
   })
 
   it("reads a named pipe, and ends on a signal while nobody writes to it", async () => {

@@ -64,6 +64,11 @@ describe("what the command line writes", () => {
     assert.strictEqual(quiet.stderr, "")
     const verbose = await run([...short, "--data", data], { env: { TICKVAULT_LOG_LEVEL: "Debug" } })
     assert.match(verbose.stderr, /level=DEBUG .*Successfully wrote batch/u)
+    const warning = await run([...short, "--data", data], { env: { TICKVAULT_LOG_LEVEL: "warn" } })
+    assert.strictEqual(warning.stderr, "")
+    const wrong = await run([...short, "--data", data], { env: { TICKVAULT_LOG_LEVEL: "loud" } })
+    assert.strictEqual(wrong.code, 1)
+    assert.match(wrong.stderr, /TICKVAULT_LOG_LEVEL is "loud", and allowed are all, trace, debug, info, warn/u)
   })
 
   it("has the same ticks for the same seed", async () => {

@@ -1,4 +1,4 @@
-// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
+// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off globalTimers:off
 import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -124,6 +124,16 @@ describe.skipIf(!canLimit)("a storage that takes nothing", () => {
     assert.isNull(process_.child.exitCode)
     process_.signal("SIGINT")
     await assertLeft(process_, data)
+  })
+
+  it("is given up when signals keep coming, however fast", async () => {
+    const data = temporaryFolder()
+    const process_ = stuck([...inBatches, "--data", data], "10 minutes")
+    await process_.logs(refused)
+    const held = setInterval(() => process_.signal("SIGINT"), 50)
+    onTestFinished(() => clearInterval(held))
+    // Which of the signals comes last is chance: the account is out by then.
+    assert.match((await process_.ended).stdout, /"inFlight":[1-9]/u)
   })
 
   it("is told in words to whoever reads the account", async () => {

@@ -32,6 +32,18 @@ const about = (...ticks: [Tick.Tick, ...Array<Tick.Tick>]) =>
   Effect.map(DeadLetter.make(ticks, failure(new Plain({ text: "no" })), source), ({ message }) => message)
 
 describe("a dead letter", () => {
+  it.effect("has a name that is safe as a file, whatever its service is called", () =>
+    Effect.gen(function* () {
+      const ticks = [TestTick.make("run", 1)] as const
+      const { id, message } = yield* DeadLetter.make([...ticks], failure(new Plain({ text: "no" })), {
+        service: "writer:eu?/1",
+        queue: "q"
+      })
+      assert.match(id, /^0{14}1-writer_eu__1-[0-9a-f]+$/u)
+      assert.strictEqual(message.sourceService, "writer:eu?/1")
+    })
+  )
+
   it.effect("has every field of the message", () =>
     Effect.gen(function* () {
       const { bytes, message, reason, tickCount } = yield* letter(5, 7, 1_700_000_000_000)

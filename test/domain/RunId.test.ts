@@ -23,6 +23,9 @@ describe("a run id", () => {
 
   it.each([
     ["", "is empty"],
+    ["run.", "ends with"],
+    ["run ", "ends with"],
+    ["a\u009bb", "contains a control character"],
     ["a/b", 'contains "/"'],
     ["/etc", 'contains "/"'],
     ["..", 'contains ".."'],

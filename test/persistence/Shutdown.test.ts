@@ -112,6 +112,26 @@ it.effect("gives a hanging storage half of shutdownTimeout and then dead-letters
   )
 )
 
+it.effect("does not wait for a storage that hangs and can't be interrupted", () =>
+  onBench({ persistence: { maxBatchSize: 3, shutdownTimeout: "10 seconds" } }, [], (bench) =>
+    Effect.gen(function* () {
+      yield* partial
+      yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 1 })
+      yield* bench.faults.always("commit", FaultyStorage.stuck)
+      yield* bench.first.start
+      yield* bench.queue.offerAll(ticks)
+      yield* settleDown
+      const stopped = yield* Effect.forkChild(bench.first.stop)
+      yield* settleDown
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.join(stopped)
+      assert.strictEqual(yield* bench.first.state, "STOPPED")
+      assert.lengthOf(yield* bench.letters, 1)
+      assert.deepInclude(yield* bench.queue.account, { deadLettered: 3, inHand: 0 })
+    })
+  )
+)
+
 it.effect("returns to the queue at shutdownTimeout what hangs in both, and another service takes it", () =>
   onBench({ instances: 2, persistence: { maxBatchSize: 3, shutdownTimeout: "10 seconds" } }, [], (bench) =>
     Effect.gen(function* () {

@@ -214,3 +214,21 @@ it.effect("warns of the first ten ticks that can't be stored, with their place",
     })
   }).pipe(Effect.provide(pipeline()))
 )
+
+it.effect(
+  "ends when a thousand messages in a row are no ticks that can be stored, as in the zeros of a damaged file",
+  () =>
+    Effect.gen(function* () {
+      yield* LogWatch.allow("Warn", "Tick can't be stored and will be dead-lettered")
+      yield* LogWatch.allow("Error", "Batch consistency violation")
+      yield* LogWatch.allow("Info", "Sent failed batch to dead-letter queue")
+      const { drain, queue, stored } = yield* TestPipeline.TestPipeline
+      const good = encode(TestTick.range("run", 1, 3))
+      const source = Bytes.concat([good, new Uint8Array(5000)])
+      const error = yield* Effect.flip(Ingest.ingest(queue, "file", chunked(source, 700)))
+      assert.include(error.message, `message 1003 at byte ${good.length + 999}: it is the 1000th in a row`)
+      yield* drain
+      assert.deepStrictEqual(numbers(yield* stored("run")), [1, 2, 3])
+      assert.strictEqual((yield* queue.account).deadLettered, 1000)
+    }).pipe(Effect.provide(pipeline()))
+)

@@ -62,6 +62,16 @@ it.effect("decompresses frames that follow each other as one stream", () =>
   })
 )
 
+it.effect("skips frames that are there to be skipped, also in front", () =>
+  Effect.gen(function* () {
+    const skippable = Uint8Array.of(0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9)
+    const frames = Bytes.concat([skippable, compressed, skippable, compressed])
+    for (const size of [1, 7, 1_000_000]) {
+      assert.deepStrictEqual(yield* collect(chunked(frames, size)), Bytes.concat([plain, plain]))
+    }
+  })
+)
+
 it.effect("fails when the last of several frames is cut, or something else follows them", () =>
   Effect.gen(function* () {
     const rest = [compressed.slice(0, 60), Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)]

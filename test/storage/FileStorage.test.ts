@@ -90,7 +90,7 @@ describe("a commit to files", () => {
       const steps = yield* script.takeRecord(root)
       assert.deepStrictEqual(
         steps.filter((line) => /^(mkdir|sync)/u.test(line)),
-        ["mkdir x/y", "sync x", "sync ."]
+        ["mkdir x", "sync .", "mkdir x/y", "sync x"]
       )
       yield* FileStorage.make("files", { rootDirectory: nested })
       assert.notInclude((yield* script.takeRecord(root)).join(), "sync")
