@@ -49,3 +49,7 @@ it("every option is in the table of options", () => {
   assert.isAbove(names.length, 20)
   for (const name of names) assert.include(table, `\`${name}\``)
 })
+
+it("the README has no place that was left to fill", () => {
+  assert.notMatch(readme, /^[A-Z_]{6,}$/mu)
+})

@@ -26,7 +26,7 @@ export const Options = Schema.Struct({
    * storage still refuses to overwrite.
    */
   ttl: OptionSchema.duration(Duration.hours(1)),
-  /** Most stored ticks that are remembered; the oldest are forgotten first. Default 1,000,000, about 150 MB. */
+  /** Most stored ticks that are remembered; the oldest are forgotten first. Default 1,000,000, about 200 MB. */
   maxKeys: OptionSchema.wholeNumber(1, 1_000_000)
 })
 
