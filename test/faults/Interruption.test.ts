@@ -135,7 +135,7 @@ const groups = kinds.flatMap((kind, index) =>
 describe("services that are stopped, paused and interrupted at random while everything fails at random", () => {
   it.effect.each(groups)("settle every tick exactly once (%s)", ([, kind, from]) =>
     Effect.gen(function* () {
-      for (let seed = from; seed < from + 112; seed++) {
+      for (let seed = from; seed < from + 200; seed++) {
         yield* Effect.gen(function* () {
           const world = yield* live(seed, kind)
           const found = yield* look(world)
