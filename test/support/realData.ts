@@ -1,6 +1,4 @@
-// Tests of whole processes read it as well. @effect-diagnostics nodeBuiltinImport:off
-import { readFileSync } from "node:fs"
-import { zstdDecompressSync } from "node:zlib"
+import { readRecorded } from "./recordedFiles.ts"
 
 /** Batches of the original simulation, in the delimited format. */
 export const realBatches = [
@@ -9,8 +7,8 @@ export const realBatches = [
   { file: "evochora-60-organisms.pb.zst", ticks: 100, firstTick: 10n, step: 10n, bytes: 3_238_447 }
 ] as const
 
-/** The bytes of one of them, decompressed. */
+/** The bytes of one of them, decompressed, as a plain array of bytes. */
 export const readReal = (file: (typeof realBatches)[number]["file"]): Uint8Array => {
-  const bytes = zstdDecompressSync(readFileSync(new URL(`../data/${file}`, import.meta.url)))
+  const bytes = readRecorded(file)
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
