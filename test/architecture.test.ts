@@ -13,21 +13,24 @@ const ranks: Record<string, number> = {
   idempotency: 2,
   service: 2,
   deadletter: 3,
-  persistence: 4,
-  simulation: 4,
-  pipeline: 5,
-  "Pipeline.ts": 6,
-  cli: 7,
-  testing: 7,
-  "index.ts": 8,
-  "main.ts": 8
+  ledger: 3,
+  runs: 4,
+  persistence: 5,
+  simulation: 5,
+  recovery: 6,
+  pipeline: 7,
+  "Pipeline.ts": 8,
+  cli: 9,
+  testing: 9,
+  "index.ts": 10,
+  "main.ts": 10
 }
 
 /** Folders that know the generated messages; all others see ticks and letters. */
 const knowGenerated = ["gen", "domain", "deadletter", "simulation"]
 
 /** Adapters, file by file, that need Node itself. All others need Effect's platform services at most. */
-const platformAdapters = ["main.ts", "simulation/Zstd.ts"]
+const platformAdapters = ["main.ts", "domain/Checksum.ts", "simulation/Zstd.ts"]
 
 /** Files that pass on what others export: the entry of the package, and the messages of the wire contract. */
 const barrels = ["index.ts", "domain/Contracts.ts"]

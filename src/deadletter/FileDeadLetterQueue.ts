@@ -43,7 +43,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     const key = yield* Effect.orDie(StorageKey.parse(`${letter.id}.pb`)) // ids are made of letters, digits, "-" and "_"
     // Letters may have been removed since: count the files again before refusing one that isn't there already.
     if (held >= capacity) held = yield* Effect.mapError(count, fail)
-    if (held >= capacity && !(yield* Effect.mapError(storage.exists(key), fail))) {
+    if (held >= capacity && (yield* Effect.mapError(storage.stat(key), fail)) === undefined) {
       return yield* new DeadLetterError({ queue: name, reason: new QueueFull({ capacity }) })
     }
     const { outcome } = yield* Effect.mapError(Storage.write(storage, key, [letter.bytes]), fail)

@@ -22,6 +22,7 @@ import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as AtomicWriter from "./internal/atomicWriter.ts"
 import { storageError } from "./internal/fileErrors.ts"
 import * as Files from "./internal/files.ts"
+import * as Log from "./internal/log.ts"
 import { Storage } from "./Storage.ts"
 import type { StorageError } from "./StorageError.ts"
 import * as StorageKey from "./StorageKey.ts"
@@ -125,12 +126,43 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
         Stream.filter(StorageKey.is),
         Stream.mapError(storageError("list", prefix))
       ),
-    exists: (key) =>
+    stat: (key) =>
       fs.stat(pathOf(key)).pipe(
-        Effect.map(({ type }) => type === "File"),
+        Effect.map(({ mtime, size, type }) =>
+          type === "File"
+            ? { bytes: Number(size), modifiedAtMs: Option.getOrUndefined(Option.map(mtime, (at) => at.getTime())) }
+            : undefined
+        ),
+        Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(undefined)),
+        Effect.mapError(storageError("stat", key))
+      ),
+    append: Effect.fnUntraced(function* (key) {
+      const final = pathOf(key)
+      const folder = path.dirname(final)
+      const fail = storageError("append", key)
+      yield* Effect.mapError(ensureFolder(folder), fail)
+      return yield* Effect.tapError(Effect.mapError(Log.open(place, final), fail), () =>
+        Effect.sync(() => durableFolders.delete(folder))
+      ).pipe(Effect.map((log) => Log.appender(log, fail)))
+    }),
+    remove: Effect.fnUntraced(function* (key) {
+      const file = pathOf(key)
+      return yield* fs.remove(file).pipe(
+        Effect.andThen(AtomicWriter.syncFolder(place, path.dirname(file))),
+        Effect.as(true),
         Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(false)),
-        Effect.mapError(storageError("exists", key))
+        Effect.mapError(storageError("remove", key)),
+        Effect.uninterruptible
       )
+    }),
+    setAside: Effect.fnUntraced(function* (key) {
+      const file = pathOf(key)
+      return yield* Files.setAside(fs, path, file).pipe(
+        Effect.tap(() => AtomicWriter.syncFolder(place, path.dirname(file))),
+        Effect.mapError(storageError("set-aside", key)),
+        Effect.uninterruptible
+      )
+    })
   })
 })
 

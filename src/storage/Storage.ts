@@ -33,6 +33,25 @@ export interface Writer {
   readonly commit: Effect.Effect<Committed, StorageError>
 }
 
+/** A log: bytes that are only ever added at its end. Nobody else appends to it while it is open. */
+export interface Appender {
+  /**
+   * Adds `bytes` at the end, in one piece and visible to readers at once. After a failure a part of them may be there:
+   * go on in another log. Not interrupted.
+   */
+  readonly append: (bytes: Uint8Array) => Effect.Effect<void, StorageError>
+
+  /** Makes all that was appended survive a crash of the system. Not interrupted. */
+  readonly sync: Effect.Effect<void, StorageError>
+}
+
+/** What is known of a stored object without reading it. */
+export interface Stat {
+  readonly bytes: number
+  /** When it was last written to, in milliseconds since 1970; `undefined` where the storage doesn't know. */
+  readonly modifiedAtMs: number | undefined
+}
+
 export class Storage extends Context.Service<
   Storage,
   {
@@ -51,7 +70,23 @@ export class Storage extends Context.Service<
     /** Keys that start with `prefix`, in ascending order. */
     readonly list: (prefix: string) => Stream.Stream<StorageKey, StorageError>
 
-    readonly exists: (key: StorageKey) => Effect.Effect<boolean, StorageError>
+    /** Size and age of an object; `undefined` when there is none. */
+    readonly stat: (key: StorageKey) => Effect.Effect<Stat | undefined, StorageError>
+
+    /**
+     * Opens the log under `key`, made when it is missing, to add to its end. Its name survives a crash; for what is
+     * appended see `sync`. A log is read and listed like an object; a key is the one or the other.
+     */
+    readonly append: (key: StorageKey) => Effect.Effect<Appender, StorageError, Scope.Scope>
+
+    /** Removes an object, durably; `false` when there was none. */
+    readonly remove: (key: StorageKey) => Effect.Effect<boolean, StorageError>
+
+    /**
+     * Takes a damaged object out of the way, durably: its key is free again, and its bytes are kept where no key leads.
+     * Succeeds with the place in words for people. Fails with `ObjectMissing` when there is none.
+     */
+    readonly setAside: (key: StorageKey) => Effect.Effect<string, StorageError>
   }
 >()("tickvault/storage/Storage") {}
 
@@ -69,9 +104,14 @@ export const write = (
     })
   )
 
+/** Whether there is an object under `key`. */
+export const exists = (storage: Storage["Service"], key: StorageKey): Effect.Effect<boolean, StorageError> =>
+  Effect.map(storage.stat(key), (stat) => stat !== undefined)
+
 /** Makes a storage that keeps its objects in process memory. */
 export const makeMemory = Effect.fnUntraced(function* (name: string) {
   const objects = new Map<StorageKey, Uint8Array>()
+  let setAside = 0
 
   const create = (key: StorageKey) =>
     Effect.sync((): Writer => {
@@ -103,7 +143,27 @@ export const makeMemory = Effect.fnUntraced(function* (name: string) {
       }),
     list: (prefix) =>
       Stream.suspend(() => Stream.fromIterable([...objects.keys()].filter((key) => key.startsWith(prefix)).sort())),
-    exists: (key) => Effect.sync(() => objects.has(key))
+    stat: (key) =>
+      Effect.sync(() => {
+        const bytes = objects.get(key)
+        return bytes === undefined ? undefined : { bytes: bytes.length, modifiedAtMs: undefined }
+      }),
+    append: (key) =>
+      Effect.sync((): Appender => {
+        if (!objects.has(key)) objects.set(key, new Uint8Array())
+        return {
+          append: (bytes) =>
+            Effect.sync(() => void objects.set(key, Bytes.concat([objects.get(key) ?? new Uint8Array(), bytes]))),
+          sync: Effect.void
+        }
+      }),
+    remove: (key) => Effect.sync(() => objects.delete(key)),
+    setAside: (key) =>
+      Effect.suspend(() =>
+        objects.delete(key)
+          ? Effect.succeed(`memory, set aside ${++setAside}`)
+          : Effect.fail(new StorageError({ operation: "set-aside", key, reason: new ObjectMissing() }))
+      )
   })
 })
 

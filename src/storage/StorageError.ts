@@ -135,7 +135,18 @@ export type Reason = typeof Reason.Type
 
 /** Match on `reason` with `Effect.catchReason`. */
 export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
-  operation: Schema.Literals(["open", "create", "write", "commit", "read", "list", "exists"]),
+  operation: Schema.Literals([
+    "open",
+    "create",
+    "write",
+    "commit",
+    "append",
+    "read",
+    "list",
+    "stat",
+    "remove",
+    "set-aside"
+  ]),
   /** The key, or the prefix or folder where the operation has no key. */
   key: Schema.String,
   reason: Reason,

@@ -60,6 +60,30 @@ export const batch = (runId: RunId.RunId, ticks: Tick.Batch): StorageKey => {
   return brand(`${runId}/batch_${pad(first)}_${pad(last)}.pb`)
 }
 
+/** What the key of a batch says: its run, and its smallest and largest tick. */
+export interface BatchName {
+  readonly runId: RunId.RunId
+  readonly first: bigint
+  readonly last: bigint
+}
+
+/** What `key` says, when it is the key of a batch. */
+export const batchName = (key: string): BatchName | undefined => {
+  const groups = /^(?<runId>[^/]+)\/batch_(?<first>\d{19})_(?<last>\d{19})\.pb$/u.exec(key)?.groups
+  const { first, last, runId } = groups ?? {}
+  if (first === undefined || last === undefined || runId === undefined || !RunId.is(runId)) return undefined
+  return { runId, first: BigInt(first), last: BigInt(last) }
+}
+
+/** What the keys of the batches of `runId` begin with. */
+export const batchPrefix = (runId: RunId.RunId): string => `${runId}/batch_`
+
+/** Key of the ledger that the writer of this name keeps of `runId`. The name has letters, digits and "-" only. */
+export const ledger = (runId: RunId.RunId, writer: string): StorageKey => brand(`${ledgerPrefix(runId)}${writer}.log`)
+
+/** What the keys of the ledgers of `runId` begin with. */
+export const ledgerPrefix = (runId: RunId.RunId): string => `${runId}/ledger/`
+
 /** Smallest and largest tick number of `ticks`. */
 export const range = (ticks: Tick.Batch): { readonly first: bigint; readonly last: bigint } => {
   let first = ticks[0].tickNumber

@@ -12,9 +12,18 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Storage from "../storage/Storage.ts"
 import { type Reason, StorageError } from "../storage/StorageError.ts"
-import type { StorageKey } from "../storage/StorageKey.ts"
 
-export type Operation = "create" | "write" | "commit" | "read" | "list" | "exists"
+export type Operation =
+  | "create"
+  | "write"
+  | "commit"
+  | "append"
+  | "sync"
+  | "read"
+  | "list"
+  | "stat"
+  | "remove"
+  | "set-aside"
 
 /** What one call meets instead of success. */
 export type Fault =
@@ -89,9 +98,10 @@ export const make = (underneath: Storage.Storage["Service"]) => {
       yield* Effect.yieldNow
       if (fault._tag === "Wait") yield* fault.until
       if (fault._tag === "Die") return yield* Effect.die(fault.defect)
-      if (fault._tag === "Fail") return yield* new StorageError({ operation, key, reason: fault.reason })
+      const failed = operation === "sync" ? "append" : operation
+      if (fault._tag === "Fail") return yield* new StorageError({ operation: failed, key, reason: fault.reason })
       const result = yield* Effect.uninterruptible(Effect.tap(call, () => Effect.yieldNow))
-      if (fault._tag === "FailAfter") return yield* new StorageError({ operation, key, reason: fault.reason })
+      if (fault._tag === "FailAfter") return yield* new StorageError({ operation: failed, key, reason: fault.reason })
       return result
     })
 
@@ -105,7 +115,14 @@ export const make = (underneath: Storage.Storage["Service"]) => {
       })),
     read: (key) => Stream.unwrap(meet("read", key, Effect.succeed(underneath.read(key)))),
     list: (prefix) => Stream.unwrap(meet("list", prefix, Effect.succeed(underneath.list(prefix)))),
-    exists: (key: StorageKey) => meet("exists", key, underneath.exists(key))
+    stat: (key) => meet("stat", key, underneath.stat(key)),
+    append: (key) =>
+      Effect.map(underneath.append(key), (log): Storage.Appender => ({
+        append: (bytes) => meet("append", key, log.append(bytes)),
+        sync: meet("sync", key, log.sync)
+      })),
+    remove: (key) => meet("remove", key, underneath.remove(key)),
+    setAside: (key) => meet("set-aside", key, underneath.setAside(key))
   })
 
   const faults = FaultyStorage.of({

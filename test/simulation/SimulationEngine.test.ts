@@ -7,6 +7,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as RunId from "../../src/domain/RunId.ts"
 import { SimulationMetadataSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
+import * as Storage from "../../src/storage/Storage.ts"
 import { IoFailure, PermissionDenied } from "../../src/storage/StorageError.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
@@ -258,7 +259,7 @@ it.effect("stopped while it stores the metadata, finds them stored when it is st
     Effect.gen(function* () {
       const bench = yield* makeEngine({ runId: "run", maxTicks: 2 })
       yield* bench.engine.start
-      for (let turn = 0; turn < 100 && !(yield* bench.faults.underneath.exists(metadataKey)); turn++) {
+      for (let turn = 0; turn < 100 && !(yield* Storage.exists(bench.faults.underneath, metadataKey)); turn++) {
         yield* Effect.yieldNow
       }
       yield* bench.engine.stop

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileStorage from "../../src/storage/FileStorage.ts"
+import * as Storage from "../../src/storage/Storage.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import { bytes, platform, setup } from "./scriptedStorage.ts"
 
@@ -46,7 +47,7 @@ describe("a failure of the system", () => {
         assert.deepStrictEqual([error.operation, error.reason._tag, error.isRetryable], [operation, tag, isRetryable])
         assert.include(error.message, `storage ${operation} of "run/a" failed: `)
         assert.include(error.message, `(${code})`)
-        assert.isFalse(yield* storage.exists(key), `after a failed ${call}`)
+        assert.isFalse(yield* Storage.exists(storage, key), `after a failed ${call}`)
       }
       assert.strictEqual((yield* put("run/a", bytes)).outcome, "created")
     }).pipe(Effect.provide(platform))

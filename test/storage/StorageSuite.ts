@@ -130,10 +130,10 @@ const objects = <E>(storage: Layer.Layer<Storage.Storage, E>): void => {
     Effect.gen(function* () {
       const storage = yield* Storage.Storage
       yield* put("run/deep/a", Uint8Array.of(1))
-      assert.isTrue(yield* storage.exists(yield* key("run/deep/a")))
-      assert.isFalse(yield* storage.exists(yield* key("run/deep/b")))
-      assert.isFalse(yield* storage.exists(yield* key("other/a")))
-      assert.isFalse(yield* storage.exists(yield* key("run/deep")))
+      assert.isTrue(yield* Storage.exists(storage, yield* key("run/deep/a")))
+      assert.isFalse(yield* Storage.exists(storage, yield* key("run/deep/b")))
+      assert.isFalse(yield* Storage.exists(storage, yield* key("other/a")))
+      assert.isFalse(yield* Storage.exists(storage, yield* key("run/deep")))
     }).pipe(Effect.provide(storage))
   )
 }
@@ -147,11 +147,11 @@ const aborts = <E>(storage: Layer.Layer<Storage.Storage, E>): void => {
         Effect.gen(function* () {
           const writer = yield* storage.create(name)
           yield* writer.write(Uint8Array.of(1))
-          assert.isFalse(yield* storage.exists(name))
+          assert.isFalse(yield* Storage.exists(storage, name))
           assert.deepStrictEqual(yield* list(""), [])
         })
       )
-      assert.isFalse(yield* storage.exists(name))
+      assert.isFalse(yield* Storage.exists(storage, name))
       assert.deepStrictEqual(yield* list(""), [])
       assert.strictEqual((yield* put("run/a", Uint8Array.of(2))).outcome, "created")
     }).pipe(Effect.provide(storage))
@@ -187,7 +187,7 @@ const aborts = <E>(storage: Layer.Layer<Storage.Storage, E>): void => {
       yield* Deferred.await(written)
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(yield* list(""), [])
-      assert.isFalse(yield* storage.exists(name))
+      assert.isFalse(yield* Storage.exists(storage, name))
     }).pipe(Effect.provide(storage))
   )
 

@@ -23,7 +23,7 @@ const setup = Effect.gen(function* () {
   const faults = yield* FaultyStorage.FaultyStorage
   const name = yield* key
   const write = Storage.write(storage, name, [bytes])
-  const there = faults.underneath.exists(name)
+  const there = Storage.exists(faults.underneath, name)
   return { storage, faults, name, write, there }
 })
 
@@ -45,13 +45,13 @@ it.effect.each(["create", "write", "commit"] as const)("fails the next calls of 
 it.effect("fails reads, lists and questions", () =>
   Effect.gen(function* () {
     const { faults, name, storage } = yield* setup
-    for (const operation of ["read", "list", "exists"] as const) {
+    for (const operation of ["read", "list", "stat"] as const) {
       yield* faults.next(operation, [FaultyStorage.fail(io)])
     }
     assert.strictEqual((yield* Effect.flip(Stream.runDrain(storage.read(name)))).operation, "read")
     assert.strictEqual((yield* Effect.flip(Stream.runDrain(storage.list("run/")))).operation, "list")
-    assert.strictEqual((yield* Effect.flip(storage.exists(name))).operation, "exists")
-    assert.isFalse(yield* storage.exists(name))
+    assert.strictEqual((yield* Effect.flip(Storage.exists(storage, name))).operation, "stat")
+    assert.isFalse(yield* Storage.exists(storage, name))
   }).pipe(Effect.provide(FaultyStorage.layer))
 )
 

@@ -11,12 +11,15 @@ export const codeOf = (error: PlatformError): string => {
   return Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : error.reason._tag
 }
 
+/** Operations on what should be there already; the others make what they need. */
+const whereMissingIsAnAnswer: ReadonlySet<string> = new Set(["read", "list", "stat", "remove", "set-aside"])
+
 /** Turns a failure of `operation` into a `StorageError`. */
 export const storageError =
   (operation: StorageError["operation"], key: string) =>
   (error: PlatformError): StorageError => {
     const code = codeOf(error)
-    const missing = code === "ENOENT" && (operation === "read" || operation === "list" || operation === "exists")
+    const missing = code === "ENOENT" && whereMissingIsAnAnswer.has(operation)
     return new StorageError({ operation, key, reason: missing ? new ObjectMissing() : reasonOf(code), cause: error })
   }
 

@@ -55,6 +55,26 @@ const readExactly = Effect.fnUntraced(function* (file: FileSystem.File, size: nu
 })
 
 /**
+ * Moves `file` into the hidden folder `.set-aside` beside it, under a name that is free there; gives its new place. The
+ * link is made before the old name goes, so that the bytes have a name at any moment.
+ */
+export const setAside = Effect.fnUntraced(function* (fs: Fs, path: Path.Path, file: string) {
+  const folder = path.join(path.dirname(file), ".set-aside")
+  yield* fs.makeDirectory(folder, { recursive: true })
+  for (let number = 1; ; number++) {
+    const place = path.join(folder, `${path.basename(file)}.${number}`)
+    const linked = yield* fs.link(file, place).pipe(
+      Effect.as(true),
+      Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(false))
+    )
+    if (!linked) continue
+    yield* syncFolder(fs, folder)
+    yield* fs.remove(file)
+    return place
+  }
+})
+
+/**
  * The files below `root` as paths relative to it, with "/" between the segments, in ascending order, as far as they
  * start with `prefix`. Entries whose name begins with "." are internal and left out; a folder that goes away meanwhile
  * is empty.

@@ -1,0 +1,138 @@
+/**
+ * Which ticks there are, in memory by the number of gaps and not of ticks.
+ *
+ * Ticks come in *stretches*, evenly spaced numbers such as 10, 20, 30. Where a simulation captures every n-th tick, a tick
+ * is missing when it lies on the grid of that step and between others: the step is the greatest one that all numbers of
+ * the run are multiples of, counted from its first.
+ */
+
+/** Evenly spaced tick numbers from `first` to `last`, both included. `step` is 0 for a single tick. */
+export interface Stretch {
+  readonly first: bigint
+  readonly last: bigint
+  readonly step: bigint
+}
+
+/** Ticks between two that are there. */
+export interface Gap {
+  readonly first: bigint
+  readonly last: bigint
+  readonly count: bigint
+}
+
+const compare = (left: bigint, right: bigint): number => (left < right ? -1 : left > right ? 1 : 0)
+
+/** The numbers in ascending order, each once, as few stretches. */
+export const stretches = (numbers: Iterable<bigint>): Array<Stretch> => {
+  const sorted = [...numbers].sort(compare)
+  const found: Array<{ first: bigint; last: bigint; step: bigint }> = []
+  for (const number of sorted) {
+    const current = found.at(-1)
+    if (current?.last === number) continue
+    if (current === undefined || (current.step !== 0n && number - current.last !== current.step)) {
+      found.push({ first: number, last: number, step: 0n })
+    } else {
+      current.step = number - current.last
+      current.last = number
+    }
+  }
+  return found
+}
+
+/** How many ticks `stretch` has. */
+export const count = ({ first, last, step }: Stretch): bigint => (step === 0n ? 1n : (last - first) / step + 1n)
+
+const gcd = (a: bigint, b: bigint): bigint => {
+  let [greater, smaller] = [a < 0n ? -a : a, b < 0n ? -b : b]
+  while (smaller !== 0n) [greater, smaller] = [smaller, greater % smaller]
+  return greater
+}
+
+/** The greatest step of a grid on which all of `all` lie; 1 when they are fewer than two ticks. */
+export const commonStep = (all: Iterable<Stretch>): bigint => {
+  let step = 0n
+  let origin: bigint | undefined
+  for (const stretch of all) {
+    origin ??= stretch.first
+    step = gcd(gcd(step, stretch.step), stretch.first - origin)
+  }
+  return step === 0n ? 1n : step
+}
+
+/** A set of ticks on the grid of one step: neighbours on the grid are one stretch. */
+export class TickSet {
+  readonly step: bigint
+  /** Ascending, apart by more than the step. */
+  readonly stretches: ReadonlyArray<Stretch>
+  /** Ticks that were added more than once, by range; what lies in it need not be there twice. */
+  readonly overlaps: ReadonlyArray<Stretch>
+
+  /** All of `all`, which lie on a grid of `step`. */
+  constructor(all: Iterable<Stretch>, step: bigint) {
+    this.step = step
+    const sorted = [...all]
+      .flatMap((stretch) => TickSet.onGrid(stretch, step))
+      .sort((a, b) => compare(a.first, b.first))
+    const merged: Array<{ first: bigint; last: bigint; step: bigint }> = []
+    const overlaps: Array<Stretch> = []
+    for (const { first, last } of sorted) {
+      const current = merged.at(-1)
+      if (current === undefined || first > current.last + step) {
+        merged.push({ first, last, step })
+        continue
+      }
+      if (first <= current.last) overlaps.push({ first, last: last < current.last ? last : current.last, step })
+      if (last > current.last) current.last = last
+    }
+    this.stretches = merged
+    this.overlaps = overlaps
+  }
+
+  /** A set of the numbers of `all`, on the grid that they have in common. */
+  static of(all: ReadonlyArray<Stretch>): TickSet {
+    return new TickSet(all, commonStep(all))
+  }
+
+  private static onGrid(stretch: Stretch, step: bigint): Array<Stretch> {
+    if (stretch.step === step || stretch.step === 0n) return [stretch]
+    const singles: Array<Stretch> = []
+    for (let number = stretch.first; number <= stretch.last; number += stretch.step) {
+      singles.push({ first: number, last: number, step: 0n })
+    }
+    return singles
+  }
+
+  /** Distinct ticks. */
+  get size(): bigint {
+    return this.stretches.reduce((total, { first, last }) => total + (last - first) / this.step + 1n, 0n)
+  }
+
+  get first(): bigint | undefined {
+    return this.stretches[0]?.first
+  }
+
+  get last(): bigint | undefined {
+    return this.stretches.at(-1)?.last
+  }
+
+  has(tickNumber: bigint): boolean {
+    let low = 0
+    let high = this.stretches.length - 1
+    while (low <= high) {
+      const middle = (low + high) >> 1
+      const { first, last } = this.stretches[middle]!
+      if (tickNumber < first) high = middle - 1
+      else if (tickNumber > last) low = middle + 1
+      else return (tickNumber - first) % this.step === 0n
+    }
+    return false
+  }
+
+  /** What is missing between the first and the last tick, in ascending order. */
+  get gaps(): Array<Gap> {
+    return this.stretches.slice(1).map(({ first }, index) => {
+      const before = this.stretches[index]!.last
+      return { first: before + this.step, last: first - this.step, count: (first - before) / this.step - 1n }
+    })
+  }
+}
