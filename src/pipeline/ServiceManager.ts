@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "../deadletter/FileDeadLetterQueue.ts"
 import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
+import * as RunLedger from "../ledger/RunLedger.ts"
 import * as PersistenceService from "../persistence/PersistenceService.ts"
 import * as TickQueue from "../queue/TickQueue.ts"
 import type * as Service from "../service/Service.ts"
@@ -92,18 +93,26 @@ export class ServiceManager extends Context.Service<
 class Resources {
   readonly queues = new Map<string, TickQueue.TickQueue["Service"]>()
   readonly storages = new Map<string, Storage.Storage["Service"]>()
+  /** By the name of their storage. */
+  readonly ledgers = new Map<string, RunLedger.RunLedger["Service"]>()
   readonly deadLetterQueues = new Map<string, DeadLetterQueue.DeadLetterQueue["Service"]>()
   readonly trackers = new Map<string, IdempotencyTracker.IdempotencyTracker["Service"]>()
 }
+
+/** A storage, and the ledgers that are kept in it. */
+const addStorage = Effect.fnUntraced(function* (into: Resources, name: string, storage: Storage.Storage["Service"]) {
+  into.storages.set(name, storage)
+  into.ledgers.set(name, yield* Effect.provideService(RunLedger.make, Storage.Storage, storage))
+})
 
 const buildResource = Effect.fnUntraced(function* (into: Resources, name: string, resource: Config.Resource) {
   switch (resource._tag) {
     case "TickQueue":
       return void into.queues.set(name, yield* TickQueue.make(name, resource.encoded))
     case "FileStorage":
-      return void into.storages.set(name, yield* FileStorage.make(name, resource.encoded))
+      return yield* addStorage(into, name, yield* FileStorage.make(name, resource.encoded))
     case "InMemoryStorage":
-      return void into.storages.set(name, yield* Storage.makeMemory(name))
+      return yield* addStorage(into, name, yield* Storage.makeMemory(name))
     case "InMemoryDeadLetterQueue":
       return void into.deadLetterQueues.set(name, yield* DeadLetterQueue.makeMemory(name, resource.encoded))
     case "FileDeadLetterQueue":
@@ -130,6 +139,7 @@ const buildPersistence = Effect.fnUntraced(function* (resources: Resources, conf
   const context = Context.mergeAll(
     Context.make(TickQueue.TickQueue, yield* named(resources.queues, input)),
     Context.make(Storage.Storage, yield* named(resources.storages, storage)),
+    Context.make(RunLedger.RunLedger, yield* named(resources.ledgers, storage)),
     Context.make(
       DeadLetterQueue.DeadLetterQueue,
       dlq === undefined ? yield* DeadLetterQueue.makeDiscard("none") : yield* named(resources.deadLetterQueues, dlq)

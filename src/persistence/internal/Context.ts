@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
 import type { IdempotencyTracker } from "../../idempotency/IdempotencyTracker.ts"
+import type { RunLedger } from "../../ledger/RunLedger.ts"
 import type { TickQueue } from "../../queue/TickQueue.ts"
 import type { Storage } from "../../storage/Storage.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
@@ -39,6 +40,7 @@ export interface Context {
   readonly storage: Storage["Service"]
   readonly tracker: IdempotencyTracker["Service"]
   readonly deadLetters: DeadLetterQueue["Service"]
+  readonly ledger: RunLedger["Service"]
   readonly metrics: PersistenceMetrics
   readonly hand: Hand
   /** Where attempts run that may have to be abandoned; nobody waits for its end. */
