@@ -81,6 +81,9 @@ const runsOf = (ticks: ReadonlyArray<Tick.Tick>) =>
     RunId.is(runId) ? [[runId, of] as const] : []
   )
 
+/** A damaged letter has no ticks that anybody could name. */
+const noTicks = () => Effect.succeed<ReadonlyArray<Tick.Tick>>([])
+
 /** The outcome of a letter, before anything of it is noted. */
 interface Result {
   readonly stored: ReadonlyArray<Tick.Tick>
@@ -185,17 +188,21 @@ export const make = Effect.fnUntraced(function* (
       remaining: remaining.length,
       problem: failure?.error.message
     }
-    yield* Effect.logInfo(remaining.length === 0 ? "Dead letter replayed" : "Dead letter replayed in part or not at all").pipe(
-      Effect.annotateLogs({ ...replayed })
-    )
+    yield* Effect.logInfo(
+      remaining.length === 0 ? "Dead letter replayed" : "Dead letter replayed in part or not at all"
+    ).pipe(Effect.annotateLogs({ ...replayed }))
     return replayed
   })
 
   return Replay.of({
-    replay: Effect.fn("Replay.replay")(function* (id: string) {
-      const { letter, ticks } = yield* read(id)
-      return yield* finish(letter, ticks, yield* settle(ticks))
-    }, oneAtATime, annotate),
+    replay: Effect.fn("Replay.replay")(
+      function* (id: string) {
+        const { letter, ticks } = yield* read(id)
+        return yield* finish(letter, ticks, yield* settle(ticks))
+      },
+      oneAtATime,
+      annotate
+    ),
 
     preview: Effect.fn("Replay.preview")(function* (id: string) {
       const { letter, ticks } = yield* read(id)
@@ -210,24 +217,27 @@ export const make = Effect.fnUntraced(function* (
       return preview
     }),
 
-    drop: Effect.fn("Replay.drop")(function* (id: string, reason: string) {
-      const atMs = Math.floor(yield* Clock.currentTimeMillis)
-      const damaged = () => Effect.succeed<ReadonlyArray<Tick.Tick>>([])
-      const ticks = yield* Effect.map(read(id), (found): ReadonlyArray<Tick.Tick> => found.ticks).pipe(
-        Effect.catchTag("LetterDamaged", damaged),
-        Effect.catchReason("DeadLetterError", "LetterDamaged", damaged)
-      )
-      for (const [runId, of] of runsOf(ticks.filter(isStorable))) {
-        const stretches = LedgerEntry.fromStretches(TickSet.stretches(of.map(({ tickNumber }) => tickNumber)))
-        yield* ledger.record(runId, { _tag: "Drop", letter: id, stretches, count: of.length, reason, atMs })
-      }
-      yield* ledger.flush
-      yield* deadLetters.remove(id)
-      yield* Effect.logWarning("Dead letter dropped, its ticks are gone").pipe(
-        Effect.annotateLogs({ letter: id, ticks: ticks.length, reason })
-      )
-      return ticks.length
-    }, oneAtATime, annotate)
+    drop: Effect.fn("Replay.drop")(
+      function* (id: string, reason: string) {
+        const atMs = Math.floor(yield* Clock.currentTimeMillis)
+        const ticks = yield* Effect.map(read(id), (found): ReadonlyArray<Tick.Tick> => found.ticks).pipe(
+          Effect.catchTag("LetterDamaged", noTicks),
+          Effect.catchReason("DeadLetterError", "LetterDamaged", noTicks)
+        )
+        for (const [runId, of] of runsOf(ticks.filter(isStorable))) {
+          const stretches = LedgerEntry.fromStretches(TickSet.stretches(of.map(({ tickNumber }) => tickNumber)))
+          yield* ledger.record(runId, { _tag: "Drop", letter: id, stretches, count: of.length, reason, atMs })
+        }
+        yield* ledger.flush
+        yield* deadLetters.remove(id)
+        yield* Effect.logWarning("Dead letter dropped, its ticks are gone").pipe(
+          Effect.annotateLogs({ letter: id, ticks: ticks.length, reason })
+        )
+        return ticks.length
+      },
+      oneAtATime,
+      annotate
+    )
   })
 })
 
