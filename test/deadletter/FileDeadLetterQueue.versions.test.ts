@@ -88,6 +88,19 @@ describe("the next version of a letter in a folder", () => {
       }).pipe(Effect.provide(platform))
   )
 
+  it.effect("is all that there is when the old one is offered again, which is kept when the new one has gone", () =>
+    Effect.gen(function* () {
+      const { files, next, one, queue, take } = yield* withLetter()
+      yield* queue.update(next)
+      assert.strictEqual(yield* queue.offer(one), "kept")
+      assert.deepStrictEqual(yield* files, [fileOf(next)])
+      yield* take(fileOf(next))
+      assert.strictEqual(yield* queue.offer(one), "kept")
+      assert.deepStrictEqual(yield* files, [fileOf(one)])
+      assert.deepStrictEqual(yield* queue.get(one.id), one)
+    }).pipe(Effect.provide(platform))
+  )
+
   it.effect("goes with all other versions when the letter is removed", () =>
     Effect.gen(function* () {
       const { files, next, one, put, queue } = yield* withLetter()
