@@ -74,13 +74,15 @@ export const faultyLetters = (
 /** Like the options of `TestPipeline`, with letters that can fail. */
 export interface BenchOptions extends Omit<TestPipeline.Options, "deadLetters"> {
   readonly letterCapacity?: number
+  /** What lies under the faults; by default a storage in memory. */
+  readonly storage?: Storage.Storage["Service"]
 }
 
 /** A pipeline whose dead-letter queue fails by script too. Its services are stopped until they are started. */
 export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}) {
   const { instances = 1, letterCapacity = 10_000, persistence, tracker } = options
   const queue = yield* TickQueue.make("raw-tick-data", options.queue)
-  const { faults, storage } = FaultyStorage.make(yield* Storage.makeMemory("memory"))
+  const { faults, storage } = FaultyStorage.make(options.storage ?? (yield* Storage.makeMemory("memory")))
   let fault: LetterFault = "none"
   const deadLetters = faultyLetters(
     yield* DeadLetterQueue.makeMemory("letters", { capacity: letterCapacity }),
@@ -113,6 +115,8 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
     faults,
     services,
     first: services[0]!,
+    /** The parts that the services share, for others that work with them. */
+    context,
     /** What is stored by key, past all faults. */
     files,
     letters: Effect.orDie(Stream.runCollect(deadLetters.letters)),
