@@ -65,27 +65,36 @@ export const sweep = (fs: Fs, path: Path.Path, root: string, beforeMs: number): 
   )
 
 /**
- * Keys below `root` that only an empty file holds, in ascending order: names that a crash left reserved where there are no
- * hard links. Logs may be empty. Looks at every file, which takes its time.
+ * Keys below `root` that only an empty file holds since `beforeMs`, in ascending order: names that a crash left reserved
+ * where there are no hard links. Logs may be empty. Looks at every file, which takes its time.
  */
-export const emptyObjects = (fs: Fs, path: Path.Path, root: string): Stream.Stream<string, PlatformError> =>
-  Files.walk(fs, path, root, "").pipe(
+export const emptyObjects = (
+  fs: Fs,
+  path: Path.Path,
+  root: string,
+  beforeMs: number
+): Stream.Stream<string, PlatformError> => {
+  const isLeft = ({ mtime, size, type }: FileSystem.File.Info) =>
+    type === "File" && Number(size) === 0 && Option.exists(mtime, (written) => written.getTime() <= beforeMs)
+  return Files.walk(fs, path, root, "").pipe(
     Stream.filter((key) => !key.endsWith(".log")),
     Stream.filterEffect((key) =>
-      fs.stat(path.join(root, key)).pipe(
-        Effect.map(({ size, type }) => type === "File" && Number(size) === 0),
+      Effect.map(fs.stat(path.join(root, key)), isLeft).pipe(
         Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(false))
       )
     )
   )
+}
 
-/** How many files of `root` and the folders in it were set aside. */
+/** How many files below `root` were set aside. */
 export const setAsideFiles = (fs: Fs, path: Path.Path, root: string): Effect.Effect<number, PlatformError> =>
   Effect.gen(function* () {
     const folders = (yield* entriesOf(fs, root)).filter(({ type }) => type === "Directory").map(({ name }) => name)
-    let count = (yield* entriesOf(fs, path.join(root, ".set-aside"))).length
-    for (const name of folders.filter((folder) => folder !== ".set-aside")) {
-      count += (yield* entriesOf(fs, path.join(root, name, ".set-aside"))).length
+    let count = 0
+    for (const name of folders) {
+      const folder = path.join(root, name)
+      if (name === ".set-aside") count += (yield* entriesOf(fs, folder)).length
+      else if (!name.startsWith(".")) count += yield* setAsideFiles(fs, path, folder)
     }
     return count
   })

@@ -12,7 +12,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import { codeOf, storageError } from "./internal/fileErrors.ts"
 import * as Files from "./internal/files.ts"
-import { IoFailure, StorageError } from "./StorageError.ts"
+import { IoFailure, reasonOf, StorageError } from "./StorageError.ts"
 
 /**
  * What is made durable before an operation succeeds: "full" the files and the folders that hold their names, "file" only
@@ -64,6 +64,36 @@ const meansNoLinks: ReadonlySet<string> = new Set([
   "EXDEV",
   "EISDIR" // exFAT under Windows
 ])
+
+/**
+ * The folder itself when it exists, else the one above it in which it can be made. Makes nothing. Fails with `StorageError`
+ * when there is no such folder, or this process may not read and write there.
+ */
+export const locate = (
+  fs: FileSystem.FileSystem,
+  path: Path.Path,
+  folder: string
+): Effect.Effect<string, StorageError> =>
+  Effect.gen(function* () {
+    let place = folder
+    while (true) {
+      const { type } = yield* fs.stat(place).pipe(
+        Effect.catchIf(
+          ({ reason }) =>
+            (reason._tag === "NotFound" || reason._tag === "BadResource") && path.dirname(place) !== place,
+          () => Effect.succeed({ type: "missing" as const })
+        ),
+        Effect.mapError(storageError("open", folder))
+      )
+      if (type === "Directory") break
+      if (type !== "missing") {
+        return yield* new StorageError({ operation: "open", key: folder, reason: reasonOf("ENOTDIR") })
+      }
+      place = path.dirname(place)
+    }
+    yield* Effect.mapError(fs.access(place, { readable: true, writable: true }), storageError("open", folder))
+    return place
+  })
 
 /** A path in `folder` for a file that is removed when the scope closes. */
 const temporary = (fs: FileSystem.FileSystem, path: Path.Path, folder: string) =>

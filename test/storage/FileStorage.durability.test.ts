@@ -65,23 +65,24 @@ describe.each(settings)("durability $durability", ({ commit, durability, log, re
   )
 })
 
-describe("dead letters", () => {
-  const offer = (options: typeof FileDeadLetterQueue.Options.Encoded) =>
-    Effect.gen(function* () {
-      const path = yield* Path.Path
-      const root = path.join(yield* temporaryFolder, "letters")
-      const script = yield* ScriptedFileSystem
-      const queue = yield* FileDeadLetterQueue.make("dlq", { ...options, directory: root })
-      const letter = yield* DeadLetter.make(
-        [TestTick.make("run", 1n)],
-        { reason: "storage", error: new Error("no"), retries: 0, firstFailureMs: 1, lastFailureMs: 1 },
-        { service: "service", queue: "queue" }
-      )
-      yield* script.takeRecord(root)
-      yield* queue.offer(letter)
-      return fsyncs(yield* script.takeRecord(root))
-    })
+/** What a queue with `options` fsyncs for one letter. */
+const offer = (options: typeof FileDeadLetterQueue.Options.Encoded) =>
+  Effect.gen(function* () {
+    const path = yield* Path.Path
+    const root = path.join(yield* temporaryFolder, "letters")
+    const script = yield* ScriptedFileSystem
+    const queue = yield* FileDeadLetterQueue.make("dlq", { ...options, directory: root })
+    const letter = yield* DeadLetter.make(
+      [TestTick.make("run", 1n)],
+      { reason: "storage", error: new Error("no"), retries: 0, firstFailureMs: 1, lastFailureMs: 1 },
+      { service: "service", queue: "queue" }
+    )
+    yield* script.takeRecord(root)
+    yield* queue.offer(letter)
+    return fsyncs(yield* script.takeRecord(root))
+  })
 
+describe("dead letters", () => {
   it.effect("are durable in full unless they are given a setting of their own", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* offer({}), ["sync TMP", "sync ."])

@@ -189,12 +189,9 @@ describe("two storages in one folder", () => {
       const second = yield* FileStorage.make("second", { rootDirectory: root })
       for (let round = 0; round < 30; round++) {
         const key = yield* Effect.orDie(StorageKey.parse(`run/${round}`))
-        const race = Effect.all(
-          [storage, second].map((each, index) =>
-            Effect.result(Storage.write(each, key, [Uint8Array.of(index, round)]))
-          ),
-          { concurrency: "unbounded" }
-        )
+        const write = (each: typeof second, index: number) =>
+          Effect.result(Storage.write(each, key, [Uint8Array.of(index, round)]))
+        const race = Effect.forEach([storage, second], write, { concurrency: "unbounded" })
         const results = yield* whileTimePasses(yield* Effect.forkChild(race))
         const winner = results.findIndex(({ _tag }) => _tag === "Success")
         const loser = results[1 - winner]
