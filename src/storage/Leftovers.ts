@@ -78,11 +78,15 @@ export const emptyObjects = (
     type === "File" && Number(size) === 0 && Option.exists(mtime, (written) => written.getTime() <= beforeMs)
   return Files.walk(fs, path, root, "").pipe(
     Stream.filter((key) => !key.endsWith(".log")),
-    Stream.filterEffect((key) =>
-      Effect.map(fs.stat(path.join(root, key)), isLeft).pipe(
-        Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(false))
-      )
-    )
+    Stream.mapEffect(
+      (key) =>
+        fs.stat(path.join(root, key)).pipe(
+          Effect.map((info) => (isLeft(info) ? key : undefined)),
+          Effect.catchReason("PlatformError", "NotFound", () => Effect.undefined)
+        ),
+      { concurrency: 16 }
+    ),
+    Stream.filter((key) => key !== undefined)
   )
 }
 

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as FileStorage from "../../src/storage/FileStorage.ts"
@@ -12,7 +13,7 @@ import * as Storage from "../../src/storage/Storage.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import { systemError } from "../support/ScriptedFileSystem.ts"
-import { layerFileStorageOn } from "../support/temporaryFolder.ts"
+import { layerFileStorageOn, temporaryFolder } from "../support/temporaryFolder.ts"
 import { bytes, platform, setupWith } from "./scriptedStorage.ts"
 import * as StorageSuite from "./StorageSuite.ts"
 
@@ -130,6 +131,39 @@ describe("a commit without hard links", () => {
     }).pipe(Effect.provide(platform))
   )
 })
+
+it.effect("a commit that was halted for long since it reserved its name leaves it to who has taken it over", () =>
+  Effect.gen(function* () {
+    yield* LogWatch.expect("Warn", warning, { times: 1 })
+    const fs = yield* FileSystem.FileSystem
+    const root = yield* temporaryFolder
+    const path = yield* Path.Path
+    const taken = path.join(root, "run/a")
+    let reserved = false
+    const halting = FileSystem.FileSystem.of({
+      ...fs,
+      link: (from) => Effect.fail(systemError("link", from, "EPERM")),
+      // What comes after the reservation takes so long that another process fills it.
+      stat: (file) =>
+        file === taken && !reserved
+          ? Effect.sync(() => (reserved = true)).pipe(
+              Effect.andThen(fs.writeFile(taken, bytes)),
+              Effect.andThen(fs.stat(taken))
+            )
+          : fs.stat(file)
+    })
+    const storage = yield* Effect.provideService(
+      FileStorage.make("files", { rootDirectory: root }),
+      FileSystem.FileSystem,
+      halting
+    )
+    const key = yield* Effect.orDie(StorageKey.parse("run/a"))
+    const fiber = yield* Effect.forkChild(Effect.flip(Storage.write(storage, key, [other])))
+    assert.strictEqual((yield* whileTimePasses(fiber)).reason._tag, "KeyConflict")
+    assert.isTrue(reserved)
+    assert.deepStrictEqual(yield* fs.readFile(taken), bytes)
+  }).pipe(Effect.provide(platform))
+)
 
 describe("an empty file that a crash left behind", () => {
   it.effect("is taken over, once nobody has filled it for five seconds", () =>
