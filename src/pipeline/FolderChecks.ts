@@ -140,20 +140,21 @@ const leftovers = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: 
   const empty = yield* Stream.runCollect(Leftovers.emptyObjects(fs, path, folder.path, now - 60_000))
   const aside = yield* Leftovers.setAsideFiles(fs, path, folder.path)
   const facts = { removed, young: young.length, empty: empty.length }
-  const message =
-    removed + young.length === 0 ? "none" : `${removed} old ones removed, ${young.length} young ones left alone`
+  const message = removed + young.length === 0 ? "none" : `${removed} old removed, ${young.length} young left alone`
   return [
     empty.length === 0
       ? ok("leftovers", `temporary files: ${message}`, facts)
       : warning(
           "leftovers",
-          `temporary files: ${message}; ${empty.length} empty files that a crash left behind, the first one ${empty[0]}: ` +
+          `temporary files: ${message}; empty files that a crash left behind: ${empty.length}, the first one ${empty[0]}; ` +
             "store their ticks again, which takes the names over, or remove them",
           facts
         ),
     aside === 0
       ? ok("set aside", "nothing", { files: 0 })
-      : warning("set aside", `${aside} damaged files in .set-aside; look at them, then remove them`, { files: aside })
+      : warning("set aside", `files in .set-aside: ${aside}; they were damaged, look at them, then remove them`, {
+          files: aside
+        })
   ]
 })
 

@@ -202,7 +202,7 @@ describe("leftovers of crashes", () => {
       assert.deepStrictEqual(bad(checks), ["warning storage-main leftovers", "warning storage-main set aside"])
       const found = find(checks, "storage-main", "leftovers")
       assert.deepStrictEqual(found?.facts, { removed: 2, young: 1, empty: 1 })
-      assert.include(found?.message, "2 old ones removed, 1 young ones left alone; 1 empty files")
+      assert.include(found?.message, "2 old removed, 1 young left alone; empty files that a crash left behind: 1,")
       assert.include(found?.message, "the first one run/batch_1_2.pb")
       assert.deepStrictEqual(find(checks, "storage-main", "set aside")?.facts, { files: 1 })
       const gone = before.filter((name) => name.endsWith("1a.tmp") || name.endsWith("2b.tmp"))
