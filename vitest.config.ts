@@ -16,7 +16,8 @@ const count: Reporter = {
   }
 }
 
-export default defineConfig({
+/** `vitest run --mode soak` runs the long forms. */
+export default defineConfig(({ mode }) => ({
   resolve: {
     // Examples import the package by its name, as its users do.
     alias: [
@@ -27,7 +28,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,
+    env: mode === "soak" ? { SOAK: "1" } : {},
     sequence: { shuffle: true },
     reporters: ["default", count]
   }
-})
+}))

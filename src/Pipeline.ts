@@ -16,6 +16,7 @@ import type { DeadLetterQueue } from "./deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "./deadletter/FileDeadLetterQueue.ts"
 import * as OptionSchema from "./domain/OptionSchema.ts"
 import * as IdempotencyTracker from "./idempotency/IdempotencyTracker.ts"
+import * as RunLedger from "./ledger/RunLedger.ts"
 import * as PersistenceService from "./persistence/PersistenceService.ts"
 import * as Balance from "./pipeline/Balance.ts"
 import * as TickQueue from "./queue/TickQueue.ts"
@@ -54,7 +55,7 @@ export class Pipeline extends Context.Service<
   }
 >()("tickvault/Pipeline") {}
 
-/** A pipeline over a queue, a storage, a tracker and a dead-letter queue of your choice, with `names` for its services. */
+/** A pipeline over a queue, a storage, its ledger, a tracker and a dead-letter queue of your choice, with `names` for its services. */
 export const layerServices = (
   names: ReadonlyArray<string>,
   shutdownTimeout: Duration.Duration,
@@ -62,7 +63,7 @@ export const layerServices = (
 ): Layer.Layer<
   Pipeline | PersistenceService.PersistenceService,
   Schema.SchemaError,
-  TickQueue.TickQueue | Storage | IdempotencyTracker.IdempotencyTracker | DeadLetterQueue
+  TickQueue.TickQueue | Storage | RunLedger.RunLedger | IdempotencyTracker.IdempotencyTracker | DeadLetterQueue
 > =>
   Layer.effect(
     Pipeline,
@@ -94,13 +95,18 @@ export const layerServices = (
   ).pipe(Layer.provideMerge(PersistenceService.layer(options, names)))
 
 /**
- * The durable pipeline: files, a folder of dead letters, de-duplication in memory. Fails when an option is bad or a
+ * The durable pipeline: files and the ledgers of their runs, a folder of dead letters, de-duplication in memory. Fails when an option is bad or a
  * folder can't be used.
  */
 export const layer = (
   options: typeof Options.Encoded & PartOptions = {}
 ): Layer.Layer<
-  Pipeline | PersistenceService.PersistenceService | TickQueue.TickQueue | Storage | DeadLetterQueue,
+  | Pipeline
+  | PersistenceService.PersistenceService
+  | TickQueue.TickQueue
+  | Storage
+  | RunLedger.RunLedger
+  | DeadLetterQueue,
   Schema.SchemaError | StorageError,
   FileSystem.FileSystem | Path.Path
 > =>
@@ -114,7 +120,7 @@ export const layer = (
         Layer.provideMerge(
           Layer.mergeAll(
             TickQueue.layer("raw-tick-data", queue),
-            FileStorage.layer({ rootDirectory: directory }),
+            Layer.provideMerge(RunLedger.layer, FileStorage.layer({ rootDirectory: directory })),
             FileDeadLetterQueue.layer({ directory: path.join(directory, ".dead-letters") }),
             IdempotencyTracker.layerMemory(idempotency)
           )

@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as DeadLetterQueue from "../src/deadletter/DeadLetterQueue.ts"
 import * as IdempotencyTracker from "../src/idempotency/IdempotencyTracker.ts"
+import * as RunLedger from "../src/ledger/RunLedger.ts"
 import * as PersistenceService from "../src/persistence/PersistenceService.ts"
 import * as Pipeline from "../src/Pipeline.ts"
 import * as TickQueue from "../src/queue/TickQueue.ts"
@@ -38,7 +39,7 @@ const temporary = FileSystem.FileSystem.use((fs) => fs.makeTempDirectoryScoped({
 const filesOf = (directory: string) =>
   Effect.gen(function* () {
     const storage = yield* Storage.Storage
-    const keys = yield* Stream.runCollect(storage.list(""))
+    const keys = (yield* Stream.runCollect(storage.list(""))).filter((key) => key.endsWith(".pb"))
     return yield* Effect.forEach(keys, (key) =>
       Effect.map(Stream.runCollect(BatchFile.read(storage, key)), (ticks) => [key as string, numbers(ticks)] as const)
     )
@@ -151,7 +152,10 @@ const openFaulty = Effect.fnUntraced(function* (options: typeof PersistenceServi
     DeadLetterQueue.layerMemory()
   )
   const scope = yield* Scope.make()
-  const layer = Pipeline.layerServices(["only"], Duration.seconds(10), options).pipe(Layer.provideMerge(parts))
+  const layer = Pipeline.layerServices(["only"], Duration.seconds(10), options).pipe(
+    Layer.provide(RunLedger.layer),
+    Layer.provideMerge(parts)
+  )
   const context = yield* Layer.buildWithScope(layer, scope)
   return { scope, context }
 })

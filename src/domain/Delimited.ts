@@ -32,7 +32,13 @@ export interface Frame {
   readonly payload: Uint8Array
   readonly offset: number
   readonly ordinal: number
+  /** Bytes of the message with the length before it. */
+  readonly size: number
 }
+
+/** The bytes of `frame` with the length before it, as they stood in the stream. */
+export const framed = ({ payload, size }: Frame): Uint8Array =>
+  new Uint8Array(payload.buffer, payload.byteOffset + payload.length - size, size)
 
 /** Bytes that the length before a message of `payloadBytes` takes. */
 export const prefixBytes = (payloadBytes: number): number => {
@@ -135,9 +141,10 @@ export class Decoder {
         this.wanted = this.prefixLength + length
         return [position, undefined]
       }
-      into.push({ payload: bytes.subarray(start, start + length), offset: this.offset, ordinal: this.ordinal })
+      const size = this.prefixLength + length
+      into.push({ payload: bytes.subarray(start, start + length), offset: this.offset, ordinal: this.ordinal, size })
       position = start + length
-      this.offset += this.prefixLength + length
+      this.offset += size
       this.ordinal++
     }
     this.wanted = 1

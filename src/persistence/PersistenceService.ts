@@ -18,6 +18,7 @@ import * as Scope from "effect/Scope"
 import { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
+import { RunLedger } from "../ledger/RunLedger.ts"
 import type { BatchPolicy, TakenBatch } from "../queue/BatchPolicy.ts"
 import { TickQueue } from "../queue/TickQueue.ts"
 import * as Service from "../service/Service.ts"
@@ -164,7 +165,8 @@ const noteTaken = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes the service `name`, stopped, on the queue, storage, tracker and dead-letter queue of its context. Closing the
+ * Makes the service `name`, stopped, on the queue, storage, ledger, tracker and dead-letter queue of its
+ * context. Closing the
  * scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
  */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
@@ -186,6 +188,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     storage,
     tracker: yield* IdempotencyTracker,
     deadLetters: yield* DeadLetterQueue,
+    ledger: yield* RunLedger,
     metrics,
     hand,
     attempts: yield* Scope.make()
@@ -219,6 +222,8 @@ export class PersistenceService extends Context.Service<
   }
 >()("tickvault/persistence/PersistenceService") {}
 
+type Dependencies = TickQueue | Storage | RunLedger | IdempotencyTracker | DeadLetterQueue
+
 /**
  * Runs the services `names` (default one, "persistence-1") with the same options; they compete for one queue. Fails with
  * `SchemaError` on a bad option.
@@ -226,7 +231,7 @@ export class PersistenceService extends Context.Service<
 export const layer = (
   options: typeof Options.Encoded = {},
   names: ReadonlyArray<string> = ["persistence-1"]
-): Layer.Layer<PersistenceService, Schema.SchemaError, TickQueue | Storage | IdempotencyTracker | DeadLetterQueue> =>
+): Layer.Layer<PersistenceService, Schema.SchemaError, Dependencies> =>
   Layer.effect(
     PersistenceService,
     Effect.gen(function* () {

@@ -12,9 +12,11 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { DeadLetter } from "../deadletter/DeadLetter.ts"
 import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
 import type * as Tick from "../domain/Tick.ts"
 import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
+import * as RunLedger from "../ledger/RunLedger.ts"
 import * as PersistenceService from "../persistence/PersistenceService.ts"
 import * as TickQueue from "../queue/TickQueue.ts"
 import * as BatchFile from "../storage/BatchFile.ts"
@@ -47,7 +49,10 @@ export class TestPipeline extends Context.Service<
     /** The services by name. */
     readonly services: ReadonlyMap<string, PersistenceService.Instance>
 
-    /** The keys that hold something, in ascending order, past all faults. */
+    /** Notes what becomes of the ticks of each run, in the storage. */
+    readonly ledger: RunLedger.RunLedger["Service"]
+
+    /** The keys that hold batches or metadata, in ascending order, past all faults. */
     readonly keys: Effect.Effect<ReadonlyArray<string>>
 
     /** The ticks stored under `key`, past all faults. Dies when there is nothing, or something else than ticks. */
@@ -57,7 +62,7 @@ export class TestPipeline extends Context.Service<
     readonly stored: (runId: string) => Effect.Effect<ReadonlyArray<Tick.Tick>>
 
     /** The dead letters, oldest first. */
-    readonly letters: Effect.Effect<ReadonlyArray<Effect.Success<ReturnType<typeof DeadLetterQueue.decode>>>>
+    readonly letters: Effect.Effect<ReadonlyArray<DeadLetter["message"]>>
 
     /** Ends the queue and waits until the services have settled what is in it and stopped. */
     readonly drain: Effect.Effect<void>
@@ -70,19 +75,26 @@ type Parts =
   | FaultyStorage.FaultyStorage
   | IdempotencyTracker.IdempotencyTracker
   | DeadLetterQueue.DeadLetterQueue
+  | RunLedger.RunLedger
   | PersistenceService.PersistenceService
 
 const make = Effect.gen(function* () {
   const queue = yield* TickQueue.TickQueue
   const faults = yield* FaultyStorage.FaultyStorage
   const deadLetters = yield* DeadLetterQueue.DeadLetterQueue
+  const ledger = yield* RunLedger.RunLedger
   const { instances } = yield* PersistenceService.PersistenceService
-  const keys = Effect.orDie(Stream.runCollect(faults.underneath.list(""))) // memory lists without fail
+  const keys = faults.underneath.list("").pipe(
+    Stream.filter((key) => !key.includes("/ledger/")),
+    Stream.runCollect,
+    Effect.orDie // memory lists without fail
+  )
   const read = (key: StorageKey.StorageKey) => Effect.orDie(Stream.runCollect(BatchFile.read(faults.underneath, key)))
   return TestPipeline.of({
     queue,
     faults,
     deadLetters,
+    ledger,
     services: instances,
     keys,
     storedUnder: (key) => Effect.flatMap(Effect.orDie(StorageKey.parse(key)), read),
@@ -110,6 +122,7 @@ export const layer = (options: Options = {}): Layer.Layer<TestPipeline | Parts, 
   )
   return Layer.effect(TestPipeline, make).pipe(
     Layer.provideMerge(PersistenceService.layer(persistence, names)),
+    Layer.provideMerge(RunLedger.layer),
     Layer.provideMerge(parts),
     Layer.provideMerge(Layer.sync(Metric.MetricRegistry, () => new Map()))
   )

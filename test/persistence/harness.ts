@@ -13,6 +13,7 @@ import * as Delimited from "../../src/domain/Delimited.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
 import type { DeadLetterMessage } from "../../src/gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
+import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as PersistenceService from "../../src/persistence/PersistenceService.ts"
 import * as TickQueue from "../../src/queue/TickQueue.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
@@ -29,6 +30,7 @@ export const io = new IoFailure({ code: "EIO" })
 export const lifecycle: ReadonlyArray<LogWatch.Allowed> = [
   { level: "Info", message: "PersistenceService initialized" },
   { level: "Info", message: /^Service (started|stopped|paused|resumed)$/u },
+  { level: "Info", message: "Ledger entries made from stored batches" },
   { level: "Debug", message: /^(Drained ticks from queue|Successfully wrote batch)$/u }
 ]
 
@@ -87,6 +89,7 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
   const context = Context.mergeAll(
     Context.make(TickQueue.TickQueue, queue),
     Context.make(Storage.Storage, storage),
+    Context.make(RunLedger.RunLedger, yield* Effect.provideService(RunLedger.make, Storage.Storage, storage)),
     Context.make(DeadLetterQueue.DeadLetterQueue, deadLetters),
     Context.make(
       IdempotencyTracker.IdempotencyTracker,
@@ -98,7 +101,7 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
     Effect.provideContext(context)
   )
   const files = Effect.gen(function* () {
-    const keys = yield* Stream.runCollect(faults.underneath.list(""))
+    const keys = (yield* Stream.runCollect(faults.underneath.list(""))).filter((key) => !key.includes("/ledger/"))
     const contents = new Map<string, ReadonlyArray<Tick.Tick>>()
     for (const key of keys) {
       contents.set(key, yield* Stream.runCollect(BatchFile.read(faults.underneath, key)))

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
 import type { IdempotencyTracker } from "../../idempotency/IdempotencyTracker.ts"
+import type { RunLedger } from "../../ledger/RunLedger.ts"
 import type { TickQueue } from "../../queue/TickQueue.ts"
 import type { Storage } from "../../storage/Storage.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
@@ -35,10 +36,11 @@ export interface Context {
   readonly service: string
   readonly retry: RetryPolicy
   readonly shutdownTimeout: Duration.Duration
-  readonly queue: TickQueue["Service"]
+  readonly queue: Pick<TickQueue["Service"], "name" | "settle">
   readonly storage: Storage["Service"]
   readonly tracker: IdempotencyTracker["Service"]
-  readonly deadLetters: DeadLetterQueue["Service"]
+  readonly deadLetters: Pick<DeadLetterQueue["Service"], "name" | "offer">
+  readonly ledger: Pick<RunLedger["Service"], "record">
   readonly metrics: PersistenceMetrics
   readonly hand: Hand
   /** Where attempts run that may have to be abandoned; nobody waits for its end. */

@@ -11,12 +11,12 @@ import type * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
-import type { Committed } from "../../storage/Storage.ts"
 import { StorageError, TimedOut } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 import * as RetryPolicy from "../RetryPolicy.ts"
 import { abandonable } from "./abandonable.ts"
 import { type Context, facts, UnexpectedFailure, type WriteError } from "./Context.ts"
+import * as ledgerEntries from "./ledgerEntries.ts"
 import * as letters from "./letters.ts"
 import type { Portion } from "./Portion.ts"
 
@@ -54,7 +54,7 @@ const timedOut = (portion: Portion, runId: RunId.RunId) =>
 
 /** Makes the settler of one service. */
 export const make = (context: Context) => {
-  const { attempts, hand, metrics, queue, retry, storage, tracker } = context
+  const { attempts, hand, ledger, metrics, queue, retry, service, storage, tracker } = context
 
   const logDuplicates = Effect.fnUntraced(function* (
     runId: RunId.RunId,
@@ -96,8 +96,8 @@ export const make = (context: Context) => {
   const stored = Effect.fnUntraced(function* (
     portion: Portion,
     runId: RunId.RunId,
-    committed: Committed,
-    mayBeOwn: boolean
+    committed: BatchFile.Written,
+    { mayBeOwn, tookMs }: { readonly mayBeOwn: boolean; readonly tookMs: number }
   ) {
     const { ticks } = portion
     const found = committed.outcome === "identical" && !mayBeOwn
@@ -112,6 +112,8 @@ export const make = (context: Context) => {
     hand.batchesWritten++
     hand.bytesWritten += committed.bytes
     const nowMs = yield* Clock.currentTimeMillis
+    const entry = ledgerEntries.commit(portion, runId, committed, { service, committedAtMs: nowMs, tookMs })
+    yield* ledger.record(runId, entry, committed.checks)
     yield* metrics.batchesWritten(1)
     yield* metrics.ticksWritten(ticks.length)
     yield* metrics.writtenBytes(committed.bytes)
@@ -128,7 +130,11 @@ export const make = (context: Context) => {
   const attempt = Effect.fnUntraced(function* (portion: Portion, runId: RunId.RunId) {
     const start = yield* Clock.currentTimeNanos
     const took = (outcome: "success" | "failure") =>
-      Effect.flatMap(Clock.currentTimeNanos, (end) => metrics.commit(outcome, Number(end - start) / 1_000_000_000))
+      Effect.gen(function* () {
+        const tookMs = Number((yield* Clock.currentTimeNanos) - start) / 1_000_000
+        yield* metrics.commit(outcome, tookMs / 1000)
+        return tookMs
+      })
     portion.attempts++
     const mayBeOwn = portion.mayBeStored
     portion.mayBeStored = true
@@ -143,7 +149,9 @@ export const make = (context: Context) => {
       ).pipe(
         Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "write", cause }))),
         Effect.tapError((error) => Effect.andThen(noteOutcome(error), took("failure"))),
-        Effect.flatMap((committed) => Effect.andThen(took("success"), stored(portion, runId, committed, mayBeOwn)))
+        Effect.flatMap((written) =>
+          Effect.flatMap(took("success"), (tookMs) => stored(portion, runId, written, { mayBeOwn, tookMs }))
+        )
       )
     )
   })

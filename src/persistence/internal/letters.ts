@@ -11,6 +11,7 @@ import type { Outcome } from "../../queue/TickQueue.ts"
 import * as RetryPolicy from "../RetryPolicy.ts"
 import { abandonable } from "./abandonable.ts"
 import { type Context, facts, UnexpectedFailure, type WriteError } from "./Context.ts"
+import * as ledgerEntries from "./ledgerEntries.ts"
 import type { Portion } from "./Portion.ts"
 
 /** Shortest pause between two attempts while nothing takes the batch. */
@@ -21,7 +22,7 @@ export const make = (
   context: Context,
   attempt: (portion: Portion, runId: RunId.RunId) => Effect.Effect<void, WriteError>
 ) => {
-  const { attempts, deadLetters, hand, metrics, queue, retry, service, tracker } = context
+  const { attempts, deadLetters, hand, ledger, metrics, queue, retry, service, tracker } = context
 
   const countFailed = Effect.fnUntraced(function* (portion: Portion, failure: DeadLetter.Failure) {
     hand.batchesFailed++
@@ -39,6 +40,11 @@ export const make = (
     yield* countFailed(portion, failure)
     yield* (kept ? metrics.failedTicks : metrics.lost)(failure.reason, ticks.length)
     if (!kept) return
+    const atMs = Math.floor(yield* Clock.currentTimeMillis)
+    const id = portion.letter?.id ?? ""
+    for (const [run, entry] of ledgerEntries.letters(portion, id, { service, reason: failure.reason, atMs })) {
+      yield* ledger.record(run, entry)
+    }
     yield* Effect.logInfo("Sent failed batch to dead-letter queue").pipe(
       Effect.annotateLogs({ ...facts(portion), deadLetterQueue: deadLetters.name, reason: failure.reason })
     )

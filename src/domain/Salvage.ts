@@ -1,0 +1,198 @@
+/**
+ * Reads a damaged delimited stream of ticks of one run: what comes before the damage, and what comes after it.
+ *
+ * Every message begins with field 1, the run id. Where the framing is lost, that is looked for, with a length before it
+ * under which a whole message lies. Where the checksums of the messages are known, a message is taken only when it is
+ * what was written, to the bit; where they are not, when it can be read, is of the run and within its range, and is
+ * followed by the beginning of another one or by the end. Holds at most one message of the greatest length, and a chunk.
+ */
+import * as Bytes from "effect/Bytes"
+import * as Result from "effect/Result"
+import * as Checksum from "./Checksum.ts"
+import { defaultMaxMessageBytes } from "./Delimited.ts"
+import * as Tick from "./Tick.ts"
+
+/** What is known of the stream from elsewhere. */
+export interface Expected {
+  readonly runId: string
+  readonly first: bigint
+  readonly last: bigint
+  /** The running checksum of the stream after each of its messages. */
+  readonly checks: ReadonlyArray<number> | undefined
+}
+
+/** What was found next in the stream: a tick, or bytes in which there is none. */
+export type Found =
+  | { readonly _tag: "Tick"; readonly tick: Tick.Tick }
+  | { readonly _tag: "Damage"; readonly offset: number; readonly bytes: number }
+
+/** A message as it would begin at a place. `unknown`: more bytes are needed to say. */
+type Candidate = { readonly tick: Tick.Tick; readonly end: number; readonly index: number } | "none" | "unknown"
+
+const maxPrefixBytes = 10
+
+/** Takes a stream apart, chunk by chunk. Not shared: it has state. */
+export class Salvager {
+  private readonly expected: Expected
+  private readonly maxMessageBytes: number
+  /** How each message begins: tag, length and bytes of the run id. */
+  private readonly head: Uint8Array
+  private bytes: Uint8Array = new Uint8Array()
+  /** Where `bytes` begin in the stream. */
+  private offset = 0
+  /** Where the next message should begin, or is looked for, in `bytes`. */
+  private position = 0
+  /** Where the damage began, in the stream; `undefined` while the framing is known. */
+  private lostAt: number | undefined
+  /** How many messages of `checks` have been passed. */
+  private passed = 0
+  private ended = false
+  /** Chunks that `bytes` have not been lengthened by yet: done seldom, as it copies them. */
+  private pending: Array<Uint8Array> = []
+  private pendingBytes = 0
+
+  constructor(expected: Expected, maxMessageBytes: number = defaultMaxMessageBytes) {
+    this.expected = expected
+    this.maxMessageBytes = maxMessageBytes
+    const runId = new TextEncoder().encode(expected.runId)
+    this.head = Bytes.concat([Uint8Array.of(10), lengthPrefix(runId.length), runId])
+  }
+
+  /** What `chunk` completes. Keeps views of it. */
+  push(chunk: Uint8Array): Array<Found> {
+    this.pending.push(chunk)
+    this.pendingBytes += chunk.length
+    return this.pendingBytes < this.bytes.length ? [] : this.proceed()
+  }
+
+  /** What is left when the stream has ended. */
+  end(): Array<Found> {
+    this.ended = true
+    const found = this.proceed()
+    const lostAt = this.lostAt
+    const end = this.offset + this.bytes.length
+    if (lostAt !== undefined && end > lostAt) found.push({ _tag: "Damage", offset: lostAt, bytes: end - lostAt })
+    return found
+  }
+
+  private proceed(): Array<Found> {
+    const found: Array<Found> = []
+    this.bytes = Bytes.concat([this.bytes, ...this.pending])
+    this.pending = []
+    this.pendingBytes = 0
+    while (this.position < this.bytes.length) {
+      const candidate = this.lostAt === undefined ? this.at(this.position) : this.next()
+      if (candidate === "unknown") break
+      if (candidate === "none") {
+        if (this.lostAt !== undefined) break
+        this.lostAt = this.offset + this.position
+        continue
+      }
+      this.take(candidate, found)
+    }
+    this.forget()
+    return found
+  }
+
+  private take({ end, index, tick }: Exclude<Candidate, string>, found: Array<Found>): void {
+    if (this.lostAt !== undefined) {
+      const begins = this.offset + this.position
+      if (begins > this.lostAt) found.push({ _tag: "Damage", offset: this.lostAt, bytes: begins - this.lostAt })
+      this.lostAt = undefined
+    }
+    found.push({ _tag: "Tick", tick })
+    this.position = end
+    this.passed = index + 1
+  }
+
+  /** Lets go of the bytes before the position. */
+  private forget(): void {
+    this.bytes = this.bytes.subarray(this.position)
+    this.offset += this.position
+    this.position = 0
+  }
+
+  /** The next message after a damage; leaves the position at its length, or where to go on looking. */
+  private next(): Candidate {
+    while (true) {
+      const head = this.findHead(this.position)
+      if (head < 0) {
+        // The end may hold the beginning of a head, and the length before it.
+        const kept = this.ended ? 0 : this.head.length + maxPrefixBytes
+        this.position = Math.max(this.position, this.bytes.length - kept)
+        return "none"
+      }
+      const from = Math.max(this.position, head - maxPrefixBytes)
+      for (let start = from; start < head; start++) {
+        const candidate = this.prefixEnd(start) === head ? this.at(start) : "none"
+        if (candidate === "none") continue
+        this.position = start
+        return candidate
+      }
+      this.position = head + 1
+    }
+  }
+
+  private findHead(from: number): number {
+    for (let at = this.bytes.indexOf(10, from); at >= 0; at = this.bytes.indexOf(10, at + 1)) {
+      if (this.isHead(at)) return at
+    }
+    return -1
+  }
+
+  private isHead(at: number): boolean {
+    if (at + this.head.length > this.bytes.length) return false
+    return this.head.every((byte, index) => this.bytes[at + index] === byte)
+  }
+
+  /** Where the varint at `start` ends; -1 when it doesn't within the bytes. */
+  private prefixEnd(start: number): number {
+    for (let at = start; at < start + maxPrefixBytes && at < this.bytes.length; at++) {
+      if ((this.bytes[at] ?? 0) < 0x80) return at + 1
+    }
+    return -1
+  }
+
+  private at(start: number): Candidate {
+    const begin = this.prefixEnd(start)
+    if (begin < 0) return this.ended || this.bytes.length - start >= maxPrefixBytes ? "none" : "unknown"
+    let length = 0
+    for (let at = begin - 1; at >= start; at--) length = length * 128 + ((this.bytes[at] ?? 0) & 0x7f)
+    if (length > this.maxMessageBytes) return "none"
+    const end = begin + length
+    const ahead =
+      this.expected.checks === undefined && this.lostAt !== undefined ? maxPrefixBytes + this.head.length : 0
+    if (end > this.bytes.length) return this.ended ? "none" : "unknown"
+    if (end + ahead > this.bytes.length && !this.ended) return "unknown"
+    return this.message(start, begin, end)
+  }
+
+  private message(start: number, begin: number, end: number): Candidate {
+    const tick = Result.getOrUndefined(Tick.fromBytes(this.bytes.subarray(begin, end)))
+    const { checks, first, last, runId } = this.expected
+    if (tick === undefined || tick.simulationRunId !== runId) return "none"
+    if (tick.tickNumber < first || tick.tickNumber > last) return "none"
+    if (checks !== undefined) {
+      const index = this.findCheck(checks, this.bytes.subarray(start, end))
+      return index < 0 ? "none" : { tick, end, index }
+    }
+    const confirmed = this.lostAt === undefined || end === this.bytes.length || this.isHead(this.prefixEnd(end))
+    return confirmed ? { tick, end, index: this.passed } : "none"
+  }
+
+  /** Which of the messages that have not passed yet `framed` is; -1 when it is none of them. */
+  private findCheck(checks: ReadonlyArray<number>, framed: Uint8Array): number {
+    for (let index = this.passed; index < checks.length; index++) {
+      const before = index === 0 ? Checksum.empty : (checks[index - 1] ?? Checksum.empty)
+      if (Checksum.of(framed, before) === checks[index]) return index
+    }
+    return -1
+  }
+}
+
+const lengthPrefix = (length: number): Uint8Array => {
+  const bytes: Array<number> = []
+  let rest = length
+  for (; rest > 0x7f; rest >>= 7) bytes.push((rest & 0x7f) | 0x80)
+  return Uint8Array.of(...bytes, rest)
+}

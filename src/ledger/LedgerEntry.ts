@@ -1,0 +1,102 @@
+/**
+ * What a run's ledger says: which batches were stored, which became dead letters, and what became of those.
+ *
+ * Entries are facts that stay true. Their order means nothing, since several processes write them, and the same fact may
+ * be told twice.
+ */
+import * as Schema from "effect/Schema"
+import type * as TickSet from "../domain/TickSet.ts"
+import { flushReasons } from "../queue/BatchPolicy.ts"
+
+const TickNumber = Schema.BigIntFromString
+
+/** First, last and step of evenly spaced ticks. */
+const Stretch = Schema.Tuple([TickNumber, TickNumber, TickNumber])
+
+/** A batch is stored. */
+export const Commit = Schema.TaggedStruct("Commit", {
+  key: Schema.String,
+  /** The ticks in it: one stretch when they are evenly spaced, whose step is the sampling step seen. */
+  stretches: Schema.Array(Stretch),
+  /** Messages in it. */
+  count: Schema.Int,
+  bytes: Schema.Int,
+  /** CRC-32 of the object's bytes, as eight hexadecimal digits. */
+  checksum: Schema.String,
+  committedAtMs: Schema.Int,
+  /** How it came to be stored; absent in an entry that was made from the object afterwards. */
+  write: Schema.optionalKey(
+    Schema.Struct({
+      service: Schema.String,
+      flushReason: Schema.Literals([...flushReasons, "replay"]),
+      attempts: Schema.Int,
+      /** When its oldest tick entered the queue. */
+      enqueuedAtMs: Schema.Int,
+      /** How long the attempt took that stored it. */
+      tookMs: Schema.Finite
+    })
+  )
+})
+
+/** Ticks of the run wait in a dead letter. */
+export const Letter = Schema.TaggedStruct("Letter", {
+  id: Schema.String,
+  stretches: Schema.Array(Stretch),
+  count: Schema.Int,
+  reason: Schema.String,
+  service: Schema.String,
+  atMs: Schema.Int
+})
+
+/** A dead letter was replayed. */
+export const Replay = Schema.TaggedStruct("Replay", {
+  letter: Schema.String,
+  /** Ticks of the run that it stored. */
+  stored: Schema.Int,
+  /** Ticks of the run that were stored already. */
+  duplicate: Schema.Int,
+  /** Ticks of any run that are still in the letter; with 0 the letter is gone. */
+  remaining: Schema.Int,
+  atMs: Schema.Int
+})
+
+/** A dead letter was thrown away on purpose: its ticks are not in the run, and somebody has said why. */
+export const Drop = Schema.TaggedStruct("Drop", {
+  letter: Schema.String,
+  stretches: Schema.Array(Stretch),
+  count: Schema.Int,
+  reason: Schema.String,
+  atMs: Schema.Int
+})
+
+/** A damaged object was taken out of the way. */
+export const SetAside = Schema.TaggedStruct("SetAside", {
+  key: Schema.String,
+  place: Schema.String,
+  reason: Schema.String,
+  atMs: Schema.Int
+})
+
+/** How a log begins. */
+export const Header = Schema.TaggedStruct("Header", {
+  version: Schema.Literal(1),
+  run: Schema.String,
+  writer: Schema.String
+})
+
+export const Entry = Schema.Union([Header, Commit, Letter, Replay, Drop, SetAside])
+
+export type Entry = typeof Entry.Type
+export type Commit = typeof Commit.Type
+export type Letter = typeof Letter.Type
+export type Replay = typeof Replay.Type
+export type Drop = typeof Drop.Type
+export type SetAside = typeof SetAside.Type
+
+/** Stretches as entries have them. */
+export const fromStretches = (stretches: ReadonlyArray<TickSet.Stretch>): Commit["stretches"] =>
+  stretches.map(({ first, last, step }) => [first, last, step])
+
+/** Stretches that an entry has. */
+export const toStretches = (stretches: Commit["stretches"]): ReadonlyArray<TickSet.Stretch> =>
+  stretches.map(([first, last, step]) => ({ first, last, step }))

@@ -1,0 +1,89 @@
+/**
+ * The logs that this process keeps, one a run, each opened when something is to be written to it.
+ *
+ * What is written may be torn when it fails. So a failure closes all logs, and what is written next goes into new ones.
+ */
+import * as Bytes from "effect/Bytes"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type * as RunId from "../../domain/RunId.ts"
+import type { Appender, Storage } from "../../storage/Storage.ts"
+import type { StorageError } from "../../storage/StorageError.ts"
+import * as StorageKey from "../../storage/StorageKey.ts"
+import * as LedgerLine from "../LedgerLine.ts"
+
+/** Most logs that are open at a time; the one that was opened first is closed to open another. */
+const maxOpen = 32
+
+interface OpenLog {
+  readonly appender: Appender
+  readonly scope: Scope.Closeable
+  synced: boolean
+}
+
+/** Makes the logs of the writer of this name. They are closed by `close`. */
+export const make = (storage: Storage["Service"], writer: string) => {
+  const open = new Map<RunId.RunId, OpenLog>()
+  let generation = 1
+
+  const closeOne = Effect.fnUntraced(function* (runId: RunId.RunId, log: OpenLog) {
+    open.delete(runId)
+    yield* Scope.close(log.scope, Exit.void)
+  })
+
+  const close = Effect.suspend(() =>
+    Effect.forEach([...open], ([runId, log]) => closeOne(runId, log), { discard: true })
+  )
+
+  const logOf = Effect.fnUntraced(function* (runId: RunId.RunId) {
+    const there = open.get(runId)
+    if (there !== undefined) return there
+    const [oldest] = open
+    if (oldest !== undefined && open.size >= maxOpen) {
+      yield* oldest[1].appender.sync
+      yield* closeOne(...oldest)
+    }
+    const scope = yield* Scope.make()
+    const name = `${writer}-${generation}`
+    const appender = yield* storage.append(StorageKey.ledger(runId, name)).pipe(
+      Scope.provide(scope),
+      Effect.onError(() => Scope.close(scope, Exit.void))
+    )
+    const log: OpenLog = { appender, scope, synced: false }
+    open.set(runId, log)
+    yield* appender.append(LedgerLine.encode({ _tag: "Header", version: 1, run: runId, writer: name }))
+    return log
+  })
+
+  const startAnew = Effect.suspend(() => {
+    generation++
+    return close
+  })
+
+  return {
+    close,
+
+    /** Adds `lines` to the log of the run in one piece. */
+    append: (runId: RunId.RunId, lines: ReadonlyArray<Uint8Array>): Effect.Effect<void, StorageError> =>
+      logOf(runId).pipe(
+        Effect.tap((log) => Effect.sync(() => void (log.synced = false))),
+        Effect.flatMap((log) => log.appender.append(Bytes.concat([...lines]))),
+        Effect.onError(() => startAnew)
+      ),
+
+    /** Makes all that was appended survive a crash of the system. */
+    sync: Effect.suspend(() =>
+      Effect.forEach(
+        [...open.values()].filter(({ synced }) => !synced),
+        (log) =>
+          Effect.tap(log.appender.sync, () =>
+            Effect.sync(() => {
+              log.synced = true
+            })
+          ),
+        { discard: true }
+      )
+    ).pipe(Effect.onError(() => startAnew))
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Makes the entries that a crash between a commit and its entry has left out, from the objects themselves.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Checksum from "../../domain/Checksum.ts"
+import type * as RunId from "../../domain/RunId.ts"
+import * as BatchFile from "../../storage/BatchFile.ts"
+import type { Storage } from "../../storage/Storage.ts"
+import type { StorageError } from "../../storage/StorageError.ts"
+import * as StorageKey from "../../storage/StorageKey.ts"
+import * as Ledger from "../Ledger.ts"
+import * as LedgerEntry from "../LedgerEntry.ts"
+
+/** An entry for the object under `key`, with the checksums of its ticks; `undefined` when it is damaged or gone. */
+export const entryOf = Effect.fnUntraced(function* (storage: Storage["Service"], key: StorageKey.StorageKey) {
+  const contents = yield* BatchFile.scan(storage, key)
+  if (contents.problem !== undefined) return undefined
+  const stat = yield* storage.stat(key)
+  const entry: LedgerEntry.Commit = {
+    _tag: "Commit",
+    key,
+    stretches: LedgerEntry.fromStretches(contents.stretches),
+    count: contents.count,
+    bytes: contents.bytes,
+    checksum: Checksum.toHex(BatchFile.checksum(contents.checks)),
+    committedAtMs: Math.floor(stat?.modifiedAtMs ?? (yield* Clock.currentTimeMillis))
+  }
+  return { entry, checks: contents.checks }
+})
+
+/**
+ * The keys of the batches of `runId` that its ledger doesn't know. The batches are listed first, then `flush` writes what
+ * waits to be noted of them, then the ledger is read: a batch that is stored meanwhile is not taken for an unknown one.
+ */
+export const unknownKeys = Effect.fnUntraced(function* (
+  storage: Storage["Service"],
+  runId: RunId.RunId,
+  flush: Effect.Effect<void, StorageError>
+) {
+  const keys = new Set(yield* Stream.runCollect(storage.list(StorageKey.batchPrefix(runId))))
+  yield* flush
+  yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
+    Effect.sync(() => {
+      const key = item._tag === "Line" && item.entry._tag === "Commit" ? item.entry.key : ""
+      if (StorageKey.is(key)) keys.delete(key)
+    })
+  )
+  return [...keys].filter((key) => StorageKey.batchName(key) !== undefined)
+})

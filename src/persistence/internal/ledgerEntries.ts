@@ -1,0 +1,61 @@
+/**
+ * What a service has to say of a portion in the ledger of its run.
+ */
+import * as Checksum from "../../domain/Checksum.ts"
+import * as RunId from "../../domain/RunId.ts"
+import type * as Tick from "../../domain/Tick.ts"
+import * as TickSet from "../../domain/TickSet.ts"
+import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
+import * as BatchFile from "../../storage/BatchFile.ts"
+import * as StorageKey from "../../storage/StorageKey.ts"
+import type { Portion } from "./Portion.ts"
+
+const stretchesOf = (ticks: ReadonlyArray<Tick.Tick>) =>
+  LedgerEntry.fromStretches(TickSet.stretches(ticks.map(({ tickNumber }) => tickNumber)))
+
+/** What is known of the attempt that stored a portion. */
+export interface Attempt {
+  readonly service: string
+  readonly committedAtMs: number
+  readonly tookMs: number
+}
+
+/** `portion` of `runId` is stored. */
+export const commit = (
+  portion: Portion,
+  runId: RunId.RunId,
+  written: BatchFile.Written,
+  { committedAtMs, service, tookMs }: Attempt
+): LedgerEntry.Commit => ({
+  _tag: "Commit",
+  key: StorageKey.batch(runId, portion.ticks),
+  stretches: stretchesOf(portion.ticks),
+  count: portion.ticks.length,
+  bytes: written.bytes,
+  checksum: Checksum.toHex(BatchFile.checksum(written.checks)),
+  committedAtMs: Math.floor(committedAtMs),
+  write: {
+    service,
+    flushReason: portion.reason,
+    attempts: portion.attempts,
+    enqueuedAtMs: Math.floor(portion.enqueuedAtMs),
+    tookMs
+  }
+})
+
+/** `portion` waits in the letter `id`: an entry for each run that can have a ledger. */
+export const letters = (
+  portion: Portion,
+  id: string,
+  facts: { readonly service: string; readonly reason: string; readonly atMs: number }
+): ReadonlyArray<readonly [runId: RunId.RunId, entry: LedgerEntry.Letter]> => {
+  const byRun = Map.groupBy(
+    portion.ticks.filter(({ tickNumber }) => tickNumber >= 0n),
+    ({ simulationRunId }) => simulationRunId
+  )
+  return [...byRun].flatMap(([runId, ticks]) =>
+    RunId.is(runId)
+      ? [[runId, { _tag: "Letter", id, stretches: stretchesOf(ticks), count: ticks.length, ...facts }] as const]
+      : []
+  )
+}

@@ -1,0 +1,118 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import * as RunId from "../../src/domain/RunId.ts"
+import * as Tick from "../../src/domain/Tick.ts"
+import * as Ledger from "../../src/ledger/Ledger.ts"
+import type * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
+import * as RunLedger from "../../src/ledger/RunLedger.ts"
+import * as BatchFile from "../../src/storage/BatchFile.ts"
+import { NoSpace } from "../../src/storage/StorageError.ts"
+import * as StorageKey from "../../src/storage/StorageKey.ts"
+import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
+import * as LogWatch from "../../src/testing/LogWatch.ts"
+import * as TestTick from "../../src/testing/TestTick.ts"
+import { settleDown, whileTimePasses } from "../persistence/harness.ts"
+
+const run = RunId.make("run")
+
+const drop = (letter: string): LedgerEntry.Drop => ({
+  _tag: "Drop",
+  letter,
+  stretches: [],
+  count: 1,
+  reason: "of no use",
+  atMs: 7
+})
+
+const memory = FaultyStorage.layer.pipe(Layer.provideMerge(LogWatch.layer()))
+
+/** A ledger on the storage of the context, which writes what waits when `effect` is done. */
+const withLedger = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.provide(effect, Layer.fresh(RunLedger.layer), { local: true })
+
+const entries = Effect.gen(function* () {
+  const { underneath } = yield* FaultyStorage.FaultyStorage
+  const items = yield* Stream.runCollect(Ledger.read(underneath, run))
+  return items.map((item) => (item._tag === "Line" ? item.entry : item))
+})
+
+const letters = Effect.map(entries, (all) => all.flatMap((entry) => (entry._tag === "Drop" ? [entry.letter] : [])))
+
+const record = (letter: string) => RunLedger.RunLedger.use((ledger) => ledger.record(run, drop(letter)))
+
+const flush = RunLedger.RunLedger.use((ledger) => ledger.flush)
+
+describe("a ledger", () => {
+  it.effect("has what was noted once it is flushed, after the header of its log", () =>
+    Effect.gen(function* () {
+      yield* record("a")
+      yield* record("b")
+      yield* flush
+      const [header, ...rest] = yield* entries
+      assert.deepInclude(header, { _tag: "Header", version: 1, run: "run" })
+      assert.deepStrictEqual(rest, [drop("a"), drop("b")])
+    }).pipe(withLedger, Effect.provide(memory))
+  )
+
+  it.effect("has what was noted when its scope has closed, and goes on in a log of its own the next time", () =>
+    Effect.gen(function* () {
+      yield* withLedger(record("a"))
+      yield* withLedger(record("b"))
+      assert.sameMembers([...(yield* letters)], ["a", "b"])
+      const { underneath } = yield* FaultyStorage.FaultyStorage
+      assert.lengthOf(yield* Stream.runCollect(underneath.list("run/ledger/")), 2)
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("noting doesn't wait for a storage that hangs, and closing waits five seconds for it", () =>
+    Effect.gen(function* () {
+      const { always } = yield* FaultyStorage.FaultyStorage
+      yield* LogWatch.expect("Warn", /^Ledger entries could not be written/u, { times: 1 })
+      yield* always("append", FaultyStorage.stuck)
+      yield* whileTimePasses(withLedger(record("a")))
+      assert.isAtMost(yield* Clock.currentTimeMillis, 5200)
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("tries again what could not be written, in a new log, and says so once", () =>
+    Effect.gen(function* () {
+      const { next } = yield* FaultyStorage.FaultyStorage
+      yield* LogWatch.expect("Warn", "Ledger could not be written, trying again", { times: 1 })
+      const full = FaultyStorage.fail(new NoSpace({ code: "ENOSPC" }))
+      // The header passes, the entry is refused; the new log's header is refused too.
+      yield* next("append", [FaultyStorage.pass, FaultyStorage.failAfter(new NoSpace({ code: "ENOSPC" })), full])
+      yield* withLedger(
+        Effect.gen(function* () {
+          yield* record("a")
+          yield* settleDown
+          yield* TestClock.adjust("1 second")
+          yield* settleDown
+          yield* TestClock.adjust("2 seconds")
+          yield* settleDown
+        })
+      )
+      assert.includeMembers([...(yield* letters)], ["a"])
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("gets entries for batches that a crash has left without one", () =>
+    Effect.gen(function* () {
+      const { underneath } = yield* FaultyStorage.FaultyStorage
+      const ticks = TestTick.range("run", 1, 5)
+      assert(Tick.isBatch(ticks))
+      const key = StorageKey.batch(run, ticks)
+      const { bytes, checks } = yield* BatchFile.write(underneath, key, ticks)
+      yield* LogWatch.expect("Info", "Ledger entries made from stored batches", { times: 1 })
+      yield* withLedger(Effect.andThen(record("a"), settleDown))
+      const items = yield* Stream.runCollect(Ledger.read(underneath, run))
+      const commit = items.find((item) => item._tag === "Line" && item.entry._tag === "Commit")
+      assert(commit?._tag === "Line")
+      assert.deepInclude(commit.entry, { key, count: 5, bytes, stretches: [[1n, 5n, 1n]] })
+      assert.deepStrictEqual(commit.checks(), checks)
+    }).pipe(Effect.provide(memory))
+  )
+})
