@@ -41,6 +41,13 @@ export class LetterNotWritten extends Schema.TaggedError<LetterNotWritten>()("Le
   }
 }
 
+/** Whoever offered the letter has heard no answer in time. It may be kept, now or later. */
+export class LetterTimedOut extends Schema.TaggedError<LetterTimedOut>()("LetterTimedOut", { code: Schema.String }) {
+  override get message() {
+    return `no answer in time (${this.code}): check the disk and the mount of the letters`
+  }
+}
+
 /** A stored letter is no `DeadLetterMessage`. */
 export class LetterDamaged extends Schema.TaggedError<LetterDamaged>()("LetterDamaged", {
   letter: Schema.String,
@@ -54,7 +61,7 @@ export class LetterDamaged extends Schema.TaggedError<LetterDamaged>()("LetterDa
 /** The one failure of a dead-letter queue. Whatever it is, the letter is still the caller's. */
 export class DeadLetterError extends Schema.TaggedError<DeadLetterError>()("DeadLetterError", {
   queue: Schema.String,
-  reason: Schema.Union([QueueFull, LetterNotWritten, LetterDamaged])
+  reason: Schema.Union([QueueFull, LetterNotWritten, LetterTimedOut, LetterDamaged])
 }) {
   override get message() {
     return `dead-letter queue "${this.queue}": ${this.reason.message}`

@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "../deadletter/FileDeadLetterQueue.ts"
 import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
+import type { Degraded } from "../persistence/Degraded.ts"
 import * as PersistenceService from "../persistence/PersistenceService.ts"
 import * as TickQueue from "../queue/TickQueue.ts"
 import type * as Service from "../service/Service.ts"
@@ -42,6 +43,8 @@ export interface ServiceStatus {
   readonly state: Service.State
   /** Why it is in `ERROR`. */
   readonly error: string | undefined
+  /** There while a persistence service keeps a batch that storage and dead-letter queue both refuse. */
+  readonly degraded: Degraded | undefined
   readonly metrics: Readonly<Record<string, number>>
 }
 
@@ -157,12 +160,16 @@ const buildEngine = Effect.fnUntraced(function* (resources: Resources, config: C
   return yield* Effect.provideContext(SimulationEngine.make(config.name, config.encoded), context)
 })
 
-const statusOf = Effect.fnUntraced(function* (service: Service.Service): Effect.fn.Return<ServiceStatus> {
+const statusOf = Effect.fnUntraced(function* (
+  service: Service.Service,
+  persistence: ReadonlyMap<string, PersistenceService.Instance>
+): Effect.fn.Return<ServiceStatus> {
   const error = yield* service.error
   return {
     name: service.name,
     state: yield* service.state,
     error: error === undefined ? undefined : Cause.pretty(error),
+    degraded: yield* persistence.get(service.name)?.degraded ?? Effect.undefined,
     metrics: yield* service.metrics
   }
 })
@@ -228,7 +235,7 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig) 
     pauseAll: each(all, "pause"),
     resumeAll: each(all, "resume"),
     restartAll: Effect.andThen(stopAll, startAll),
-    serviceStatus: Effect.forEach(all, statusOf),
+    serviceStatus: Effect.forEach(all, (service) => statusOf(service, persistence)),
     resourceStatus: resourceStatus(resources, config),
     shutdown: Effect.gen(function* () {
       yield* each(allEngines, "stop")
