@@ -1,42 +1,20 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as TestClock from "effect/testing/TestClock"
 import { KeyConflict } from "../../src/storage/StorageError.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import {
-  advance,
-  assertBalanced,
-  type Bench,
-  noSpace,
-  numbers,
-  onBench,
-  recordAttempts,
-  settleDown
-} from "./harness.ts"
-
-const bothRefuse = "Storage and dead-letter queue both refuse, keeping the batch and trying again"
-const acceptsAgain = "Storage or dead-letter queue accepts batches again"
-const stillRefuse = "Storage and dead-letter queue still refuse, the batch is kept"
-const ticks = TestTick.range("run", 1, 3)
-const givenUp = LogWatch.expect("Error", "Failed to write batch, giving up")
-const options = { persistence: { maxBatchSize: 3, maxRetries: 0 }, queue: { capacity: 6 } }
-
-/** A service with `ticks` in hand that neither the storage nor the dead-letter queue takes. */
-const degrade = Effect.fnUntraced(function* ({ faults, first, queue, setLetters }: Bench) {
-  yield* givenUp
-  yield* LogWatch.expect("Error", bothRefuse, { times: 1 })
-  yield* faults.always("commit", FaultyStorage.fail(noSpace))
-  setLetters("full")
-  yield* TestClock.adjust(500)
-  yield* first.start
-  yield* queue.offerAll(ticks)
-  yield* settleDown
-  assert.strictEqual((yield* first.degraded)?.sinceMs, 500)
-  assert.deepInclude(yield* first.metrics, { ticks_in_flight: 3, batches_failed: 0, ticks_lost: 0 })
-})
+  acceptsAgain,
+  bothRefuse,
+  degrade,
+  degradeTicks as ticks,
+  degradeOptions as options,
+  givenUp,
+  stillRefuse
+} from "./degrade.ts"
+import { advance, assertBalanced, noSpace, numbers, onBench, recordAttempts, settleDown } from "./harness.ts"
 
 it.effect("keeps a batch that both refuse, and stores it when the storage is well again", () =>
   onBench(options, [], (bench) =>

@@ -4,11 +4,12 @@
  * An attempt that has not answered by then is abandoned, not ended: a call that hangs in the file system can't be stopped.
  * While it is out it holds its batch, a file handle and a thread. So those that are out are counted: beyond a few, a
  * further one is begun only after a pause that doubles with each. An outage of a day leaves about a dozen, and a medium
- * that works again although old calls to it never end is still noticed.
+ * that works again although old calls to it never end is still noticed: an answer makes a clean slate.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { abandonable } from "./abandonable.ts"
@@ -31,21 +32,28 @@ export interface Attempts {
 
 /** Attempts of at most `limit`, in fibers of `scope`: close that without waiting for it. */
 export const make = (limit: Duration.Duration, scope: Scope.Scope): Attempts => {
-  let out = 0
+  /** Those begun since the last answer that have not ended. */
+  let out = { count: 0 }
   let nextMs = 0
 
-  const mayBegin = (nowMs: number): boolean => {
-    if (out >= free && nowMs < nextMs) return false
-    out++
-    nextMs = nowMs + Duration.toMillis(limit) * 2 ** out
-    return true
+  const begin = (nowMs: number) => {
+    if (out.count >= free && nowMs < nextMs) return undefined
+    out.count++
+    nextMs = nowMs + Duration.toMillis(limit) * 2 ** out.count
+    return out
   }
+
   const counted = <A, E>(effect: Effect.Effect<A, E>) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        if (!mayBegin(yield* Clock.currentTimeMillis)) return yield* new Overdue({ begun: false })
-        const ended = Effect.sync(() => void out--)
-        return yield* Effect.ensuring(restore(effect), ended)
+        const among = begin(yield* Clock.currentTimeMillis)
+        if (among === undefined) return yield* new Overdue({ begun: false })
+        return yield* Effect.onExit(restore(effect), (exit) =>
+          Effect.sync(() => {
+            among.count--
+            if (!Exit.hasInterrupts(exit)) out = { count: 0 }
+          })
+        )
       })
     )
 
