@@ -118,8 +118,10 @@ it.effect("says it again when it is degraded again, and reminds of nothing in be
       yield* bench.queue.offerAll(TestTick.range("run", 4, 6))
       yield* settleDown
       assert.deepInclude(yield* bench.first.degraded, { sinceMs: 300_500, nextTryMs: 301_500 })
+      yield* LogWatch.expect("Warn", stillRefuse, { times: 1 })
+      yield* advance(90_000, 1000)
       yield* bench.faults.heal
-      yield* advance(1000, 1000)
+      yield* advance(30_000, 1000)
       assert.isUndefined(yield* bench.first.degraded)
     })
   )
