@@ -83,7 +83,8 @@ const randomOptions = (random: Random): Parameters<typeof makeBench>[0] => ({
     maxRetryBackoff: random.pick(["5 millis", "50 millis"]),
     retryJitter: random.pick(["none", "proportional"]),
     mixedRuns: random.pick(["dead-letter", "split"]),
-    shutdownTimeout: random.pick(["2 millis", "20 millis", "200 millis"])
+    shutdownTimeout: random.pick(["2 millis", "20 millis", "200 millis"]),
+    writeTimeout: random.pick(["5 millis", "60 millis", "30 seconds"])
   }
 })
 

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type * as RunId from "../../domain/RunId.ts"
-import { abandonable } from "../../service/abandonable.ts"
+import * as Attempts from "../../service/Attempts.ts"
 import type { Appender, Storage } from "../../storage/Storage.ts"
 import { StorageError, TimedOut } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
@@ -34,6 +34,7 @@ export const make = (
   writer: string,
   { background, timeout }: { readonly background: Scope.Scope; readonly timeout: Duration.Duration }
 ) => {
+  const attempts = Attempts.make(timeout, background)
   const open = new Map<RunId.RunId, OpenLog>()
   let generation = 1
 
@@ -48,12 +49,10 @@ export const make = (
 
   /** `call` within its time, and all logs given up when it fails. */
   const limited = <A>(call: Effect.Effect<A, StorageError>): Effect.Effect<A, StorageError> =>
-    abandonable(call, background).pipe(
-      Effect.timeoutOrElse({
-        duration: timeout,
-        orElse: () =>
-          Effect.fail(new StorageError({ operation: "append", key: writer, reason: new TimedOut({ code: "ledger" }) }))
-      }),
+    attempts.run(call).pipe(
+      Effect.catchTag("Overdue", ({ code }) =>
+        Effect.fail(new StorageError({ operation: "append", key: writer, reason: new TimedOut({ code }) }))
+      ),
       Effect.onError(() =>
         Effect.suspend(() => {
           generation++
