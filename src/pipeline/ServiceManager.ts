@@ -19,7 +19,8 @@ import * as RunLedger from "../ledger/RunLedger.ts"
 import * as PersistenceService from "../persistence/PersistenceService.ts"
 import * as TickQueue from "../queue/TickQueue.ts"
 import type * as Service from "../service/Service.ts"
-import { Simulation } from "../simulation/Simulation.ts"
+import type { RunSettings } from "../simulation/RunSettings.ts"
+import { Simulation, type RestoreError } from "../simulation/Simulation.ts"
 import * as SimulationEngine from "../simulation/SimulationEngine.ts"
 import * as World from "../simulation/World.ts"
 import * as FileStorage from "../storage/FileStorage.ts"
@@ -89,6 +90,13 @@ export class ServiceManager extends Context.Service<
   }
 >()("tickvault/pipeline/ServiceManager") {}
 
+/** A run that an engine goes on with. */
+export interface Resumption {
+  readonly resume: SimulationEngine.Resume
+  /** What the run began with. Counts instead of the configured settings of the world and sampling interval. */
+  readonly settings: RunSettings
+}
+
 /** The resources of a pipeline by name, kind by kind. */
 class Resources {
   readonly queues = new Map<string, TickQueue.TickQueue["Service"]>()
@@ -154,7 +162,11 @@ const buildPersistence = Effect.fnUntraced(function* (resources: Resources, conf
   return yield* Effect.provideContext(PersistenceService.make(config.name, config.encoded), context)
 })
 
-const buildEngine = Effect.fnUntraced(function* (resources: Resources, config: Config.SimulationEngineService) {
+const buildEngine = Effect.fnUntraced(function* (
+  resources: Resources,
+  config: Config.SimulationEngineService,
+  resumption: Resumption | undefined
+) {
   const { storage, tickData } = config.resources
   const context = Context.mergeAll(
     Context.make(TickQueue.TickQueue, yield* named(resources.queues, tickData)),
@@ -162,9 +174,17 @@ const buildEngine = Effect.fnUntraced(function* (resources: Resources, config: C
       Storage.Storage,
       storage === undefined ? yield* Storage.makeMemory("none") : yield* named(resources.storages, storage)
     ),
-    Context.make(Simulation, yield* World.make(config.world))
+    Context.make(Simulation, yield* World.make(resumption?.settings.world ?? config.world))
   )
-  return yield* Effect.provideContext(SimulationEngine.make(config.name, config.encoded), context)
+  const engine =
+    resumption === undefined
+      ? SimulationEngine.make(config.name, config.encoded)
+      : SimulationEngine.make(
+          config.name,
+          { ...config.encoded, samplingInterval: resumption.settings.samplingInterval },
+          resumption.resume
+        )
+  return yield* Effect.provideContext(engine, context)
 })
 
 const statusOf = Effect.fnUntraced(function* (service: Service.Service): Effect.fn.Return<ServiceStatus> {
@@ -192,18 +212,33 @@ const resourceStatus = (resources: Resources, config: Config.PipelineConfig) =>
 const each = (of: ReadonlyArray<Service.Service>, operation: "start" | "stop" | "pause" | "resume") =>
   Effect.forEach(of, (service) => service[operation], { concurrency: "unbounded", discard: true })
 
+/** What a pipeline is built with beside its configuration. */
+export interface BuildOptions {
+  /** Runs to go on with, by the names of their engines; the other engines begin new ones. Default none. */
+  readonly resume?: ReadonlyMap<string, Resumption>
+}
+
+/** A run whose engine isn't there would begin anew under another name instead of going on. */
+const checkEngines = (config: Config.PipelineConfig, resume: ReadonlyMap<string, Resumption>): Effect.Effect<void> => {
+  const stray = [...resume.keys()].find((name) => config.services[name]?._tag !== "SimulationEngine")
+  return stray === undefined ? Effect.void : Effect.die(new Error(`"${stray}" is to resume a run and is no engine`))
+}
+
 /**
- * Builds all of `config`, stopped, in the scope. Fails with `StorageError` when a folder can't be used and with
- * `SchemaError` on an option that `config` should not have.
+ * Builds all of `config`, stopped, in the scope. Fails with `StorageError` when a folder can't be used, with `SchemaError`
+ * on an option that `config` should not have, and with `RestoreError` when a run can't go on from the tick that it is to.
+ * A name in `resume` that is no engine's is a defect.
  */
-export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig) {
+export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, options: BuildOptions = {}) {
+  const resume = options.resume ?? new Map<string, Resumption>()
+  yield* checkEngines(config, resume)
   const resources = new Resources()
   for (const [name, resource] of Object.entries(config.resources)) yield* buildResource(resources, name, resource)
   const services = new Map<string, Service.Service>()
   const engines = new Map<string, SimulationEngine.Instance>()
   const persistence = new Map<string, PersistenceService.Instance>()
   for (const [name, service] of Object.entries(config.services)) {
-    if (service._tag === "SimulationEngine") engines.set(name, yield* buildEngine(resources, service))
+    if (service._tag === "SimulationEngine") engines.set(name, yield* buildEngine(resources, service, resume.get(name)))
     else persistence.set(name, yield* buildPersistence(resources, service))
     services.set(name, engines.get(name) ?? (yield* named(persistence, name)))
   }
@@ -254,6 +289,7 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig) 
 
 /** The services of `config`, built and stopped. */
 export const layer = (
-  config: Config.PipelineConfig
-): Layer.Layer<ServiceManager, Schema.SchemaError | StorageError, FileSystem.FileSystem | Path.Path> =>
-  Layer.effect(ServiceManager, make(config))
+  config: Config.PipelineConfig,
+  options: BuildOptions = {}
+): Layer.Layer<ServiceManager, Schema.SchemaError | StorageError | RestoreError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(ServiceManager, make(config, options))

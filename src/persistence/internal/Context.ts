@@ -36,11 +36,11 @@ export interface Context {
   readonly service: string
   readonly retry: RetryPolicy
   readonly shutdownTimeout: Duration.Duration
-  readonly queue: TickQueue["Service"]
+  readonly queue: Pick<TickQueue["Service"], "name" | "settle">
   readonly storage: Storage["Service"]
   readonly tracker: IdempotencyTracker["Service"]
-  readonly deadLetters: DeadLetterQueue["Service"]
-  readonly ledger: RunLedger["Service"]
+  readonly deadLetters: Pick<DeadLetterQueue["Service"], "name" | "offer">
+  readonly ledger: Pick<RunLedger["Service"], "record">
   readonly metrics: PersistenceMetrics
   readonly hand: Hand
   /** Where attempts run that may have to be abandoned; nobody waits for its end. */
