@@ -14,6 +14,7 @@ import * as ConfigCommand from "./ConfigCommand.ts"
 import { ExitCode, ExitStatus } from "./ExitStatus.ts"
 import * as IngestCommand from "./IngestCommand.ts"
 import * as RunCommand from "./RunCommand.ts"
+import * as VerifyCommand from "./VerifyCommand.ts"
 
 // Two folders up from here lies the package, in a checkout (src/cli) and as it is published (dist/cli).
 const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
@@ -21,7 +22,12 @@ const { version } = createRequire(import.meta.url)("../../package.json") as { re
 const make = (status: ExitStatus) =>
   Command.make("tickvault").pipe(
     Command.withDescription("Stores the ticks of simulations durably and accounts for every one of them."),
-    Command.withSubcommands([RunCommand.make(status), IngestCommand.make(status), ConfigCommand.config])
+    Command.withSubcommands([
+      RunCommand.make(status),
+      IngestCommand.make(status),
+      VerifyCommand.make(status),
+      ConfigCommand.config
+    ])
   )
 
 /** One line for a failure that has a message of its own, all there is to say for a fault. */

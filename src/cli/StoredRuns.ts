@@ -82,7 +82,7 @@ export const deadLetterQueues = Effect.fnUntraced(function* (config: PipelineCon
   const queues = yield* Effect.forEach(Object.values(config.resources), (resource) =>
     Effect.gen(function* () {
       if (resource._tag !== "FileDeadLetterQueue" || !(yield* isFolder(resource.options.directory))) return []
-      return [yield* FileDeadLetterQueue.make(resource.name, resource.encoded)]
+      return [yield* FileDeadLetterQueue.makeStored(resource.name, resource.encoded)]
     })
   )
   return queues.flat()

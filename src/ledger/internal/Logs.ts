@@ -4,8 +4,10 @@
  * What is written may be torn when it fails. So a failure closes all logs, and what is written next goes into new ones.
  */
 import * as Bytes from "effect/Bytes"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type * as RunId from "../../domain/RunId.ts"
 import type { Appender, Storage } from "../../storage/Storage.ts"
@@ -21,6 +23,13 @@ interface OpenLog {
   readonly scope: Scope.Closeable
   synced: boolean
 }
+
+/** A name for a writer that no other has: when it began, and chance. */
+export const writerName = Effect.gen(function* () {
+  const now = Math.floor(yield* Clock.currentTimeMillis)
+  const chance = (yield* Random.nextIntBetween(0, 0x7fff_ffff)).toString(16).padStart(8, "0")
+  return `${now.toString().padStart(15, "0")}-${chance}`
+})
 
 /** Makes the logs of the writer of this name. They are closed by `close`. */
 export const make = (storage: Storage["Service"], writer: string) => {
