@@ -28,19 +28,25 @@ export interface Look {
   readonly onProgress: (progress: Progress) => void
 }
 
+/** Files that are read at a time: the medium works on one while another is checked. */
+const concurrency = 2
+
 /** Reads all of `keys`, those that are gone by then left out. */
 const scanAll = Effect.fnUntraced(function* (look: Look, keys: ReadonlyArray<RunFiles.BatchKey>) {
   const files = new Map<string, Scanned.ScannedFile>()
-  let bytes = 0
-  const tell = (done: number) => look.onProgress({ run: look.runId, files: done, of: keys.length, bytes })
-  for (const [index, key] of keys.entries()) {
-    const file = yield* Scanned.scan(look.storage, key, (more) => {
-      bytes += more
-      tell(index)
-    })
-    if (file !== undefined) files.set(file.key, file)
+  let [bytes, done] = [0, 0]
+  const tell = () => look.onProgress({ run: look.runId, files: done, of: keys.length, bytes })
+  const onBytes = (more: number) => {
+    bytes += more
+    tell()
   }
-  tell(keys.length)
+  const one = (key: RunFiles.BatchKey) =>
+    Effect.map(Scanned.scan(look.storage, key, onBytes), (file) => {
+      if (file !== undefined) files.set(file.key, file)
+      done++
+      tell()
+    })
+  yield* Effect.forEach(keys, one, { concurrency, discard: true })
   return files
 })
 
@@ -61,6 +67,12 @@ const vanishedLetters = Effect.fnUntraced(function* ({ book, runId, storage }: L
     dropped: new Map([...told.dropped, ...since.dropped])
   })
 })
+
+/** Letters that can't be read, but for those that are of no use any more. Of one that the ledger knows the ticks are known. */
+const damagedLetters = ({ book }: Look, { dropped, letters, replayed }: Told) =>
+  book.damaged
+    .filter(({ id }) => !replayed.has(id) && !dropped.has(id))
+    .map((letter) => ({ ...letter, stretches: letters.get(letter.id) }))
 
 /** The interval at which ticks were captured; what is wrong with the metadata is a finding. */
 const samplingInterval = ({ found, runId, storage }: Look) =>
@@ -127,6 +139,7 @@ export const gather = Effect.fnUntraced(function* (look: Look) {
     told,
     vanished,
     waiting: book.of(runId),
+    damagedLetters: damagedLetters(look, told),
     absent: yield* absentFiles(look, told),
     samplingInterval: yield* samplingInterval(look)
   }

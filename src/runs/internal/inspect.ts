@@ -17,21 +17,25 @@ const expected = ({ differs, first, last }: Scanned.ScannedFile): Stretches =>
     ? [first, last].map((number) => ({ first: number, last: number, step: 0n }))
     : LedgerEntry.toStretches(differs.entry.stretches)
 
-const knownOf = ({ absent, damaged, intact, samplingInterval, told, vanished, waiting }: Gathered): Account.Known => ({
-  samplingInterval,
-  stored: [
-    ...intact.flatMap(({ stretches }) => stretches),
-    ...damaged.flatMap(({ salvaged }) => salvaged),
-    ...absent.since
-  ],
-  waiting: waiting.flatMap(({ stretches }) => stretches),
-  dropped: [...told.dropped.values()].flatMap(({ stretches }) => LedgerEntry.toStretches(stretches)),
-  spokenOf: [
-    ...damaged.flatMap(({ file }) => expected(file)),
-    ...absent.gone.flatMap(([, stretches]) => stretches),
-    ...vanished.flatMap(([, stretches]) => stretches)
-  ]
-})
+const knownOf = (gathered: Gathered): Account.Known => {
+  const { absent, damaged, damagedLetters, intact, samplingInterval, told, vanished, waiting } = gathered
+  return {
+    samplingInterval,
+    stored: [
+      ...intact.flatMap(({ stretches }) => stretches),
+      ...damaged.flatMap(({ salvaged }) => salvaged),
+      ...absent.since
+    ],
+    waiting: waiting.flatMap(({ stretches }) => stretches),
+    dropped: [...told.dropped.values()].flatMap(({ stretches }) => LedgerEntry.toStretches(stretches)),
+    spokenOf: [
+      ...damaged.flatMap(({ file }) => expected(file)),
+      ...absent.gone.flatMap(([, stretches]) => stretches),
+      ...vanished.flatMap(([, stretches]) => stretches),
+      ...damagedLetters.flatMap(({ stretches }) => stretches ?? [])
+    ]
+  }
+}
 
 /** The ticks of batches that have come since the run was listed, as far as they are where ticks are missing. */
 const storedSince = Effect.fnUntraced(function* (look: Look, listed: ReadonlySet<string>, account: Account.Account) {
@@ -75,16 +79,14 @@ const reportFiles = ({ found }: Look, gathered: Gathered, account: Account.Accou
   }
 }
 
-const reportLetters = ({ book, found }: Look, gathered: Gathered, account: Account.Account): void => {
-  const { told, vanished, waiting } = gathered
+const reportLetters = ({ found }: Look, gathered: Gathered, account: Account.Account): void => {
+  const { damagedLetters, told, vanished, waiting } = gathered
   const missing = (stretches: Stretches) => Number(Account.beyond(account.accounted, stretches))
   for (const { id, reason, stretches } of waiting) {
     found.add({ _tag: "WaitingLetter", letter: id, reason, ...Finding.ticks(stretches) })
     if (!told.letters.has(id)) found.add({ _tag: "UnknownLetter", letter: id, ...Finding.ticks(stretches) })
   }
-  for (const { id, problem } of book.damaged) {
-    if (told.replayed.has(id) || told.dropped.has(id)) continue
-    const stretches = told.letters.get(id)
+  for (const { id, problem, stretches } of damagedLetters) {
     found.add({
       _tag: "DamagedLetter",
       letter: id,
