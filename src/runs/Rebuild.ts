@@ -83,7 +83,10 @@ const damagedLogs = Effect.fnUntraced(function* ({ runId, storage }: Context) {
       )
     ),
     Stream.filterEffect((log) =>
-      Effect.map(storage.stat(log), (stat) => stat !== undefined && (stat.modifiedAtMs ?? 0) <= now - idleMs)
+      Effect.map(
+        storage.stat(log),
+        (stat) => stat !== undefined && (stat.modifiedAtMs ?? Number.NEGATIVE_INFINITY) <= now - idleMs
+      )
     ),
     Stream.runCollect
   )

@@ -14,7 +14,6 @@ import * as Storage from "../../src/storage/Storage.ts"
 import { ObjectMissing, StorageError } from "../../src/storage/StorageError.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
-import { noSpace } from "../deadletter/letters.ts"
 
 export const run = RunId.make("run")
 
@@ -60,9 +59,12 @@ export const log = Effect.fnUntraced(function* (storage: Port, lines: ReadonlyAr
   return key
 })
 
+/** Without the stack trace, which would be most of a letter. */
+const error = Object.assign(new Error("no room"), { stack: "Error: no room" })
+
 /** A letter about `ticks`, and the line that the ledger has of it. */
 export const letterOf = Effect.fnUntraced(function* (ticks: Tick.Batch) {
-  const failure = { reason: "storage", error: noSpace, retries: 3, firstFailureMs: 1, lastFailureMs: 7 } as const
+  const failure = { reason: "storage", error, retries: 3, firstFailureMs: 1, lastFailureMs: 7 } as const
   const letter = yield* DeadLetter.make(ticks, failure, { service: "persistence-1", queue: "raw" })
   const mine = ticks.filter(({ simulationRunId }) => simulationRunId === run)
   const entry: LedgerEntry.Letter = {
