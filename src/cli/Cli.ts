@@ -15,6 +15,7 @@ import * as DoctorCommand from "./DoctorCommand.ts"
 import { ExitCode, ExitStatus } from "./ExitStatus.ts"
 import * as IngestCommand from "./IngestCommand.ts"
 import * as RunCommand from "./RunCommand.ts"
+import * as VerifyCommand from "./VerifyCommand.ts"
 
 // Two folders up from here lies the package, in a checkout (src/cli) and as it is published (dist/cli).
 const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
@@ -26,6 +27,7 @@ const make = (status: ExitStatus) =>
       RunCommand.make(status),
       IngestCommand.make(status),
       DoctorCommand.make(status),
+      VerifyCommand.make(status),
       ConfigCommand.config
     ])
   )

@@ -6,7 +6,6 @@
  * storage fails. An entry that a crash takes away is made again from the object that it spoke of: the first note of a run
  * starts that in the background for the whole run.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -15,7 +14,6 @@ import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import type * as RunId from "../domain/RunId.ts"
@@ -45,9 +43,6 @@ const maxPending = 10_000
 
 const shortestPause = Duration.seconds(1)
 const longestPause = Duration.seconds(30)
-
-/** Longest that one call of the storage may take. */
-const callTimeout = Duration.seconds(30)
 
 /** Longest that the closing of the scope waits for the storage. */
 const closingTimeout = Duration.seconds(5)
@@ -83,12 +78,6 @@ class Pending {
   }
 }
 
-const makeWriterName = Effect.gen(function* () {
-  const now = Math.floor(yield* Clock.currentTimeMillis)
-  const chance = (yield* Random.nextIntBetween(0, 0x7fff_ffff)).toString(16).padStart(8, "0")
-  return `${now.toString().padStart(15, "0")}-${chance}`
-})
-
 /** A fault in an implementation of the storage, as the failure that the writer gets over. */
 const unexpected = (cause: unknown) =>
   new StorageError({ operation: "append", key: "ledger", reason: new IoFailure({ code: "UNEXPECTED" }), cause })
@@ -99,7 +88,7 @@ const makeWriter = Effect.fnUntraced(function* (
   pending: Pending,
   background: Scope.Scope
 ) {
-  const logs = Logs.make(storage, yield* makeWriterName, { background, timeout: callTimeout })
+  const logs = Logs.make(storage, yield* Logs.writerName, background)
   const work = Latch.makeUnsafe(false)
   const asked = Latch.makeUnsafe(false)
   let requests: Array<Deferred.Deferred<void, StorageError>> = []

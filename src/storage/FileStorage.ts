@@ -15,15 +15,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
-import * as Stream from "effect/Stream"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as AtomicWriter from "./internal/atomicWriter.ts"
 import { storageError } from "./internal/fileErrors.ts"
-import * as Files from "./internal/files.ts"
 import * as Log from "./internal/log.ts"
 import * as Names from "./internal/names.ts"
 import { type Place, syncFolder } from "./internal/place.ts"
@@ -31,8 +28,9 @@ import * as Leftovers from "./Leftovers.ts"
 import * as Medium from "./Medium.ts"
 import { Storage } from "./Storage.ts"
 import type { StorageError } from "./StorageError.ts"
-import * as StorageKey from "./StorageKey.ts"
+import type * as StorageKey from "./StorageKey.ts"
 import * as StorageMetrics from "./StorageMetrics.ts"
+import * as StoredFiles from "./StoredFiles.ts"
 
 /** Settings of a folder of stored objects. */
 export const Options = Schema.Struct({
@@ -54,8 +52,6 @@ export const Options = Schema.Struct({
 
 /** A storage in a folder, and what that folder can promise. */
 export type FileStorage = Storage["Service"] & { readonly medium: Medium.Medium }
-
-const readChunkBytes = 256 * 1024
 
 /** Makes `folder` with what is missing above it, each durable in its parent. */
 const makeFolder = Effect.fnUntraced(function* (place: Place, folder: string) {
@@ -142,22 +138,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     name,
     location: root,
     create,
-    read: (key) => Stream.mapError(fs.stream(pathOf(key), { chunkSize: readChunkBytes }), storageError("read", key)),
-    list: (prefix) =>
-      Files.walk(fs, path, root, prefix).pipe(
-        Stream.filter(StorageKey.is),
-        Stream.mapError(storageError("list", prefix))
-      ),
-    stat: (key) =>
-      fs.stat(pathOf(key)).pipe(
-        Effect.map(({ mtime, size, type }) =>
-          type === "File"
-            ? { bytes: Number(size), modifiedAtMs: Option.getOrUndefined(Option.map(mtime, (at) => at.getTime())) }
-            : undefined
-        ),
-        Effect.catchReason("PlatformError", "NotFound", () => Effect.undefined),
-        Effect.mapError(storageError("stat", key))
-      ),
+    ...StoredFiles.reading(fs, path, root),
     append: Effect.fnUntraced(function* (key) {
       const final = pathOf(key)
       const folder = path.dirname(final)

@@ -5,9 +5,11 @@
  * logs, and what is written next goes into new ones.
  */
 import * as Bytes from "effect/Bytes"
-import type * as Duration from "effect/Duration"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type * as RunId from "../../domain/RunId.ts"
 import * as Attempts from "../../service/Attempts.ts"
@@ -25,16 +27,22 @@ interface OpenLog {
   synced: boolean
 }
 
+/** A name for a writer that no other has: when it began, and chance. */
+export const writerName = Effect.gen(function* () {
+  const now = Math.floor(yield* Clock.currentTimeMillis)
+  const chance = (yield* Random.nextIntBetween(0, 0x7fff_ffff)).toString(16).padStart(8, "0")
+  return `${now.toString().padStart(15, "0")}-${chance}`
+})
+
+/** Longest that one call of the storage may take. */
+const callTimeout = Duration.seconds(30)
+
 /**
  * Makes the logs of the writer of this name. They are closed by `close`; those that are given up are closed in
- * `background`, and nobody waits for it. A call that takes longer than `timeout` has failed.
+ * `background`, and nobody waits for it.
  */
-export const make = (
-  storage: Storage["Service"],
-  writer: string,
-  { background, timeout }: { readonly background: Scope.Scope; readonly timeout: Duration.Duration }
-) => {
-  const attempts = Attempts.make(timeout, background)
+export const make = (storage: Storage["Service"], writer: string, background: Scope.Scope) => {
+  const attempts = Attempts.make(callTimeout, background)
   const open = new Map<RunId.RunId, OpenLog>()
   let generation = 1
 
