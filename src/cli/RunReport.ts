@@ -41,9 +41,12 @@ export const state = (summary: RunSummary.RunSummary): string => {
   return summary.batches.length === 0 ? "no ticks" : "looks whole"
 }
 
-/** The number of ticks; with "+" when there are files whose ticks nobody has counted. */
-export const ticks = ({ batches, ticks: counted }: RunSummary.RunSummary): string =>
-  `${Format.count(Number(counted))}${batches.some(({ commit }) => commit === undefined) ? "+" : ""}`
+/** The number of ticks; with "+" when there are files whose ticks nobody has counted, "-" when there are only such. */
+export const ticks = ({ batches, ticks: counted }: RunSummary.RunSummary): string => {
+  const unknown = batches.filter(({ commit }) => commit === undefined).length
+  if (unknown > 0 && unknown === batches.length) return "-"
+  return `${Format.count(Number(counted))}${unknown > 0 ? "+" : ""}`
+}
 
 export const files = ({ batches }: RunSummary.RunSummary): number =>
   batches.filter(({ bytes }) => bytes !== undefined).length
