@@ -1,0 +1,173 @@
+/**
+ * One stored batch, read into memory and held against what the ledger of its run says of it.
+ *
+ * A batch is whole when its bytes have the checksum that was noted when it was written; where the ledger doesn't know it,
+ * when it is in the delimited format and holds what its name says. Only one that is not whole is read a second time, for
+ * what can be saved of it.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import * as Checksum from "../domain/Checksum.ts"
+import * as Delimited from "../domain/Delimited.ts"
+import type * as RunId from "../domain/RunId.ts"
+import type * as Tick from "../domain/Tick.ts"
+import * as TickSet from "../domain/TickSet.ts"
+import * as Ledger from "../ledger/Ledger.ts"
+import type * as LedgerEntry from "../ledger/LedgerEntry.ts"
+import * as BatchFile from "../storage/BatchFile.ts"
+import type { Storage } from "../storage/Storage.ts"
+import { ObjectDamaged, StorageError } from "../storage/StorageError.ts"
+import type * as StorageKey from "../storage/StorageKey.ts"
+import type { BatchKey } from "./RunFiles.ts"
+
+/** What a ledger says of the batches of a run. */
+export interface Known {
+  /** By key. Several entries for one key may be true, one after the other, when a damaged object was set aside. */
+  readonly commits: ReadonlyMap<string, ReadonlyArray<LedgerEntry.Commit>>
+  /** Keys of objects that were taken out of the way. */
+  readonly setAside: ReadonlySet<string>
+}
+
+/** Reads the ledger for the batches whose keys `isWanted`. Memory: their entries, without the checksums of ticks. */
+export const known = Effect.fnUntraced(function* (
+  storage: Storage["Service"],
+  runId: RunId.RunId,
+  isWanted: (key: string) => boolean
+) {
+  const commits = new Map<string, Array<LedgerEntry.Commit>>()
+  const setAside = new Set<string>()
+  yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
+    Effect.sync(() => {
+      if (item._tag !== "Line") return
+      const { entry } = item
+      if (entry._tag === "SetAside") setAside.add(entry.key)
+      if (entry._tag === "Commit" && isWanted(entry.key)) {
+        commits.set(entry.key, [...(commits.get(entry.key) ?? []), entry])
+      }
+    })
+  )
+  const facts: Known = { commits, setAside }
+  return facts
+})
+
+/** A batch that is not what was written, with what of it is. */
+export interface Damaged {
+  readonly problem: string
+  /** What is intact, and the bytes between, in the order of the object. */
+  readonly found: ReadonlyArray<{ readonly _tag: "Tick"; readonly tick: Tick.Tick } | Place>
+  /** The ticks that it was written with, when the ledger tells. */
+  readonly written: LedgerEntry.Commit["stretches"] | undefined
+}
+
+/** Bytes of an object in which there is no tick any more. Beyond its end when it was cut. */
+export interface Place {
+  readonly _tag: "Damage"
+  readonly offset: number
+  readonly bytes: number
+}
+
+/** The failure that a damaged batch is for a reader who wants all of it. */
+export const failure = (key: StorageKey.StorageKey, problem: string): StorageError =>
+  new StorageError({ operation: "read", key, reason: new ObjectDamaged({ problem }) })
+
+/** The ticks and the checksum of an object; `undefined` when it is not in the format. Memory: all of it. */
+const readWhole = (storage: Storage["Service"], key: StorageKey.StorageKey) =>
+  Effect.suspend(() => {
+    const decoder = new Delimited.Decoder()
+    const ticks: Array<Tick.Tick> = []
+    let checksum = Checksum.empty
+    let isGood = true
+    return storage.read(key).pipe(
+      Stream.runForEachWhile((chunk) =>
+        Effect.sync(() => {
+          checksum = Checksum.of(chunk, checksum)
+          const { error, frames } = decoder.push(chunk)
+          for (const tick of frames.map(Delimited.tick)) {
+            if (Result.isSuccess(tick)) ticks.push(tick.success)
+            else isGood = false
+          }
+          isGood &&= error === undefined
+          return isGood
+        })
+      ),
+      Effect.map(() => (isGood && decoder.end() === undefined ? { ticks, checksum } : undefined))
+    )
+  })
+
+/** Whether `ticks` are what the name of their batch says. */
+const isNamed = (ticks: ReadonlyArray<Tick.Tick>, { first, last, runId }: BatchKey): boolean => {
+  let [smallest, largest] = [ticks[0]?.tickNumber, ticks[0]?.tickNumber]
+  for (const { simulationRunId, tickNumber } of ticks) {
+    if (simulationRunId !== runId) return false
+    if (smallest === undefined || tickNumber < smallest) smallest = tickNumber
+    if (largest === undefined || tickNumber > largest) largest = tickNumber
+  }
+  return smallest === first && largest === last
+}
+
+/** The checksums of the ticks of an object, as the entry with its checksum has them. */
+const checksOf = (storage: Storage["Service"], runId: RunId.RunId, commit: LedgerEntry.Commit) =>
+  Ledger.read(storage, runId).pipe(
+    Stream.filter((item) => item._tag === "Line" && isSame(item.entry, commit)),
+    Stream.runHead,
+    Effect.map((item) => (item._tag === "Some" && item.value._tag === "Line" ? item.value.checks() : undefined))
+  )
+
+const isSame = (entry: LedgerEntry.Entry, { checksum, key }: LedgerEntry.Commit): boolean =>
+  entry._tag === "Commit" && entry.key === key && entry.checksum === checksum
+
+const newest = (commits: ReadonlyArray<LedgerEntry.Commit>): LedgerEntry.Commit | undefined =>
+  commits.reduce<LedgerEntry.Commit | undefined>(
+    (best, commit) => (best === undefined || commit.committedAtMs > best.committedAtMs ? commit : best),
+    undefined
+  )
+
+/** What is left of a batch that is not whole. */
+const salvage = Effect.fnUntraced(function* (
+  storage: Storage["Service"],
+  { key, runId }: BatchKey,
+  commit: LedgerEntry.Commit | undefined
+) {
+  const contents = yield* BatchFile.scan(storage, key)
+  const checks = commit === undefined ? undefined : yield* checksOf(storage, runId, commit)
+  const found: Array<Damaged["found"][number]> = yield* Stream.runCollect(BatchFile.salvage(storage, key, checks))
+  const size = (yield* storage.stat(key))?.bytes ?? contents.bytes
+  const cut = commit === undefined ? 0 : commit.bytes - size
+  if (cut > 0) found.push({ _tag: "Damage", offset: size, bytes: cut })
+  const problem = contents.problem ?? "its checksum is not the one that the ledger of the run has"
+  const damaged: Damaged = { problem, found, written: commit?.stretches }
+  return damaged
+})
+
+/** The ticks of a batch in the order of its object, or what is left of a damaged one. Memory: all of it. */
+export const read = Effect.fnUntraced(function* (
+  storage: Storage["Service"],
+  batch: BatchKey,
+  commits: ReadonlyArray<LedgerEntry.Commit>
+) {
+  const whole = yield* readWhole(storage, batch.key)
+  if (whole !== undefined) {
+    const checksum = Checksum.toHex(whole.checksum)
+    const isWhole =
+      commits.length === 0 ? isNamed(whole.ticks, batch) : commits.some((commit) => commit.checksum === checksum)
+    if (isWhole) return Result.succeed(whole.ticks)
+  }
+  return Result.fail(yield* salvage(storage, batch, newest(commits)))
+})
+
+/** The numbers of `stretches` from `from` to `to` that are not among `present`, as few stretches. */
+export const missing = (
+  stretches: LedgerEntry.Commit["stretches"],
+  present: ReadonlySet<bigint>,
+  from: bigint,
+  to: bigint
+): ReadonlyArray<TickSet.Stretch> => {
+  const numbers: Array<bigint> = []
+  for (const [first, last, step] of stretches) {
+    for (let number = first; number <= last; number += step > 0n ? step : 1n) {
+      if (number >= from && number <= to && !present.has(number)) numbers.push(number)
+    }
+  }
+  return TickSet.stretches(numbers)
+}
