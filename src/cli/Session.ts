@@ -19,8 +19,10 @@ import type { PipelineConfig } from "../pipeline/PipelineConfig.ts"
 import type { PlannedSpace } from "../pipeline/PlannedSpace.ts"
 import * as ServiceManager from "../pipeline/ServiceManager.ts"
 import * as StartupChecks from "../pipeline/StartupChecks.ts"
+import * as RunFiles from "../runs/RunFiles.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Progress from "./Progress.ts"
+import type { Resumption } from "./Resumption.ts"
 import * as Signals from "./Signals.ts"
 import * as Summary from "./Summary.ts"
 
@@ -75,11 +77,32 @@ const isStored = (manager: Manager, runId: string) =>
     Effect.match({ onSuccess: Option.isSome, onFailure: () => true })
   )
 
+/** Says so when others have stored batches of a resumed run meanwhile: the same ticks were made twice, then. */
+const watchOthers = Effect.fnUntraced(
+  function* (manager: Manager, { point, storage: name }: Resumption) {
+    const storage = manager.storages.get(name)
+    if (storage === undefined) return
+    const { batches: own } = yield* balanceOf(manager)
+    const { length: all } = yield* RunFiles.batches(storage, point.resume.runId)
+    if (all - point.batches <= own) return
+    yield* Effect.logWarning(
+      "Another process has stored batches of this run at the same time: ticks may be there twice, verify the run"
+    ).pipe(Effect.annotateLogs({ run: point.resume.runId, batches: all - point.batches - own }))
+  },
+  Effect.catch((error) => Effect.logDebug(error.message))
+)
+
+const resumedOf = ({ point }: Resumption): Summary.Resumed => ({
+  after: point.resume.from?.tickNumber,
+  stored: point.stored,
+  inLetters: point.inLetters
+})
+
 const summarize = Effect.fnUntraced(function* (
   manager: Manager,
   report: Report,
   startedMs: number,
-  ended: Pick<Summary.Summary, "endedBySignal" | "endedAtOnce">
+  ended: Pick<Summary.Summary, "endedBySignal" | "endedAtOnce" | "resumed">
 ) {
   const summary: Summary.Summary = {
     runIds: [...report.runIds],
@@ -118,18 +141,29 @@ const exitNow = (code: number) =>
     process.exit(code)
   })
 
+const resumptionsOf = ({ engine, point }: Resumption) => ({
+  resume: new Map([[engine.name, { resume: point.resume, settings: point.settings }]])
+})
+
+/** What a pipeline is run with beside its configuration. */
+export interface Options {
+  readonly json: boolean
+  readonly status: ExitStatus
+  /** What it is going to store. */
+  readonly planned: PlannedSpace
+  /** The run that goes on. Absent: the engines begin new ones. */
+  readonly resumption?: Resumption | undefined
+}
+
 /**
- * Runs the pipeline of `config` on what `producer` makes, which is going to need the `planned` space. Fails when the checks
- * at start find a problem or it can't be built.
+ * Runs the pipeline of `config` on what `producer` makes. Fails when the checks at start find a problem or it can't be
+ * built.
  */
-export const run = (
-  config: PipelineConfig,
-  producer: Producer,
-  options: { readonly json: boolean; readonly status: ExitStatus; readonly planned: PlannedSpace }
-) =>
+export const run = (config: PipelineConfig, producer: Producer, options: Options) =>
   Effect.gen(function* () {
-    yield* StartupChecks.atStart(config, options.planned)
-    const manager = yield* ServiceManager.make(config)
+    const { planned, resumption } = options
+    yield* StartupChecks.atStart(config, planned)
+    const manager = yield* ServiceManager.make(config, resumption === undefined ? {} : resumptionsOf(resumption))
     const report: Report = { runIds: new Set(), problems: [] }
     const startedMs = yield* Clock.currentTimeMillis
     const progress = yield* Effect.forkScoped(Progress.show(balanceOf(manager), waitingIn(manager)))
@@ -149,7 +183,9 @@ export const run = (
         yield* failedServices(manager, report)
         if (Exit.isFailure(exit) && !endedBySignal)
           report.problems.push(`bringing in ticks failed: ${firstLine(exit.cause)}`)
-        const summary = yield* summarize(manager, report, startedMs, { endedBySignal, endedAtOnce: !inTime })
+        if (resumption !== undefined && inTime) yield* watchOthers(manager, resumption)
+        const resumed = resumption === undefined ? undefined : resumedOf(resumption)
+        const summary = yield* summarize(manager, report, startedMs, { endedBySignal, endedAtOnce: !inTime, resumed })
         const code = Summary.exitCode(summary)
         options.status.code = code
         yield* print(options.json ? Summary.json(summary) : Summary.text(summary))

@@ -35,6 +35,14 @@ export const ticks = optionalInt("ticks", "ticks that the simulation makes; defa
 
 export const seed = optionalInt("seed", "seed of the simulation; default 42")
 
+export const resume = Flag.String("resume").pipe(
+  Flag.withMetavar("RUN"),
+  Flag.withDescription(
+    "go on with this run, after the last of its ticks before which none is missing; its world is made as its metadata say"
+  ),
+  Flag.optional
+)
+
 const maxInstances = 64
 
 export const instances = Flag.Int("instances").pipe(

@@ -33,12 +33,15 @@ const firstTick = (engine: SimulationEngineService) =>
     Effect.map((snapshot) => Tick.fromMessage(snapshot).payload.length)
   )
 
-const ofEngine = Effect.fnUntraced(function* (engine: SimulationEngineService): Effect.fn.Return<Planned> {
+const ofEngine = Effect.fnUntraced(function* (
+  engine: SimulationEngineService,
+  done: number
+): Effect.fn.Return<Planned> {
   const { maxTicks, samplingInterval } = engine.options
   if (maxTicks === undefined) return { bytes: undefined, basis: `${engine.name} has no maxTicks` }
   const cells = engine.world.shape.reduce((product, extent) => product * extent, 1)
   if (cells > mostCells) return { bytes: undefined, basis: `the world of ${engine.name} is large` }
-  const ticks = Math.floor(maxTicks / samplingInterval)
+  const ticks = Math.max(0, Math.floor((maxTicks - done) / samplingInterval))
   const bytes = yield* firstTick(engine)
   return { bytes: ticks * bytes, basis: `${ticks} ticks of the size of the first one, ${bytes} bytes; they may grow` }
 })
@@ -50,15 +53,18 @@ const add = (planned: Map<string, Planned>, storage: string, { basis, bytes }: P
   planned.set(storage, { bytes: sum, basis: `${before.basis}, and ${basis}` })
 }
 
-/** What the engines that start with the pipeline are going to make: their ticks, each as large as the first one. */
-export const ofEngines = (config: PipelineConfig): Effect.Effect<PlannedSpace> =>
+/**
+ * What the engines that start with the pipeline are going to make: their ticks after tick `done`, each as large as the
+ * first one.
+ */
+export const ofEngines = (config: PipelineConfig, done = 0): Effect.Effect<PlannedSpace> =>
   Effect.gen(function* () {
     const planned = new Map<string, Planned>()
     for (const name of config.startupSequence) {
       const engine = config.services[name]
       if (engine?._tag !== "SimulationEngine") continue
       const stores = persistenceOf(config).find(({ resources }) => resources.input === engine.resources.tickData)
-      if (stores !== undefined) add(planned, stores.resources.storage, yield* ofEngine(engine))
+      if (stores !== undefined) add(planned, stores.resources.storage, yield* ofEngine(engine, done))
     }
     return planned
   })
