@@ -17,7 +17,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as AtomicWriter from "./internal/atomicWriter.ts"
 import { storageError } from "./internal/fileErrors.ts"
@@ -25,8 +24,9 @@ import * as Files from "./internal/files.ts"
 import * as Log from "./internal/log.ts"
 import { Storage } from "./Storage.ts"
 import type { StorageError } from "./StorageError.ts"
-import * as StorageKey from "./StorageKey.ts"
+import type * as StorageKey from "./StorageKey.ts"
 import * as StorageMetrics from "./StorageMetrics.ts"
+import * as StoredFiles from "./StoredFiles.ts"
 
 /** Settings of a folder of stored objects. */
 export const Options = Schema.Struct({
@@ -38,8 +38,6 @@ export const Options = Schema.Struct({
    */
   temporaryFileMaxAge: OptionSchema.duration(Duration.hours(1))
 })
-
-const readChunkBytes = 256 * 1024
 
 /** Removes temporary files of `folder` that were last written to before `beforeMs`; gives their number. */
 const sweep = Effect.fnUntraced(function* (place: AtomicWriter.Place, folder: string, beforeMs: number) {
@@ -120,22 +118,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     name,
     location: root,
     create,
-    read: (key) => Stream.mapError(fs.stream(pathOf(key), { chunkSize: readChunkBytes }), storageError("read", key)),
-    list: (prefix) =>
-      Files.walk(fs, path, root, prefix).pipe(
-        Stream.filter(StorageKey.is),
-        Stream.mapError(storageError("list", prefix))
-      ),
-    stat: (key) =>
-      fs.stat(pathOf(key)).pipe(
-        Effect.map(({ mtime, size, type }) =>
-          type === "File"
-            ? { bytes: Number(size), modifiedAtMs: Option.getOrUndefined(Option.map(mtime, (at) => at.getTime())) }
-            : undefined
-        ),
-        Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(undefined)),
-        Effect.mapError(storageError("stat", key))
-      ),
+    ...StoredFiles.reading(fs, path, root),
     append: Effect.fnUntraced(function* (key) {
       const final = pathOf(key)
       const folder = path.dirname(final)

@@ -1,0 +1,68 @@
+/**
+ * The objects below one folder, to look at only: nothing is made, changed or removed, so that the folder of another
+ * process, a copy or a read-only mount can be read.
+ *
+ * `FileStorage` reads by the same functions.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as Stream from "effect/Stream"
+import { storageError } from "./internal/fileErrors.ts"
+import * as Files from "./internal/files.ts"
+import { Storage } from "./Storage.ts"
+import { ReadOnly, StorageError } from "./StorageError.ts"
+import * as StorageKey from "./StorageKey.ts"
+
+const readChunkBytes = 256 * 1024
+
+/** What a storage does that changes nothing, over the files below `root`. */
+export const reading = (
+  fs: FileSystem.FileSystem,
+  path: Path.Path,
+  root: string
+): Pick<Storage["Service"], "read" | "list" | "stat"> => {
+  const pathOf = (key: StorageKey.StorageKey) => path.join(root, ...key.split("/"))
+  return {
+    read: (key) => Stream.mapError(fs.stream(pathOf(key), { chunkSize: readChunkBytes }), storageError("read", key)),
+    list: (prefix) =>
+      Files.walk(fs, path, root, prefix).pipe(
+        Stream.filter(StorageKey.is),
+        Stream.mapError(storageError("list", prefix))
+      ),
+    stat: (key) =>
+      fs.stat(pathOf(key)).pipe(
+        Effect.map(({ mtime, size, type }) =>
+          type === "File"
+            ? { bytes: Number(size), modifiedAtMs: Option.getOrUndefined(Option.map(mtime, (at) => at.getTime())) }
+            : undefined
+        ),
+        Effect.catchReason("PlatformError", "NotFound", () => Effect.undefined),
+        Effect.mapError(storageError("stat", key))
+      )
+  }
+}
+
+const refuse = (operation: StorageError["operation"]) => (key: string) =>
+  Effect.fail(new StorageError({ operation, key, reason: new ReadOnly({ code: "opened to be read" }) }))
+
+/**
+ * The storage `name` in a folder that exists. Whatever would change it fails with `ReadOnly`. Fails with `StorageError`
+ * when the folder is missing or can't be listed.
+ */
+export const make = Effect.fnUntraced(function* (name: string, rootDirectory: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const root = path.resolve(rootDirectory)
+  yield* Effect.mapError(fs.readDirectory(root), storageError("open", root))
+  return Storage.of({
+    name,
+    location: root,
+    ...reading(fs, path, root),
+    create: refuse("create"),
+    append: refuse("append"),
+    remove: refuse("remove"),
+    setAside: refuse("set-aside")
+  })
+})
