@@ -11,6 +11,7 @@ import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import { createRequire } from "node:module"
 import * as ConfigCommand from "./ConfigCommand.ts"
+import * as DlqCommand from "./DlqCommand.ts"
 import { ExitCode, ExitStatus } from "./ExitStatus.ts"
 import * as IngestCommand from "./IngestCommand.ts"
 import * as RunCommand from "./RunCommand.ts"
@@ -21,7 +22,12 @@ const { version } = createRequire(import.meta.url)("../../package.json") as { re
 const make = (status: ExitStatus) =>
   Command.make("tickvault").pipe(
     Command.withDescription("Stores the ticks of simulations durably and accounts for every one of them."),
-    Command.withSubcommands([RunCommand.make(status), IngestCommand.make(status), ConfigCommand.config])
+    Command.withSubcommands([
+      RunCommand.make(status),
+      IngestCommand.make(status),
+      DlqCommand.make(status),
+      ConfigCommand.config
+    ])
   )
 
 /** One line for a failure that has a message of its own, all there is to say for a fault. */

@@ -22,8 +22,9 @@ import { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
 import * as LedgerEntry from "../ledger/LedgerEntry.ts"
 import { RunLedger } from "../ledger/RunLedger.ts"
 import * as PersistenceService from "../persistence/PersistenceService.ts"
-import { Storage } from "../storage/Storage.ts"
+import * as Storage from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
+import * as StorageKey from "../storage/StorageKey.ts"
 import type * as Redelivery from "./internal/redelivery.ts"
 import * as Settlement from "./internal/settlement.ts"
 import * as StoredTicks from "./internal/storedTicks.ts"
@@ -48,7 +49,7 @@ export interface Preview {
   readonly fresh: number
   /** Are stored already. */
   readonly duplicate: number
-  /** Can't be stored: an unsafe run id, a negative number, or another tick has the number. */
+  /** Can't be stored: an unsafe run id, a negative number, or something else has the number or the name. */
   readonly refused: number
 }
 
@@ -93,7 +94,7 @@ export const make = Effect.fnUntraced(function* (
 ) {
   const decoded = yield* Schema.decodeEffect(PersistenceService.Options, { errors: "all" })(options)
   const deadLetters = yield* DeadLetterQueue
-  const storage = yield* Storage
+  const storage = yield* Storage.Storage
   const ledger = yield* RunLedger
   const tracker = yield* IdempotencyTracker
   const metrics = yield* ReplayMetrics.make(deadLetters.name)
@@ -111,6 +112,15 @@ export const make = Effect.fnUntraced(function* (
   const read = Effect.fnUntraced(function* (id: string) {
     const letter = yield* deadLetters.get(id)
     return { letter, ticks: yield* DeadLetter.ticks(letter) }
+  })
+
+  /** How many of `ticks`, none of which is stored, would go under a name that is taken. */
+  const taken = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>) {
+    let count = 0
+    for (const [runId, of] of runsOf(ticks)) {
+      if (Tick.isBatch(of) && (yield* Storage.exists(storage, StorageKey.batch(runId, of)))) count += of.length
+    }
+    return count
   })
 
   /** Notes in the ledger of every run what the replay has come to, for good. */
@@ -182,12 +192,13 @@ export const make = Effect.fnUntraced(function* (
     preview: Effect.fn("Replay.preview")(function* (id: string) {
       const { letter, ticks } = yield* read(id)
       const { conflicting, fresh, stored } = yield* StoredTicks.divide(storage, ticks)
-      const storable = fresh.filter(isStorable).length
+      const storable = fresh.filter(isStorable)
+      const blocked = yield* taken(storable)
       const preview: Preview = {
         letter: letter.id,
-        fresh: storable,
+        fresh: storable.length - blocked,
         duplicate: stored.length,
-        refused: conflicting.length + fresh.length - storable
+        refused: conflicting.length + fresh.length - storable.length + blocked
       }
       return preview
     }),
@@ -219,5 +230,5 @@ export const make = Effect.fnUntraced(function* (
 /** Replays of the dead-letter queue of the context. Fails with `SchemaError` on a bad option. */
 export const layer = (
   options: typeof PersistenceService.Options.Encoded = {}
-): Layer.Layer<Replay, Schema.SchemaError, DeadLetterQueue | Storage | RunLedger | IdempotencyTracker> =>
+): Layer.Layer<Replay, Schema.SchemaError, DeadLetterQueue | Storage.Storage | RunLedger | IdempotencyTracker> =>
   Layer.effect(Replay, make("replay", options))

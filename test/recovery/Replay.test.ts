@@ -154,6 +154,7 @@ describe("a replay", () => {
         const bench = yield* makeReplays()
         yield* store(bench, [TestTick.make("run", 2, 5)])
         const id = yield* bench.give(TestTick.range("run", 1, 3))
+        assert.deepInclude(yield* bench.replays.preview(id), { fresh: 2, duplicate: 0, refused: 1 })
         const replayed = yield* bench.replays.replay(id)
         assert.deepInclude(replayed, { stored: 2, duplicate: 0, remaining: 1 })
         assert.include(replayed.problem, "different bytes")
