@@ -58,8 +58,8 @@ export const command = Command.make("export", flags, ({ file, id: given, letter:
     const { length } = asLetter ? [] : yield* DeadLetter.ticks(letter)
     const bytes = asLetter ? letter.bytes : letter.message.originalMessage
     if (file === "-") {
-      const { stdout } = yield* Stdio.Stdio
-      return yield* Stream.run(Stream.make(bytes), stdout({ endOnDone: false }))
+      const stdio = yield* Stdio.Stdio
+      return yield* Stream.run(Stream.make(bytes), stdio.stdout({ endOnDone: false }))
     }
     yield* write(file, bytes)
     const what = asLetter ? "the letter" : Format.plural(length, "tick")

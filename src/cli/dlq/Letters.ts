@@ -39,12 +39,20 @@ export class UnknownLetter extends Schema.TaggedError<UnknownLetter>()("UnknownL
   }
 }
 
-/** The dead-letter queues of `config` that last. Fails with `CannotStart` when there is none. */
+/**
+ * The dead-letter queues of `config` that last, as far as their folders are there. Fails with `CannotStart` when none
+ * lasts, or when there are no runs either that could have had letters.
+ */
 export const open = Effect.fnUntraced(function* (config: PipelineConfig) {
   const lasts = Object.values(config.resources).some(({ _tag }) => _tag === "FileDeadLetterQueue")
-  if (lasts) return yield* StoredRuns.deadLetterQueues(config)
-  const problem = "the configuration has no FileDeadLetterQueue: its dead letters end with the process that has them"
-  return yield* new options.CannotStart({ problem })
+  if (!lasts) {
+    const problem = "the configuration has no FileDeadLetterQueue: its dead letters end with the process that has them"
+    return yield* new options.CannotStart({ problem })
+  }
+  const queues = yield* StoredRuns.deadLetterQueues(config)
+  // A folder that is misspelled must not look like one without letters.
+  if (queues.length === 0) yield* StoredRuns.storages(config)
+  return queues
 })
 
 /** All letters, oldest first. */
