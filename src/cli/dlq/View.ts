@@ -101,13 +101,13 @@ const columns = (lines: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<str
 
 const cells = (one: Row): ReadonlyArray<string> => {
   const { ageSeconds, damaged, first, id, last, reason, retries, runs, ticks } = one
-  const [runId = "?"] = runs
+  const [runId] = runs
   return [
     RunId.is(id) ? id : RunId.quote(id),
-    `${run(runId)}${runs.length > 1 ? ` and ${runs.length - 1} more` : ""}`,
+    runId === undefined ? "?" : `${run(runId)}${runs.length > 1 ? ` and ${runs.length - 1} more` : ""}`,
     first === undefined ? "?" : `${first}-${last}`,
     damaged === undefined ? Format.count(ticks) : "?",
-    damaged === undefined ? (reason ?? "?") : `DAMAGED: ${printable(damaged)}`,
+    damaged === undefined ? (reason ?? "?") : "DAMAGED",
     ageSeconds === undefined ? "?" : age(ageSeconds * 1000),
     retries === undefined ? "?" : Format.count(retries)
   ]
@@ -119,6 +119,9 @@ export const list = (rows: ReadonlyArray<Row>): string => {
   const verb = damaged === 1 ? "is" : "are"
   return [
     ...columns([["ID", "RUN", "RANGE", "TICKS", "REASON", "AGE", "RETRIES"], ...rows.map(cells)]),
+    ...rows.flatMap((one) =>
+      one.damaged === undefined ? [] : [`DAMAGED ${printable(one.id)}: ${printable(one.damaged)}`]
+    ),
     `${Format.plural(letters, "letter")}, ${Format.plural(ticks, "tick")}` +
       (damaged === 0 ? "" : `; ${Format.count(damaged)} ${verb} damaged, with ticks that nobody can count`)
   ].join("\n")
