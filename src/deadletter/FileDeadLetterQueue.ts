@@ -38,7 +38,9 @@ export const Options = Schema.Struct({
   /** Folder that holds the letters, one file each; made when it is missing. Default "./data/.dead-letters". */
   directory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data/.dead-letters"))),
   /** Most letters kept; a full queue refuses further ones. Default 10,000. */
-  capacity: OptionSchema.wholeNumber(1, 10_000)
+  capacity: OptionSchema.wholeNumber(1, 10_000),
+  /** What is made durable before a letter counts as kept, as of `FileStorage`. Default "full". */
+  durability: FileStorage.Options.fields.durability
 })
 
 /** Files that are looked at side by side. */
@@ -88,8 +90,8 @@ const choose = (versions: ReadonlyArray<Result.Result<DeadLetter, LetterDamaged>
 
 /** Makes the queue. Fails when an option is bad or the folder can't be made, read and written. */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const { capacity, directory } = yield* Schema.decodeEffect(Options)(options)
-  const storage = yield* FileStorage.make(name, { rootDirectory: directory })
+  const { capacity, directory, durability } = yield* Schema.decodeEffect(Options)(options)
+  const storage = yield* FileStorage.make(name, { rootDirectory: directory, durability })
   const metrics = yield* DeadLetterMetrics.make(name, capacity)
   const oneAtATime = yield* Semaphore.make(1)
   const index = new LetterIndex()

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import type * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
+import type { Degraded } from "../persistence/Degraded.ts"
 import type * as PersistenceService from "../persistence/PersistenceService.ts"
 import type * as TickQueue from "../queue/TickQueue.ts"
 import type * as RecoveryService from "../recovery/RecoveryService.ts"
@@ -43,6 +44,8 @@ export interface ServiceStatus {
   readonly state: Service.State
   /** Why it is in `ERROR`. */
   readonly error: string | undefined
+  /** There while a persistence service keeps a batch that storage and dead-letter queue both refuse. */
+  readonly degraded: Degraded | undefined
   readonly metrics: Readonly<Record<string, number>>
 }
 
@@ -97,12 +100,16 @@ export interface Resumption {
   readonly settings: RunSettings
 }
 
-const statusOf = Effect.fnUntraced(function* (service: Service.Service): Effect.fn.Return<ServiceStatus> {
+const statusOf = Effect.fnUntraced(function* (
+  service: Service.Service,
+  persistence: ReadonlyMap<string, PersistenceService.Instance>
+): Effect.fn.Return<ServiceStatus> {
   const error = yield* service.error
   return {
     name: service.name,
     state: yield* service.state,
     error: error === undefined ? undefined : Cause.pretty(error),
+    degraded: yield* persistence.get(service.name)?.degraded ?? Effect.undefined,
     metrics: yield* service.metrics
   }
 })
@@ -188,7 +195,7 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
     pauseAll: each(all, "pause"),
     resumeAll: each(all, "resume"),
     restartAll: Effect.andThen(stopAll, startAll),
-    serviceStatus: Effect.forEach(all, statusOf),
+    serviceStatus: Effect.forEach(all, (service) => statusOf(service, persistence)),
     resourceStatus: resourceStatus(resources, config),
     shutdown: Effect.gen(function* () {
       // Not waited for before the ticks are settled: a replay that hangs must not keep the run from ending.

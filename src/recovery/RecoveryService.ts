@@ -20,7 +20,7 @@ import * as PersistenceService from "../persistence/PersistenceService.ts"
 import * as Service from "../service/Service.ts"
 import * as Replay from "./Replay.ts"
 
-const { maxRetryBackoff, retryBackoffMs, retryJitter } = PersistenceService.Options.fields
+const { maxRetryBackoff, retryBackoffMs, retryJitter, writeTimeout } = PersistenceService.Options.fields
 
 /** Settings of a service that replays dead letters. */
 export const Options = Schema.Struct({
@@ -32,7 +32,8 @@ export const Options = Schema.Struct({
   maxRetries: OptionSchema.wholeNumber(0, 0),
   retryBackoffMs,
   maxRetryBackoff,
-  retryJitter
+  retryJitter,
+  writeTimeout
 })
 
 /** What a service has counted since it was made, restarts included. */

@@ -1,4 +1,5 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off preferSchemaOverJson:off
+import { once } from "node:events"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
@@ -187,7 +188,7 @@ describe("dlq replay", () => {
     for (let repeat = 0; repeat < 4; repeat++) {
       const before = deadLetters(letters.data).length
       const replaying = start(["dlq", "replay", "--all"], { cwd: letters.cwd })
-      await new Promise((resolve) => replaying.child.stdout.once("data", resolve))
+      await once(replaying.child.stdout, "data")
       await pause(random.between(0, 60))
       replaying.signal(random.pick(["SIGINT", "SIGTERM"] as const))
       const ended = await replaying.ended
@@ -286,20 +287,21 @@ describe("a configuration with several storages", () => {
     ...more
   })
 
+  const document = (services: object) => ({
+    resources: {
+      main: { className: "FileStorage", options: { rootDirectory: "data" } },
+      other: { className: "FileStorage", options: { rootDirectory: "other" } },
+      ticks: { className: "TickQueue" },
+      letters: { className: "FileDeadLetterQueue", options: { directory: "data/.dead-letters" } }
+    },
+    services: { one: service("main"), two: service("other"), ...services },
+    startupSequence: ["one", "two"]
+  })
+
   it("must say into which one letters are replayed", async () => {
     const letters = await makeLetters(1)
     letters.makeWay()
     mkdirSync(join(letters.cwd, "other"))
-    const document = (services: object) => ({
-      resources: {
-        main: { className: "FileStorage", options: { rootDirectory: "data" } },
-        other: { className: "FileStorage", options: { rootDirectory: "other" } },
-        ticks: { className: "TickQueue" },
-        letters: { className: "FileDeadLetterQueue", options: { directory: "data/.dead-letters" } }
-      },
-      services: { one: service("main"), two: service("other"), ...services },
-      startupSequence: ["one", "two"]
-    })
     writeFileSync(join(letters.cwd, "two.json"), JSON.stringify(document({})))
     const ended = await dlq(letters, "replay", "--all", "--config", "two.json")
     assert.strictEqual(ended.code, 1)
