@@ -12,6 +12,7 @@ import * as Command from "effect/cli/Command"
 import { createRequire } from "node:module"
 import * as CatCommand from "./CatCommand.ts"
 import * as ConfigCommand from "./ConfigCommand.ts"
+import * as DlqCommand from "./DlqCommand.ts"
 import * as DoctorCommand from "./DoctorCommand.ts"
 import { ExitCode, ExitStatus } from "./ExitStatus.ts"
 import * as IngestCommand from "./IngestCommand.ts"
@@ -29,6 +30,7 @@ const make = (status: ExitStatus) =>
     Command.withSubcommands([
       RunCommand.make(status),
       IngestCommand.make(status),
+      DlqCommand.make(status),
       DoctorCommand.make(status),
       VerifyCommand.make(status),
       RunsCommand.runs,

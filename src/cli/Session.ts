@@ -59,7 +59,7 @@ const failedServices = Effect.fnUntraced(function* (manager: Manager, report: Re
 })
 
 /** `passed` completes when there is no more time: a while after the first signal, or at the second. */
-const makeDeadline = (config: PipelineConfig) =>
+export const makeDeadline = (config: Pick<PipelineConfig, "shutdownTimeout">) =>
   Effect.gen(function* () {
     const first = yield* Latch.make(false)
     const second = yield* Latch.make(false)
@@ -133,7 +133,7 @@ const work = (manager: Manager, producer: Producer, report: Report) =>
  * Ends the process at once. `process.exit` alone would wait for a thread that hangs in the file system, maybe for ever;
  * replacing the program with one that exits does not.
  */
-const exitNow = (code: number) =>
+export const exitNow = (code: number) =>
   Effect.sync(() => {
     if (process.platform !== "win32") {
       process.execve?.(process.execPath, [process.execPath, "--eval", `process.exit(${code})`], {})
