@@ -131,7 +131,8 @@ describe("salvage", () => {
         const isFound = payloads.includes(payload)
         if (isUntouched(damaged, start, length)) assert.isTrue(isFound, `seed ${seed}, tick ${index}`)
         // By chance damage can leave the same bytes behind.
-        else if (isFound) assert.isTrue(Buffer.from(now).includes(framed[index] ?? ""), `seed ${seed}, tick ${index}`)
+        else if (isFound)
+          assert.isTrue(Buffer.from(now).includes(Buffer.from(framed[index] ?? [])), `seed ${seed}, tick ${index}`)
         start += length
       }
       const places = payloads.map((payload) => ticks.findIndex((tick) => hex(tick.payload) === payload))
