@@ -11,6 +11,7 @@ import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import { createRequire } from "node:module"
 import * as ConfigCommand from "./ConfigCommand.ts"
+import * as DoctorCommand from "./DoctorCommand.ts"
 import { ExitCode, ExitStatus } from "./ExitStatus.ts"
 import * as IngestCommand from "./IngestCommand.ts"
 import * as RunCommand from "./RunCommand.ts"
@@ -26,6 +27,7 @@ const make = (status: ExitStatus) =>
       RunCommand.make(status),
       IngestCommand.make(status),
       VerifyCommand.make(status),
+      DoctorCommand.make(status),
       ConfigCommand.config
     ])
   )

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
+import * as PlannedSpace from "../pipeline/PlannedSpace.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Logging from "./Logging.ts"
 import * as options from "./options.ts"
@@ -26,7 +27,8 @@ export const make = (status: ExitStatus) =>
         if (options.started(config, kind).length > 0) continue
         return yield* new options.CannotStart({ problem: `the configuration starts no ${kind}: see startupSequence` })
       }
-      yield* Session.run(config, engines, { json: flags.json, status })
+      const planned = yield* PlannedSpace.ofEngines(config)
+      yield* Session.run(config, engines, { json: flags.json, status, planned })
     }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
   ).pipe(
     Command.withDescription(

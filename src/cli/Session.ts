@@ -16,7 +16,9 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Balance from "../pipeline/Balance.ts"
 import type { PipelineConfig } from "../pipeline/PipelineConfig.ts"
+import type { PlannedSpace } from "../pipeline/PlannedSpace.ts"
 import * as ServiceManager from "../pipeline/ServiceManager.ts"
+import * as StartupChecks from "../pipeline/StartupChecks.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Progress from "./Progress.ts"
 import * as Signals from "./Signals.ts"
@@ -116,13 +118,17 @@ const exitNow = (code: number) =>
     process.exit(code)
   })
 
-/** Runs the pipeline of `config` on what `producer` makes. Fails when it can't be built. */
+/**
+ * Runs the pipeline of `config` on what `producer` makes, which is going to need the `planned` space. Fails when the checks
+ * at start find a problem or it can't be built.
+ */
 export const run = (
   config: PipelineConfig,
   producer: Producer,
-  options: { readonly json: boolean; readonly status: ExitStatus }
+  options: { readonly json: boolean; readonly status: ExitStatus; readonly planned: PlannedSpace }
 ) =>
   Effect.gen(function* () {
+    yield* StartupChecks.atStart(config, options.planned)
     const manager = yield* ServiceManager.make(config)
     const report: Report = { runIds: new Set(), problems: [] }
     const startedMs = yield* Clock.currentTimeMillis

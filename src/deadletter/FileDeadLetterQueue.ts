@@ -39,7 +39,9 @@ export const Options = Schema.Struct({
   /** Folder that holds the letters, one file each; made when it is missing. Default "./data/.dead-letters". */
   directory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data/.dead-letters"))),
   /** Most letters kept; a full queue refuses further ones. Default 10,000. */
-  capacity: OptionSchema.wholeNumber(1, 10_000)
+  capacity: OptionSchema.wholeNumber(1, 10_000),
+  /** What is made durable before a letter counts as kept, as of `FileStorage`. Default "full". */
+  durability: FileStorage.Options.fields.durability
 })
 
 /** Files that are looked at side by side. */
@@ -182,8 +184,8 @@ const over = Effect.fnUntraced(function* (name: string, capacity: number, storag
 
 /** Makes the queue. Fails when an option is bad or the folder can't be made, read and written. */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const { capacity, directory } = yield* Schema.decodeEffect(Options)(options)
-  return yield* over(name, capacity, yield* FileStorage.make(name, { rootDirectory: directory }))
+  const { capacity, directory, durability } = yield* Schema.decodeEffect(Options)(options)
+  return yield* over(name, capacity, yield* FileStorage.make(name, { rootDirectory: directory, durability }))
 })
 
 /** The queue in a folder that exists, to be read: whatever would change it fails. Fails when the folder can't be read. */

@@ -44,6 +44,9 @@ const maxPending = 10_000
 const shortestPause = Duration.seconds(1)
 const longestPause = Duration.seconds(30)
 
+/** Longest that one call of the storage may take. */
+const callTimeout = Duration.seconds(30)
+
 /** Longest that the closing of the scope waits for the storage. */
 const closingTimeout = Duration.seconds(5)
 
@@ -83,8 +86,12 @@ const unexpected = (cause: unknown) =>
   new StorageError({ operation: "append", key: "ledger", reason: new IoFailure({ code: "UNEXPECTED" }), cause })
 
 /** Writes what waits, turn by turn. `turn` is repeated by the fiber that owns all of it. */
-const makeWriter = Effect.fnUntraced(function* (storage: Storage["Service"], pending: Pending) {
-  const logs = Logs.make(storage, yield* Logs.writerName)
+const makeWriter = Effect.fnUntraced(function* (
+  storage: Storage["Service"],
+  pending: Pending,
+  background: Scope.Scope
+) {
+  const logs = Logs.make(storage, yield* Logs.writerName, { background, timeout: callTimeout })
   const work = Latch.makeUnsafe(false)
   const asked = Latch.makeUnsafe(false)
   let requests: Array<Deferred.Deferred<void, StorageError>> = []
@@ -143,9 +150,9 @@ const makeWriter = Effect.fnUntraced(function* (storage: Storage["Service"], pen
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const pending = new Pending()
-  const writer = yield* makeWriter(storage, pending)
   // A call that hangs in the storage can't be interrupted: nobody waits for the end of this scope.
   const background = yield* Scope.make()
+  const writer = yield* makeWriter(storage, pending, background)
   const annotate = Effect.annotateLogs({ module: "tickvault/ledger/RunLedger", storage: storage.name })
   const begun = new Set<RunId.RunId>()
   const fibers = new Set<Fiber.Fiber<unknown>>()

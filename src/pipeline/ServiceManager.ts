@@ -16,6 +16,7 @@ import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "../deadletter/FileDeadLetterQueue.ts"
 import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "../ledger/RunLedger.ts"
+import type { Degraded } from "../persistence/Degraded.ts"
 import * as PersistenceService from "../persistence/PersistenceService.ts"
 import * as TickQueue from "../queue/TickQueue.ts"
 import type * as Service from "../service/Service.ts"
@@ -44,6 +45,8 @@ export interface ServiceStatus {
   readonly state: Service.State
   /** Why it is in `ERROR`. */
   readonly error: string | undefined
+  /** There while a persistence service keeps a batch that storage and dead-letter queue both refuse. */
+  readonly degraded: Degraded | undefined
   readonly metrics: Readonly<Record<string, number>>
 }
 
@@ -187,12 +190,16 @@ const buildEngine = Effect.fnUntraced(function* (
   return yield* Effect.provideContext(engine, context)
 })
 
-const statusOf = Effect.fnUntraced(function* (service: Service.Service): Effect.fn.Return<ServiceStatus> {
+const statusOf = Effect.fnUntraced(function* (
+  service: Service.Service,
+  persistence: ReadonlyMap<string, PersistenceService.Instance>
+): Effect.fn.Return<ServiceStatus> {
   const error = yield* service.error
   return {
     name: service.name,
     state: yield* service.state,
     error: error === undefined ? undefined : Cause.pretty(error),
+    degraded: yield* persistence.get(service.name)?.degraded ?? Effect.undefined,
     metrics: yield* service.metrics
   }
 })
@@ -273,7 +280,7 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
     pauseAll: each(all, "pause"),
     resumeAll: each(all, "resume"),
     restartAll: Effect.andThen(stopAll, startAll),
-    serviceStatus: Effect.forEach(all, statusOf),
+    serviceStatus: Effect.forEach(all, (service) => statusOf(service, persistence)),
     resourceStatus: resourceStatus(resources, config),
     shutdown: Effect.gen(function* () {
       yield* each(allEngines, "stop")

@@ -7,6 +7,7 @@
  * says nothing new.
  */
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type * as RunId from "../domain/RunId.ts"
@@ -33,6 +34,9 @@ export interface Rebuilt {
   /** Keys of batches that have no entry and are damaged. */
   readonly damaged: ReadonlyArray<string>
 }
+
+/** Longest that one call of the storage may take to write. */
+const callTimeout = Duration.seconds(30)
 
 /** A log that was written to since is left alone. */
 const idleMs = 60_000
@@ -103,7 +107,8 @@ export const rebuild = Effect.fnUntraced(function* (
   runId: RunId.RunId,
   { letters: queues }: { readonly letters: ReadonlyArray<DeadLetterQueue["Service"]> }
 ) {
-  const logs = Logs.make(storage, yield* Logs.writerName)
+  const background = yield* Effect.scope
+  const logs = Logs.make(storage, yield* Logs.writerName, { background, timeout: callTimeout })
   const append: Context["append"] = (entry, checks) => logs.append(runId, [LedgerLine.encode(entry, checks)])
   const context: Context = { storage, runId, append }
   return yield* Effect.gen(function* () {
@@ -128,4 +133,4 @@ export const rebuild = Effect.fnUntraced(function* (
     const rebuilt: Rebuilt = { ...files, letters, setAside }
     return rebuilt
   }).pipe(Effect.ensuring(logs.close))
-})
+}, Effect.scoped)

@@ -156,6 +156,12 @@ const other = (init: Parameters<typeof create<typeof DeadLetterMessageSchema>>[1
   return DeadLetter.fromBytes("other", toBinary(DeadLetterMessageSchema, message))
 }
 
+const reasonOf = (metadata: Record<string, string>) =>
+  Effect.map(other({ metadata }), ({ reason, tickCount }) => [reason, tickCount])
+
+const problemOf = (init: Parameters<typeof other>[0]) =>
+  Effect.map(Effect.flip(Effect.flatMap(other(init), DeadLetter.ticks)), (error) => error.problem)
+
 describe("a letter that is read", () => {
   it.effect("is the one that was written", () =>
     Effect.gen(function* () {
@@ -166,8 +172,6 @@ describe("a letter that is read", () => {
 
   it.effect("has the reason that it was given up for, and of letters without one what their exception says", () =>
     Effect.gen(function* () {
-      const reasonOf = (metadata: Record<string, string>) =>
-        Effect.map(other({ metadata }), ({ reason, tickCount }) => [reason, tickCount])
       assert.deepStrictEqual(yield* reasonOf({ reason: "mixed_run", exceptionType: "StorageError.Io" }), [
         "mixed_run",
         0
@@ -199,8 +203,6 @@ describe("a letter that is read", () => {
     Effect.gen(function* () {
       const one = yield* letter(5, 7, 1000)
       assert.deepStrictEqual(yield* DeadLetter.ticks(one), TestTick.range("run", 5, 7))
-      const problemOf = (init: Parameters<typeof other>[0]) =>
-        Effect.map(Effect.flip(Effect.flatMap(other(init), DeadLetter.ticks)), (error) => error.problem)
       const messageType = "List<TickData>"
       assert.strictEqual(
         yield* problemOf({ messageType: "SystemEvent", originalMessage: one.message.originalMessage }),

@@ -214,7 +214,9 @@ export const suite = <E>(name: string, make: (capacity: number) => Layer.Layer<D
     it.effect("shows in its metrics what it holds and why it got it", () =>
       Effect.gen(function* () {
         const queue = yield* DeadLetterQueue
-        yield* queue.offer(yield* letter(1, 1, 1000))
+        const one = yield* letter(1, 1, 1000)
+        yield* queue.offer(one)
+        yield* queue.offer(one)
         yield* queue.offer(yield* letter(2, 2, 2000))
         const all = (yield* Metric.snapshot).filter(({ attributes }) => attributes?.["dlq"] === queue.name)
         const value = (id: string, reason?: string) => {

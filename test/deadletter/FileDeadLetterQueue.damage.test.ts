@@ -8,20 +8,24 @@ import { fileOf, letter } from "./letters.ts"
 
 const leftOut = "A dead letter can't be read and is left out"
 
-/** Every damage of `bytes` by one byte, in all of its bits and in one, and every shorter file. */
-function* damages(bytes: Uint8Array): Generator<readonly [what: string, bytes: Uint8Array]> {
+/** Every damage of `bytes` by one byte, of which these bits are changed, and every shorter file. */
+function* damages(bytes: Uint8Array, ...masks: ReadonlyArray<number>): Generator<readonly [string, Uint8Array]> {
   for (let at = 0; at < bytes.length; at++) {
     yield [`cut at byte ${at}`, bytes.subarray(0, at)]
-    for (const bits of [0xff, 0x01, 0x80]) {
+    for (const bits of masks) {
       yield [`byte ${at} changed by ${bits}`, bytes.map((byte, index) => (index === at ? byte ^ bits : byte))]
     }
   }
 }
 
+/** Short, so that a letter about it has few bytes. */
+const short = new Error("no")
+short.stack = "at home"
+
 /** A folder with a letter between two others, of which it is told apart. */
 const withThree = Effect.fnUntraced(function* () {
   const folder = yield* setup()
-  const [before, one, after] = [yield* letter(1, 1, 1000), yield* letter(2, 3, 2000), yield* letter(4, 4, 3000)]
+  const [before, one, after] = [yield* letter(1, 1, 1000), yield* letter(2, 3, 2000, short), yield* letter(4, 4, 3000)]
   for (const each of [before, one, after]) yield* folder.queue.offer(each)
   return { ...folder, before, one, after, ids: [before.id, one.id, after.id] }
 })
@@ -31,11 +35,13 @@ describe("a damaged letter in a folder", () => {
     Effect.gen(function* () {
       yield* LogWatch.expect("Warn", leftOut)
       const { after, before, ids, one, put, queue } = yield* withThree()
-      for (const [what, bytes] of damages(one.bytes)) {
+      let round = 0
+      for (const [what, bytes] of damages(one.bytes, 0x10)) {
         yield* put(fileOf(one), bytes)
         const { reason } = yield* Effect.flip(queue.get(one.id))
         assert.strictEqual(reason._tag, "LetterDamaged", what)
         assert.include(reason.message, "doesn't match the checksum in its name", what)
+        if (round++ % 20 !== 0) continue
         assert.deepStrictEqual(yield* Stream.runCollect(queue.ids), ids, what)
         assert.deepStrictEqual(yield* Stream.runCollect(queue.letters), [before.message, after.message], what)
       }
@@ -44,17 +50,17 @@ describe("a damaged letter in a folder", () => {
     }).pipe(Effect.provide(platform))
   )
 
-  it.effect("is read without harm also when its name has no checksum to tell", () =>
+  it.effect("does no harm also when nothing tells that it is damaged", () =>
     Effect.gen(function* () {
-      const { put, queue } = yield* setup()
-      const one = yield* letter(2, 3, 2000)
-      for (const [what, bytes] of damages(one.bytes)) {
-        yield* put(`${one.id}.pb`, bytes)
-        const got = yield* Effect.result(queue.get(one.id))
-        if (got._tag === "Failure") assert.strictEqual(got.failure.reason._tag, "LetterDamaged", what)
-        else yield* Effect.ignore(DeadLetter.ticks(got.success))
+      const { bytes: whole } = yield* letter(2, 3, 2000)
+      const found = new Set<string>()
+      for (const [what, bytes] of damages(whole, 0xff, 0x01, 0x80)) {
+        const read = yield* Effect.result(Effect.flatMap(DeadLetter.fromBytes("other", bytes), DeadLetter.ticks))
+        if (read._tag === "Failure") assert.strictEqual(read.failure._tag, "LetterDamaged", what)
+        found.add(read._tag)
       }
-    }).pipe(Effect.provide(platform))
+      assert.deepStrictEqual([...found].toSorted(), ["Failure", "Success"])
+    })
   )
 
   it.effect("is named in a line at WARN when the letters are read", () =>

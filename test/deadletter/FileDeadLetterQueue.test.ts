@@ -130,12 +130,13 @@ describe("a folder of dead letters", () => {
     Effect.gen(function* () {
       const { files, put, queue } = yield* setup()
       const one = { ...(yield* letter(1, 9, 1000)), id: "from another program" }
-      yield* put(`${one.id}.pb`, one.bytes)
-      assert.deepStrictEqual(yield* Stream.runCollect(queue.ids), [one.id])
+      const longer = { ...(yield* extended(one, 2, 2, 60_000)), id: `${one.id}.too` }
+      for (const each of [one, longer]) yield* put(`${each.id}.pb`, each.bytes)
       assert.deepStrictEqual(yield* queue.get(one.id), one)
+      assert.deepStrictEqual(yield* Stream.runCollect(queue.ids), [one.id, longer.id])
       const next = yield* extended(one, 4, 5, 70_000)
       yield* queue.update(next)
-      assert.deepStrictEqual(yield* files, [fileOf(next)])
+      assert.deepStrictEqual(yield* files, [fileOf(next), `${longer.id}.pb`])
       assert.deepStrictEqual(yield* queue.get(one.id), next)
     }).pipe(Effect.provide(platform))
   )

@@ -88,6 +88,19 @@ describe("the next version of a letter in a folder", () => {
       }).pipe(Effect.provide(platform))
   )
 
+  it.effect("is all that there is when the old one is offered again, which is kept when the new one has gone", () =>
+    Effect.gen(function* () {
+      const { files, next, one, queue, take } = yield* withLetter()
+      yield* queue.update(next)
+      assert.strictEqual(yield* queue.offer(one), "kept")
+      assert.deepStrictEqual(yield* files, [fileOf(next)])
+      yield* take(fileOf(next))
+      assert.strictEqual(yield* queue.offer(one), "kept")
+      assert.deepStrictEqual(yield* files, [fileOf(one)])
+      assert.deepStrictEqual(yield* queue.get(one.id), one)
+    }).pipe(Effect.provide(platform))
+  )
+
   it.effect("goes with all other versions when the letter is removed", () =>
     Effect.gen(function* () {
       const { files, next, one, put, queue } = yield* withLetter()
@@ -148,7 +161,9 @@ describe("the removal of a letter from a folder", () => {
       assert.deepStrictEqual(yield* files, [])
       yield* queue.offer(one)
       yield* script.takeRecord(directory)
-      assert.isTrue(yield* (yield* open).remove(one.id))
+      const again = yield* open
+      yield* script.takeRecord(directory)
+      assert.isTrue(yield* again.remove(one.id))
       const record = (yield* script.takeRecord(directory)).filter((line) => /^(sync|remove)/u.test(line))
       assert.deepStrictEqual(record, [`remove ${fileOf(one)}`, "sync ."])
     }).pipe(Effect.provide(platform))
