@@ -12,8 +12,10 @@ const numbersOf = (stretches: Iterable<TickSet.Stretch>): Array<bigint> => {
 
 const ascending = (numbers: Iterable<bigint>) => [...new Set(numbers)].toSorted((a, b) => (a < b ? -1 : 1))
 
-const randomNumbers = (random: Random, step: number): Array<bigint> =>
-  Array.from({ length: random.between(0, 30) }, () => BigInt(random.between(0, 60) * step + 3))
+const randomNumbers = (random: Random, apart: number): Array<bigint> =>
+  Array.from({ length: random.between(0, 30) }, () => BigInt(random.between(0, 60) * apart + 3))
+
+const step = (...numbers: ReadonlyArray<bigint>) => TickSet.commonStep(TickSet.stretches(numbers))
 
 describe("stretches", () => {
   it("are one where ticks are evenly spaced, and keep all numbers once", () => {
@@ -32,7 +34,6 @@ describe("stretches", () => {
   })
 
   it("have the greatest step in common on whose grid all lie", () => {
-    const step = (...numbers: ReadonlyArray<bigint>) => TickSet.commonStep(TickSet.stretches(numbers))
     assert.strictEqual(step(), 1n)
     assert.strictEqual(step(5n), 1n)
     assert.strictEqual(step(5n, 15n, 45n), 10n)
@@ -45,8 +46,8 @@ describe("a set of ticks", () => {
   it("has what was added, on any grid, from stretches in any order", () => {
     for (let seed = 0; seed < 300; seed++) {
       const random = randomFrom(seed)
-      const step = 1 + (seed % 4)
-      const parts = Array.from({ length: random.between(1, 4) }, () => randomNumbers(random, step))
+      const apart = 1 + (seed % 4)
+      const parts = Array.from({ length: random.between(1, 4) }, () => randomNumbers(random, apart))
       const all = ascending(parts.flat())
       const set = TickSet.TickSet.of(parts.flatMap(TickSet.stretches))
       assert.deepStrictEqual(numbersOf(set.stretches), all, `seed ${seed}`)

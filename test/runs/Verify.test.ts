@@ -368,24 +368,24 @@ describe("ticks in dead letters", () => {
   )
 })
 
-describe("beside a pipeline at work", () => {
-  /** `storage` in which `happens` as soon as the listed batches have been read. */
-  const during = (storage: Port, happens: Effect.Effect<unknown, StorageError>): Port => {
-    let done = false
-    return {
-      ...storage,
-      list: (prefix) =>
-        prefix.endsWith("/ledger/") && !done
-          ? Stream.unwrap(
-              Effect.suspend(() => {
-                done = true
-                return Effect.as(happens, storage.list(prefix))
-              })
-            )
-          : storage.list(prefix)
-    }
+/** `storage` in which `happens` as soon as the listed batches have been read. */
+const during = (storage: Port, happens: Effect.Effect<unknown, StorageError>): Port => {
+  let done = false
+  return {
+    ...storage,
+    list: (prefix) =>
+      prefix.endsWith("/ledger/") && !done
+        ? Stream.unwrap(
+            Effect.suspend(() => {
+              done = true
+              return Effect.as(happens, storage.list(prefix))
+            })
+          )
+        : storage.list(prefix)
   }
+}
 
+describe("beside a pipeline at work", () => {
   it.effect("a batch that is stored meanwhile is neither damage nor a hole", () =>
     Effect.gen(function* () {
       const storage = yield* storageOf(Stored.numbered(1, 5), Stored.numbered(10, 12))
