@@ -27,7 +27,7 @@ export default defineConfig(({ mode }) => ({
   },
   test: {
     include: ["test/**/*.test.ts"],
-    testTimeout: 60_000,
+    testTimeout: mode === "soak" ? 3_600_000 : 60_000,
     env: mode === "soak" ? { SOAK: "1" } : {},
     sequence: { shuffle: true },
     reporters: ["default", count]

@@ -10,10 +10,16 @@ import type * as Runtime from "effect/Runtime"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import { createRequire } from "node:module"
+import * as CatCommand from "./CatCommand.ts"
 import * as ConfigCommand from "./ConfigCommand.ts"
+import * as DlqCommand from "./DlqCommand.ts"
+import * as DoctorCommand from "./DoctorCommand.ts"
 import { ExitCode, ExitStatus } from "./ExitStatus.ts"
 import * as IngestCommand from "./IngestCommand.ts"
+import * as InspectCommand from "./InspectCommand.ts"
 import * as RunCommand from "./RunCommand.ts"
+import * as VerifyCommand from "./VerifyCommand.ts"
+import * as RunsCommand from "./RunsCommand.ts"
 
 // Two folders up from here lies the package, in a checkout (src/cli) and as it is published (dist/cli).
 const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
@@ -21,7 +27,17 @@ const { version } = createRequire(import.meta.url)("../../package.json") as { re
 const make = (status: ExitStatus) =>
   Command.make("tickvault").pipe(
     Command.withDescription("Stores the ticks of simulations durably and accounts for every one of them."),
-    Command.withSubcommands([RunCommand.make(status), IngestCommand.make(status), ConfigCommand.config])
+    Command.withSubcommands([
+      RunCommand.make(status),
+      IngestCommand.make(status),
+      DlqCommand.make(status),
+      DoctorCommand.make(status),
+      VerifyCommand.make(status),
+      RunsCommand.runs,
+      InspectCommand.inspect,
+      CatCommand.make(status),
+      ConfigCommand.config
+    ])
   )
 
 /** One line for a failure that has a message of its own, all there is to say for a fault. */

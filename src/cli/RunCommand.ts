@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import type { Balance } from "../pipeline/Balance.ts"
 import type { PipelineConfig } from "../pipeline/PipelineConfig.ts"
+import * as PlannedSpace from "../pipeline/PlannedSpace.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Format from "./Format.ts"
 import * as Logging from "./Logging.ts"
@@ -77,7 +78,8 @@ export const make = (status: ExitStatus) =>
           return yield* sayComplete(resumption, maxTicks, flags.json)
         }
         if (resumption !== undefined) yield* Resumption.announce(resumption)
-        yield* Session.run(config, engines, { json: flags.json, status, resumption })
+        const planned = yield* PlannedSpace.ofEngines(config, Number(resumption?.point.firstMissing ?? 1n) - 1)
+        yield* Session.run(config, engines, { json: flags.json, status, planned, resumption })
       }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
   ).pipe(
     Command.withDescription(

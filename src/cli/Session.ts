@@ -16,7 +16,9 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Balance from "../pipeline/Balance.ts"
 import type { PipelineConfig } from "../pipeline/PipelineConfig.ts"
+import type { PlannedSpace } from "../pipeline/PlannedSpace.ts"
 import * as ServiceManager from "../pipeline/ServiceManager.ts"
+import * as StartupChecks from "../pipeline/StartupChecks.ts"
 import * as RunFiles from "../runs/RunFiles.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Progress from "./Progress.ts"
@@ -57,7 +59,7 @@ const failedServices = Effect.fnUntraced(function* (manager: Manager, report: Re
 })
 
 /** `passed` completes when there is no more time: a while after the first signal, or at the second. */
-const makeDeadline = (config: PipelineConfig) =>
+export const makeDeadline = (config: Pick<PipelineConfig, "shutdownTimeout">) =>
   Effect.gen(function* () {
     const first = yield* Latch.make(false)
     const second = yield* Latch.make(false)
@@ -131,7 +133,7 @@ const work = (manager: Manager, producer: Producer, report: Report) =>
  * Ends the process at once. `process.exit` alone would wait for a thread that hangs in the file system, maybe for ever;
  * replacing the program with one that exits does not.
  */
-const exitNow = (code: number) =>
+export const exitNow = (code: number) =>
   Effect.sync(() => {
     if (process.platform !== "win32") {
       process.execve?.(process.execPath, [process.execPath, "--eval", `process.exit(${code})`], {})
@@ -147,14 +149,20 @@ const resumptionsOf = ({ engine, point }: Resumption) => ({
 export interface Options {
   readonly json: boolean
   readonly status: ExitStatus
+  /** What it is going to store. */
+  readonly planned: PlannedSpace
   /** The run that goes on. Absent: the engines begin new ones. */
   readonly resumption?: Resumption | undefined
 }
 
-/** Runs the pipeline of `config` on what `producer` makes. Fails when it can't be built. */
+/**
+ * Runs the pipeline of `config` on what `producer` makes. Fails when the checks at start find a problem or it can't be
+ * built.
+ */
 export const run = (config: PipelineConfig, producer: Producer, options: Options) =>
   Effect.gen(function* () {
-    const { resumption } = options
+    const { planned, resumption } = options
+    yield* StartupChecks.atStart(config, planned)
     const manager = yield* ServiceManager.make(config, resumption === undefined ? {} : resumptionsOf(resumption))
     const report: Report = { runIds: new Set(), problems: [] }
     const startedMs = yield* Clock.currentTimeMillis

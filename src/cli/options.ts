@@ -94,6 +94,20 @@ export interface Flags extends PersistenceFlags {
   readonly seed: Option.Option<number>
 }
 
+/** No flag given. */
+export const none: Flags = {
+  config: Option.none(),
+  data: Option.none(),
+  instances: Option.none(),
+  ticks: Option.none(),
+  seed: Option.none(),
+  maxBatchSize: Option.none(),
+  batchTimeoutSeconds: Option.none(),
+  maxRetries: Option.none(),
+  retryBackoffMs: Option.none(),
+  mixedRuns: Option.none()
+}
+
 /** The command line and the configuration, each good in itself, don't go together. Nothing has been started. */
 export class CannotStart extends Schema.TaggedError<CannotStart>()("CannotStart", { problem: Schema.String }) {
   override get message() {

@@ -38,6 +38,13 @@ export class LetterNotWritten extends Schema.TaggedError<LetterNotWritten>()("Le
   }
 }
 
+/** Whoever offered the letter has heard no answer in time. It may be kept, now or later. */
+export class LetterTimedOut extends Schema.TaggedError<LetterTimedOut>()("LetterTimedOut", { code: Schema.String }) {
+  override get message() {
+    return `no answer in time (${this.code}): check the disk and the mount of the letters`
+  }
+}
+
 /** The folder of letters failed to give what it holds. */
 export class LetterNotRead extends Schema.TaggedError<LetterNotRead>()("LetterNotRead", { cause: StorageError }) {
   override get message() {
@@ -55,7 +62,7 @@ export class LetterMissing extends Schema.TaggedError<LetterMissing>()("LetterMi
 /** The one failure of a dead-letter queue. Whatever it is, a letter that was offered is still the caller's. */
 export class DeadLetterError extends Schema.TaggedError<DeadLetterError>()("DeadLetterError", {
   queue: Schema.String,
-  reason: Schema.Union([QueueFull, LetterNotWritten, LetterNotRead, LetterMissing, LetterDamaged])
+  reason: Schema.Union([QueueFull, LetterNotWritten, LetterTimedOut, LetterNotRead, LetterMissing, LetterDamaged])
 }) {
   override get message() {
     return `dead-letter queue "${this.queue}": ${this.reason.message}`

@@ -19,6 +19,7 @@ import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as FileStorage from "../storage/FileStorage.ts"
 import * as Storage from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
+import * as StoredFiles from "../storage/StoredFiles.ts"
 import type { DeadLetter, LetterDamaged } from "./DeadLetter.ts"
 import * as DeadLetterMetrics from "./DeadLetterMetrics.ts"
 import {
@@ -38,7 +39,9 @@ export const Options = Schema.Struct({
   /** Folder that holds the letters, one file each; made when it is missing. Default "./data/.dead-letters". */
   directory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data/.dead-letters"))),
   /** Most letters kept; a full queue refuses further ones. Default 10,000. */
-  capacity: OptionSchema.wholeNumber(1, 10_000)
+  capacity: OptionSchema.wholeNumber(1, 10_000),
+  /** What is made durable before a letter counts as kept, as of `FileStorage`. Default "full". */
+  durability: FileStorage.Options.fields.durability
 })
 
 /** Files that are looked at side by side. */
@@ -86,10 +89,8 @@ const choose = (versions: ReadonlyArray<Result.Result<DeadLetter, LetterDamaged>
   return letter === undefined ? found[0] : Result.succeed(letter)
 }
 
-/** Makes the queue. Fails when an option is bad or the folder can't be made, read and written. */
-export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const { capacity, directory } = yield* Schema.decodeEffect(Options)(options)
-  const storage = yield* FileStorage.make(name, { rootDirectory: directory })
+/** The queue `name` over the letters in `storage`. */
+const over = Effect.fnUntraced(function* (name: string, capacity: number, storage: Storage.Storage["Service"]) {
   const metrics = yield* DeadLetterMetrics.make(name, capacity)
   const oneAtATime = yield* Semaphore.make(1)
   const index = new LetterIndex()
@@ -179,6 +180,18 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     remove: (id) => notWritten(remove(id)),
     letters: lettersOf({ name, ids, get })
   })
+})
+
+/** Makes the queue. Fails when an option is bad or the folder can't be made, read and written. */
+export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
+  const { capacity, directory, durability } = yield* Schema.decodeEffect(Options)(options)
+  return yield* over(name, capacity, yield* FileStorage.make(name, { rootDirectory: directory, durability }))
+})
+
+/** The queue in a folder that exists, to be read: whatever would change it fails. Fails when the folder can't be read. */
+export const makeStored = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
+  const { capacity, directory } = yield* Schema.decodeEffect(Options)(options)
+  return yield* over(name, capacity, yield* StoredFiles.make(name, directory))
 })
 
 /** A folder of letters. Fails when an option is bad or the folder can't be used. */

@@ -8,24 +8,24 @@
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
-import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
-import * as FileDeadLetterQueue from "../deadletter/FileDeadLetterQueue.ts"
-import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
-import * as RunLedger from "../ledger/RunLedger.ts"
-import * as PersistenceService from "../persistence/PersistenceService.ts"
-import * as TickQueue from "../queue/TickQueue.ts"
+import type * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
+import type { Degraded } from "../persistence/Degraded.ts"
+import type * as PersistenceService from "../persistence/PersistenceService.ts"
+import type * as TickQueue from "../queue/TickQueue.ts"
+import type * as RecoveryService from "../recovery/RecoveryService.ts"
 import type * as Service from "../service/Service.ts"
 import type { RunSettings } from "../simulation/RunSettings.ts"
-import { Simulation, type RestoreError } from "../simulation/Simulation.ts"
-import * as SimulationEngine from "../simulation/SimulationEngine.ts"
-import * as World from "../simulation/World.ts"
-import * as FileStorage from "../storage/FileStorage.ts"
-import * as Storage from "../storage/Storage.ts"
+import type { RestoreError } from "../simulation/Simulation.ts"
+import type * as SimulationEngine from "../simulation/SimulationEngine.ts"
+import type * as Storage from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
+import * as Resources from "./internal/Resources.ts"
+import * as Build from "./internal/services.ts"
 import type * as Config from "./PipelineConfig.ts"
 
 /** No service has this name. */
@@ -44,6 +44,8 @@ export interface ServiceStatus {
   readonly state: Service.State
   /** Why it is in `ERROR`. */
   readonly error: string | undefined
+  /** There while a persistence service keeps a batch that storage and dead-letter queue both refuse. */
+  readonly degraded: Degraded | undefined
   readonly metrics: Readonly<Record<string, number>>
 }
 
@@ -61,6 +63,7 @@ export class ServiceManager extends Context.Service<
     readonly services: ReadonlyMap<string, Service.Service>
     readonly engines: ReadonlyMap<string, SimulationEngine.Instance>
     readonly persistence: ReadonlyMap<string, PersistenceService.Instance>
+    readonly recovery: ReadonlyMap<string, RecoveryService.Instance>
     readonly queues: ReadonlyMap<string, TickQueue.TickQueue["Service"]>
     readonly storages: ReadonlyMap<string, Storage.Storage["Service"]>
     readonly deadLetterQueues: ReadonlyMap<string, DeadLetterQueue.DeadLetterQueue["Service"]>
@@ -73,7 +76,7 @@ export class ServiceManager extends Context.Service<
 
     /** Starts the services of `startupSequence` in its order. */
     readonly startAll: Effect.Effect<void>
-    /** Stops all services: engines first, then the others at the same time. */
+    /** Stops all services: engines and replays first, then the persistence services at the same time. */
     readonly stopAll: Effect.Effect<void>
     readonly pauseAll: Effect.Effect<void>
     readonly resumeAll: Effect.Effect<void>
@@ -83,8 +86,8 @@ export class ServiceManager extends Context.Service<
     readonly resourceStatus: Effect.Effect<ReadonlyArray<ResourceStatus>>
 
     /**
-     * Ends in good order: stops the engines, ends the queues and waits until the running persistence services have
-     * settled everything. Takes as long as it takes; bound it with the configuration's `shutdownTimeout`.
+     * Ends in good order: stops the engines and replays, ends the queues and waits until the running persistence services
+     * have settled everything. Takes as long as it takes; bound it with the configuration's `shutdownTimeout`.
      */
     readonly shutdown: Effect.Effect<void>
   }
@@ -97,107 +100,21 @@ export interface Resumption {
   readonly settings: RunSettings
 }
 
-/** The resources of a pipeline by name, kind by kind. */
-class Resources {
-  readonly queues = new Map<string, TickQueue.TickQueue["Service"]>()
-  readonly storages = new Map<string, Storage.Storage["Service"]>()
-  /** By the name of their storage. */
-  readonly ledgers = new Map<string, RunLedger.RunLedger["Service"]>()
-  readonly deadLetterQueues = new Map<string, DeadLetterQueue.DeadLetterQueue["Service"]>()
-  readonly trackers = new Map<string, IdempotencyTracker.IdempotencyTracker["Service"]>()
-}
-
-/** A storage, and the ledgers that are kept in it. */
-const addStorage = Effect.fnUntraced(function* (into: Resources, name: string, storage: Storage.Storage["Service"]) {
-  into.storages.set(name, storage)
-  into.ledgers.set(name, yield* Effect.provideService(RunLedger.make, Storage.Storage, storage))
-})
-
-const buildResource = Effect.fnUntraced(function* (into: Resources, name: string, resource: Config.Resource) {
-  switch (resource._tag) {
-    case "TickQueue":
-      return void into.queues.set(name, yield* TickQueue.make(name, resource.encoded))
-    case "FileStorage":
-      return yield* addStorage(into, name, yield* FileStorage.make(name, resource.encoded))
-    case "InMemoryStorage":
-      return yield* addStorage(into, name, yield* Storage.makeMemory(name))
-    case "InMemoryDeadLetterQueue":
-      return void into.deadLetterQueues.set(name, yield* DeadLetterQueue.makeMemory(name, resource.encoded))
-    case "FileDeadLetterQueue":
-      return void into.deadLetterQueues.set(name, yield* FileDeadLetterQueue.make(name, resource.encoded))
-    case "DiscardDeadLetterQueue":
-      return void into.deadLetterQueues.set(name, yield* DeadLetterQueue.makeDiscard(name))
-    case "IdempotencyTracker":
-      return void into.trackers.set(name, yield* IdempotencyTracker.makeMemory(name, resource.encoded))
-    case "DiscardIdempotencyTracker":
-      return void into.trackers.set(name, IdempotencyTracker.discard)
-  }
-})
-
-/** What a configuration names and promises to be there; its absence is a fault of `PipelineConfig.resolve`. */
-const named = <A>(resources: ReadonlyMap<string, A>, name: string): Effect.Effect<A> => {
-  const resource = resources.get(name)
-  return resource === undefined
-    ? Effect.die(new Error(`resource "${name}" is referred to but was not built`))
-    : Effect.succeed(resource)
-}
-
-const buildPersistence = Effect.fnUntraced(function* (resources: Resources, config: Config.PersistenceServiceService) {
-  const { dlq, idempotencyTracker, input, storage } = config.resources
-  const context = Context.mergeAll(
-    Context.make(TickQueue.TickQueue, yield* named(resources.queues, input)),
-    Context.make(Storage.Storage, yield* named(resources.storages, storage)),
-    Context.make(RunLedger.RunLedger, yield* named(resources.ledgers, storage)),
-    Context.make(
-      DeadLetterQueue.DeadLetterQueue,
-      dlq === undefined ? yield* DeadLetterQueue.makeDiscard("none") : yield* named(resources.deadLetterQueues, dlq)
-    ),
-    Context.make(
-      IdempotencyTracker.IdempotencyTracker,
-      idempotencyTracker === undefined
-        ? IdempotencyTracker.discard
-        : yield* named(resources.trackers, idempotencyTracker)
-    )
-  )
-  return yield* Effect.provideContext(PersistenceService.make(config.name, config.encoded), context)
-})
-
-const buildEngine = Effect.fnUntraced(function* (
-  resources: Resources,
-  config: Config.SimulationEngineService,
-  resumption: Resumption | undefined
-) {
-  const { storage, tickData } = config.resources
-  const context = Context.mergeAll(
-    Context.make(TickQueue.TickQueue, yield* named(resources.queues, tickData)),
-    Context.make(
-      Storage.Storage,
-      storage === undefined ? yield* Storage.makeMemory("none") : yield* named(resources.storages, storage)
-    ),
-    Context.make(Simulation, yield* World.make(resumption?.settings.world ?? config.world))
-  )
-  const engine =
-    resumption === undefined
-      ? SimulationEngine.make(config.name, config.encoded)
-      : SimulationEngine.make(
-          config.name,
-          { ...config.encoded, samplingInterval: resumption.settings.samplingInterval },
-          resumption.resume
-        )
-  return yield* Effect.provideContext(engine, context)
-})
-
-const statusOf = Effect.fnUntraced(function* (service: Service.Service): Effect.fn.Return<ServiceStatus> {
+const statusOf = Effect.fnUntraced(function* (
+  service: Service.Service,
+  persistence: ReadonlyMap<string, PersistenceService.Instance>
+): Effect.fn.Return<ServiceStatus> {
   const error = yield* service.error
   return {
     name: service.name,
     state: yield* service.state,
     error: error === undefined ? undefined : Cause.pretty(error),
+    degraded: yield* persistence.get(service.name)?.degraded ?? Effect.undefined,
     metrics: yield* service.metrics
   }
 })
 
-const resourceStatus = (resources: Resources, config: Config.PipelineConfig) =>
+const resourceStatus = (resources: Resources.Resources, config: Config.PipelineConfig) =>
   Effect.forEach(Object.entries(config.resources), ([name, { _tag }]) =>
     Effect.gen(function* (): Effect.fn.Return<ResourceStatus> {
       const queue = resources.queues.get(name)
@@ -232,18 +149,22 @@ const checkEngines = (config: Config.PipelineConfig, resume: ReadonlyMap<string,
 export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, options: BuildOptions = {}) {
   const resume = options.resume ?? new Map<string, Resumption>()
   yield* checkEngines(config, resume)
-  const resources = new Resources()
-  for (const [name, resource] of Object.entries(config.resources)) yield* buildResource(resources, name, resource)
+  const resources = new Resources.Resources()
+  for (const [name, resource] of Object.entries(config.resources)) yield* Resources.build(resources, name, resource)
   const services = new Map<string, Service.Service>()
   const engines = new Map<string, SimulationEngine.Instance>()
   const persistence = new Map<string, PersistenceService.Instance>()
+  const recovery = new Map<string, RecoveryService.Instance>()
   for (const [name, service] of Object.entries(config.services)) {
-    if (service._tag === "SimulationEngine") engines.set(name, yield* buildEngine(resources, service, resume.get(name)))
-    else persistence.set(name, yield* buildPersistence(resources, service))
-    services.set(name, engines.get(name) ?? (yield* named(persistence, name)))
+    if (service._tag === "SimulationEngine")
+      engines.set(name, yield* Build.engine(resources, service, resume.get(name)))
+    else if (service._tag === "RecoveryService") recovery.set(name, yield* Build.recovery(resources, service))
+    else persistence.set(name, yield* Build.persistence(resources, service))
+    services.set(name, engines.get(name) ?? recovery.get(name) ?? (yield* Resources.named(persistence, name)))
   }
 
   const [allEngines, allPersistence, all] = [[...engines.values()], [...persistence.values()], [...services.values()]]
+  const allRecovery = [...recovery.values()]
 
   const withService = (operation: "start" | "stop" | "pause" | "resume" | "restart") => (name: string) => {
     const service = services.get(name)
@@ -254,12 +175,13 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
   const startAll = Effect.forEach(config.startupSequence, (name) => services.get(name)?.start ?? Effect.void, {
     discard: true
   })
-  const stopAll = Effect.andThen(each(allEngines, "stop"), each(allPersistence, "stop"))
+  const stopAll = Effect.andThen(each([...allEngines, ...allRecovery], "stop"), each(allPersistence, "stop"))
 
   return ServiceManager.of({
     services,
     engines,
     persistence,
+    recovery,
     queues: resources.queues,
     storages: resources.storages,
     deadLetterQueues: resources.deadLetterQueues,
@@ -273,9 +195,11 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
     pauseAll: each(all, "pause"),
     resumeAll: each(all, "resume"),
     restartAll: Effect.andThen(stopAll, startAll),
-    serviceStatus: Effect.forEach(all, statusOf),
+    serviceStatus: Effect.forEach(all, (service) => statusOf(service, persistence)),
     resourceStatus: resourceStatus(resources, config),
     shutdown: Effect.gen(function* () {
+      // Not waited for before the ticks are settled: a replay that hangs must not keep the run from ending.
+      const replays = yield* Effect.forkChild(each(allRecovery, "stop"), { startImmediately: true })
       yield* each(allEngines, "stop")
       yield* Effect.forEach([...resources.queues.values()], (queue) => queue.end, { discard: true })
       yield* each(allPersistence, "resume")
@@ -283,6 +207,7 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
         concurrency: "unbounded",
         discard: true
       })
+      yield* Fiber.join(replays)
     })
   })
 })

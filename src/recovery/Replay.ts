@@ -22,11 +22,13 @@ import { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
 import * as LedgerEntry from "../ledger/LedgerEntry.ts"
 import { RunLedger } from "../ledger/RunLedger.ts"
 import * as PersistenceService from "../persistence/PersistenceService.ts"
-import { Storage } from "../storage/Storage.ts"
-import { KeyConflict, StorageError } from "../storage/StorageError.ts"
-import * as ReplayMetrics from "./ReplayMetrics.ts"
-import * as Redelivery from "./internal/redelivery.ts"
+import * as Storage from "../storage/Storage.ts"
+import type { StorageError } from "../storage/StorageError.ts"
+import * as StorageKey from "../storage/StorageKey.ts"
+import type * as Redelivery from "./internal/redelivery.ts"
+import * as Settlement from "./internal/settlement.ts"
 import * as StoredTicks from "./internal/storedTicks.ts"
+import * as ReplayMetrics from "./ReplayMetrics.ts"
 
 /** What the replay of a letter has come to, in ticks. Together they are all of the letter's. */
 export interface Replayed {
@@ -47,7 +49,7 @@ export interface Preview {
   readonly fresh: number
   /** Are stored already. */
   readonly duplicate: number
-  /** Can't be stored: an unsafe run id, a negative number, or another tick has the number. */
+  /** Can't be stored: an unsafe run id, a negative number, or something else has the number or the name. */
   readonly refused: number
 }
 
@@ -72,8 +74,6 @@ export class Replay extends Context.Service<
   }
 >()("tickvault/recovery/Replay") {}
 
-const conflict = (key: string) => new StorageError({ operation: "commit", key, reason: new KeyConflict() })
-
 const isStorable = ({ simulationRunId, tickNumber }: Tick.Tick) => RunId.is(simulationRunId) && tickNumber >= 0n
 
 const runsOf = (ticks: ReadonlyArray<Tick.Tick>) =>
@@ -83,14 +83,6 @@ const runsOf = (ticks: ReadonlyArray<Tick.Tick>) =>
 
 /** A damaged letter has no ticks that anybody could name. */
 const noTicks = () => Effect.succeed<ReadonlyArray<Tick.Tick>>([])
-
-/** The outcome of a letter, before anything of it is noted. */
-interface Result {
-  readonly stored: ReadonlyArray<Tick.Tick>
-  readonly duplicate: ReadonlyArray<Tick.Tick>
-  readonly remaining: ReadonlyArray<Tick.Tick>
-  readonly failure: DeadLetter.Failure | undefined
-}
 
 /**
  * Makes replays of the dead-letter queue of the context into its storage, with the options of a persistence service, as
@@ -102,7 +94,7 @@ export const make = Effect.fnUntraced(function* (
 ) {
   const decoded = yield* Schema.decodeEffect(PersistenceService.Options, { errors: "all" })(options)
   const deadLetters = yield* DeadLetterQueue
-  const storage = yield* Storage
+  const storage = yield* Storage.Storage
   const ledger = yield* RunLedger
   const tracker = yield* IdempotencyTracker
   const metrics = yield* ReplayMetrics.make(deadLetters.name)
@@ -122,34 +114,21 @@ export const make = Effect.fnUntraced(function* (
     return { letter, ticks: yield* DeadLetter.ticks(letter) }
   })
 
-  const settle = Effect.fnUntraced(function* (ticks: Tick.Batch) {
-    const { conflicting, fresh, stored: there } = yield* StoredTicks.divide(storage, ticks)
-    const nothing: Redelivery.Redelivered = { stored: [], duplicate: [], failed: [] }
-    const { duplicate, failed, stored } = Tick.isBatch(fresh) ? yield* Redelivery.redeliver(parts, fresh) : nothing
-    const nowMs = Math.floor(yield* Clock.currentTimeMillis)
-    const [first] = conflicting
-    const remaining = new Set([...conflicting.map(({ tick }) => tick), ...failed.flatMap((portion) => portion.ticks)])
-    const result: Result = {
-      stored,
-      duplicate: [...there, ...duplicate],
-      remaining: ticks.filter((tick) => remaining.has(tick)),
-      failure:
-        failed[0]?.failure ??
-        (first === undefined
-          ? undefined
-          : {
-              reason: "key_conflict",
-              error: conflict(first.key),
-              retries: 0,
-              firstFailureMs: nowMs,
-              lastFailureMs: nowMs
-            })
+  /** How many of `ticks`, none of which is stored, would go under a name that is taken. */
+  const taken = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>) {
+    let count = 0
+    for (const [runId, of] of runsOf(ticks)) {
+      if (Tick.isBatch(of) && (yield* Storage.exists(storage, StorageKey.batch(runId, of)))) count += of.length
     }
-    return result
+    return count
   })
 
   /** Notes in the ledger of every run what the replay has come to, for good. */
-  const note = Effect.fnUntraced(function* (letter: string, ticks: ReadonlyArray<Tick.Tick>, result: Result) {
+  const note = Effect.fnUntraced(function* (
+    letter: string,
+    ticks: ReadonlyArray<Tick.Tick>,
+    result: Settlement.Settlement
+  ) {
     const atMs = Math.floor(yield* Clock.currentTimeMillis)
     const stored = new Set(result.stored)
     const duplicate = new Set(result.duplicate)
@@ -166,7 +145,7 @@ export const make = Effect.fnUntraced(function* (
     yield* ledger.flush
   })
 
-  const count = Effect.fnUntraced(function* ({ duplicate, remaining, stored }: Result) {
+  const count = Effect.fnUntraced(function* ({ duplicate, remaining, stored }: Settlement.Settlement) {
     yield* metrics.letter(remaining.length > 0 ? "failed" : stored.length > 0 ? "stored" : "duplicate")
     yield* metrics.ticks("stored", stored.length)
     yield* metrics.ticks("duplicate", duplicate.length)
@@ -174,13 +153,19 @@ export const make = Effect.fnUntraced(function* (
   })
 
   /** The letter goes, or stays with what remains. Whatever is not done here is done by the next replay. */
-  const finish = Effect.fnUntraced(function* (letter: DeadLetter.DeadLetter, ticks: Tick.Batch, result: Result) {
+  const finish = Effect.fnUntraced(function* (
+    letter: DeadLetter.DeadLetter,
+    ticks: Tick.Batch,
+    result: Settlement.Settlement
+  ) {
     const { failure, remaining } = result
-    yield* note(letter.id, ticks, result)
-    if (Tick.isBatch(remaining) && failure !== undefined) {
-      yield* deadLetters.update(DeadLetter.extend(letter, { ticks: remaining, failure }))
-    } else yield* deadLetters.remove(letter.id)
-    yield* count(result)
+    // Ticks leave the letter only after the ledger says where they are. When all of them stay there is nothing to say.
+    if (remaining.length < ticks.length) yield* note(letter.id, ticks, result)
+    const next =
+      Tick.isBatch(remaining) && failure !== undefined
+        ? deadLetters.update(DeadLetter.extend(letter, { ticks: remaining, failure }))
+        : deadLetters.remove(letter.id)
+    yield* Effect.uninterruptibleMask((restore) => Effect.andThen(restore(next), count(result)))
     const replayed: Replayed = {
       letter: letter.id,
       stored: result.stored.length,
@@ -198,7 +183,7 @@ export const make = Effect.fnUntraced(function* (
     replay: Effect.fn("Replay.replay")(
       function* (id: string) {
         const { letter, ticks } = yield* read(id)
-        return yield* finish(letter, ticks, yield* settle(ticks))
+        return yield* finish(letter, ticks, yield* Settlement.settle(parts, ticks))
       },
       oneAtATime,
       annotate
@@ -207,12 +192,13 @@ export const make = Effect.fnUntraced(function* (
     preview: Effect.fn("Replay.preview")(function* (id: string) {
       const { letter, ticks } = yield* read(id)
       const { conflicting, fresh, stored } = yield* StoredTicks.divide(storage, ticks)
-      const storable = fresh.filter(isStorable).length
+      const storable = fresh.filter(isStorable)
+      const blocked = yield* taken(storable)
       const preview: Preview = {
         letter: letter.id,
-        fresh: storable,
+        fresh: storable.length - blocked,
         duplicate: stored.length,
-        refused: conflicting.length + fresh.length - storable
+        refused: conflicting.length + fresh.length - storable.length + blocked
       }
       return preview
     }),
@@ -244,5 +230,5 @@ export const make = Effect.fnUntraced(function* (
 /** Replays of the dead-letter queue of the context. Fails with `SchemaError` on a bad option. */
 export const layer = (
   options: typeof PersistenceService.Options.Encoded = {}
-): Layer.Layer<Replay, Schema.SchemaError, DeadLetterQueue | Storage | RunLedger | IdempotencyTracker> =>
+): Layer.Layer<Replay, Schema.SchemaError, DeadLetterQueue | Storage.Storage | RunLedger | IdempotencyTracker> =>
   Layer.effect(Replay, make("replay", options))

@@ -134,7 +134,13 @@ const salvage = Effect.fnUntraced(function* (
   const found: Array<Damaged["found"][number]> = yield* Stream.runCollect(BatchFile.salvage(storage, key, checks))
   const size = (yield* storage.stat(key))?.bytes ?? contents.bytes
   const cut = commit === undefined ? 0 : commit.bytes - size
-  if (cut > 0) found.push({ _tag: "Damage", offset: size, bytes: cut })
+  if (cut > 0) {
+    // One with the damage before it, which a cut within a message leaves.
+    const last = found.at(-1)
+    const begin = last?._tag === "Damage" && last.offset + last.bytes === size ? last.offset : size
+    if (begin < size) found.pop()
+    found.push({ _tag: "Damage", offset: begin, bytes: size + cut - begin })
+  }
   const problem = contents.problem ?? "its checksum is not the one that the ledger of the run has"
   const damaged: Damaged = { problem, found, written: commit?.stretches }
   return damaged

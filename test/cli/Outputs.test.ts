@@ -114,7 +114,8 @@ describe("tickvault without work to do", () => {
   it("shows its commands", async () => {
     const ended = await run(["--help"])
     assert.strictEqual(ended.code, 0)
-    for (const command of ["run", "ingest", "config"]) assert.match(ended.stdout, new RegExp(`^  ${command} `, "mu"))
+    const commands = ["run", "ingest", "runs", "inspect", "cat", "config"]
+    for (const command of commands) assert.match(ended.stdout, new RegExp(`^  ${command} `, "mu"))
   })
 
   it("says that a terminal is no source of ticks", () => {

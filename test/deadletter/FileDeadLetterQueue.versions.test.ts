@@ -161,7 +161,9 @@ describe("the removal of a letter from a folder", () => {
       assert.deepStrictEqual(yield* files, [])
       yield* queue.offer(one)
       yield* script.takeRecord(directory)
-      assert.isTrue(yield* (yield* open).remove(one.id))
+      const again = yield* open
+      yield* script.takeRecord(directory)
+      assert.isTrue(yield* again.remove(one.id))
       const record = (yield* script.takeRecord(directory)).filter((line) => /^(sync|remove)/u.test(line))
       assert.deepStrictEqual(record, [`remove ${fileOf(one)}`, "sync ."])
     }).pipe(Effect.provide(platform))

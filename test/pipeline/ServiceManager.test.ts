@@ -12,7 +12,7 @@ import * as BatchFile from "../../src/storage/BatchFile.ts"
 import type { Storage } from "../../src/storage/Storage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
-import { numbers, settleDown } from "../persistence/harness.ts"
+import { numbers, settleDown, whileTimePasses } from "../persistence/harness.ts"
 import { engineOf, good, small } from "./config/harness.ts"
 import { production, temporary, watched } from "./managers.ts"
 
@@ -195,6 +195,39 @@ it.effect("has one failing service in ERROR with its cause, and the others at wo
       yield* manager.queues.get("ticks")!.offerAll(TestTick.range("run", 1, 3))
       yield* manager.shutdown
       assert.deepInclude(yield* balanceOf(manager), { received: 3, written: 3 })
+    })
+  )
+)
+
+it.effect("tells of a service whose batch neither storage nor dead-letter queue takes", () =>
+  watched(
+    Effect.gen(function* () {
+      yield* LogWatch.allow("Error", "Batch consistency violation")
+      yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 1 })
+      yield* LogWatch.expect("Error", /^Storage and dead-letter queue both refuse/u, { times: 1 })
+      yield* LogWatch.expect("Info", "Shutdown requested, writing partial batch", { times: 1 })
+      yield* LogWatch.expect("Error", "Batch could not be settled in time, returned to the queue", { times: 1 })
+      const { config } = yield* good({
+        file: small({
+          resources: { letters: { className: "InMemoryDeadLetterQueue", options: { capacity: 1 } } },
+          ports: { dlq: "queue-out:letters" },
+          options: { maxBatchSize: 1, shutdownTimeout: "2 seconds" }
+        })
+      })
+      const manager = yield* ServiceManager.make(config)
+      const status = Effect.map(manager.serviceStatus, ([persist]) => persist)
+      yield* manager.start("persist")
+      yield* manager.queues.get("ticks")!.offer(TestTick.make("../unsafe", 1))
+      yield* settleDown
+      assert.deepInclude(yield* status, { state: "RUNNING", degraded: undefined })
+      yield* manager.queues.get("ticks")!.offer(TestTick.make("../unsafe", 2))
+      yield* settleDown
+      const { degraded, state } = (yield* status)!
+      assert.strictEqual(state, "RUNNING")
+      assert.deepInclude(degraded, { sinceMs: 0, nextTryMs: 1000 })
+      assert.include(degraded?.cause, 'dead-letter queue "letters": it holds 1 letters')
+      yield* whileTimePasses(manager.stop("persist"))
+      assert.deepInclude(yield* status, { state: "STOPPED", degraded: undefined })
     })
   )
 )

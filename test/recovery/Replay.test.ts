@@ -154,10 +154,65 @@ describe("a replay", () => {
         const bench = yield* makeReplays()
         yield* store(bench, [TestTick.make("run", 2, 5)])
         const id = yield* bench.give(TestTick.range("run", 1, 3))
+        assert.deepInclude(yield* bench.replays.preview(id), { fresh: 2, duplicate: 0, refused: 1 })
         const replayed = yield* bench.replays.replay(id)
         assert.deepInclude(replayed, { stored: 2, duplicate: 0, remaining: 1 })
         assert.include(replayed.problem, "different bytes")
         assert.strictEqual((yield* bench.deadLetters.get(id)).reason, "key_conflict")
+      })
+    )
+  )
+
+  it.effect("keeps ticks that a live batch has in hand, or that are remembered as stored and are not", () =>
+    watched(
+      Effect.gen(function* () {
+        const bench = yield* makeReplays()
+        const ticks = TestTick.range("run", 1, 5)
+        const [inHand, remembered] = [ticks.slice(0, 2), ticks.slice(2, 3)]
+        yield* bench.tracker.claim(RunId.make("run"), [...inHand, ...remembered])
+        yield* bench.tracker.commit(RunId.make("run"), remembered)
+        yield* LogWatch.allow("Error", "Duplicate tick detected")
+        yield* LogWatch.allow("Warn", "Entire batch was duplicates, skipping")
+        const id = yield* bench.give(ticks)
+        const replayed = yield* bench.replays.replay(id)
+        assert.deepInclude(replayed, { stored: 2, duplicate: 0, remaining: 3 })
+        assert.include(replayed.problem, "replay again later")
+        assert.strictEqual((yield* bench.deadLetters.get(id)).reason, "storage")
+        yield* store(bench, inHand)
+        assert.deepInclude(yield* bench.replays.replay(id), { stored: 0, duplicate: 2, remaining: 1 })
+      })
+    )
+  )
+
+  it.effect("stores a tick once that a letter has twice, and never drops another tick of its number", () =>
+    watched(
+      Effect.gen(function* () {
+        const bench = yield* makeReplays()
+        const [one, two] = TestTick.range("run", 1, 2)
+        assert(one !== undefined && two !== undefined)
+        const other = TestTick.make("run", 2, 50)
+        const id = yield* bench.give([one, two, one, other], "mixed_run")
+        const replayed = yield* bench.replays.replay(id)
+        assert.deepInclude(replayed, { stored: 2, duplicate: 1, remaining: 1 })
+        assert.deepStrictEqual(yield* bench.files, { [keyOf("run", 1, 2)]: [one, two] })
+        const letter = yield* bench.deadLetters.get(id)
+        assert.strictEqual(letter.reason, "key_conflict")
+        assert.deepStrictEqual<ReadonlyArray<Tick.Tick>>(yield* DeadLetter.ticks(letter), [other])
+      })
+    )
+  )
+
+  it.effect("that stores nothing lengthens the history even when the ledger can't be written", () =>
+    watched(
+      Effect.gen(function* () {
+        const bench = yield* makeReplays({ maxRetries: 0 })
+        const id = yield* bench.give(TestTick.range("run", 1, 3))
+        yield* bench.faults.always("commit", FaultyStorage.fail(noSpace))
+        yield* bench.faults.always("append", FaultyStorage.fail(noSpace))
+        assert.deepInclude(yield* bench.replays.replay(id), { stored: 0, remaining: 3 })
+        assert.strictEqual((yield* bench.deadLetters.get(id)).message.retryCount, 4)
+        yield* bench.faults.heal
+        assert.deepStrictEqual(yield* bench.entries("run"), [])
       })
     )
   )

@@ -54,6 +54,9 @@ export const makeReplays = Effect.fnUntraced(function* (options: typeof Persiste
     faults,
     deadLetters,
     ledger,
+    tracker,
+    /** What a replay is made in. */
+    context,
     replays,
     /** Puts a letter about `ticks` into the queue; gives its id. */
     give: Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>, reason?: DeadLetter.Reason) {

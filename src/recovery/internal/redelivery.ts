@@ -15,6 +15,7 @@ import * as Settler from "../../persistence/internal/Settler.ts"
 import * as PersistenceMetrics from "../../persistence/PersistenceMetrics.ts"
 import type * as PersistenceService from "../../persistence/PersistenceService.ts"
 import type { Outcome } from "../../queue/TickQueue.ts"
+import * as Attempts from "../../service/Attempts.ts"
 import type { Storage } from "../../storage/Storage.ts"
 
 /** What a redelivery works with. */
@@ -45,6 +46,7 @@ export const redeliver = Effect.fnUntraced(
     const settled = new Map<Tick.Tick, Outcome>()
     hand.receive({ ticks, reason: "replay", enqueuedAtMs: nowMs, returned: false }, "split", nowMs)
     const portions = hand.portions.slice()
+    const scope = yield* Scope.make()
     const settler = Settler.make({
       service,
       retry: {
@@ -67,7 +69,8 @@ export const redeliver = Effect.fnUntraced(
       },
       metrics: yield* PersistenceMetrics.make(service, storage.name, deadLetterQueue, nowMs),
       hand,
-      attempts: yield* Scope.make()
+      writes: Attempts.make(options.writeTimeout, scope),
+      offers: Attempts.make(options.writeTimeout, scope)
     })
     const release = Effect.forEach(
       hand.portions.slice(),

@@ -1,0 +1,153 @@
+/**
+ * `tickvault cat RUN`: the ticks of a run on standard output, in ascending order.
+ */
+import { fromBinary, toJsonString } from "@bufbuild/protobuf"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { TickDataSchema } from "../domain/Contracts.ts"
+import * as Delimited from "../domain/Delimited.ts"
+import type * as Tick from "../domain/Tick.ts"
+import * as RunTicks from "../runs/RunTicks.ts"
+import type { StorageError } from "../storage/StorageError.ts"
+import { ExitCode, type ExitStatus } from "./ExitStatus.ts"
+import * as GoneReport from "./GoneReport.ts"
+import * as Logging from "./Logging.ts"
+import * as options from "./options.ts"
+import * as Output from "./Output.ts"
+import * as StoredRuns from "./StoredRuns.ts"
+
+/** A batch of the run is damaged, and all of it was wanted. */
+export class RunDamaged extends Schema.TaggedError<RunDamaged>()("RunDamaged", {
+  file: Schema.String,
+  problem: Schema.String
+}) {
+  override get message() {
+    return `${this.file} is damaged: ${this.problem}. What comes before it was written; --salvage goes on with what is intact`
+  }
+}
+
+/** A stored tick is no `TickData` inside, although it begins as one. */
+export class TickUndecodable extends Schema.TaggedError<TickUndecodable>()("TickUndecodable", {
+  tick: Schema.BigInt,
+  cause: Schema.Defect()
+}) {
+  override get message() {
+    return `tick ${this.tick} can't be shown as JSON (${String(this.cause)}): --format delimited writes it as it is`
+  }
+}
+
+const largestTick = 2n ** 63n - 1n
+
+/** The tick number that a flag has. Fails with `CannotStart` when it is none. */
+const tickNumber = Effect.fnUntraced(function* (flag: string, given: Option.Option<string>) {
+  if (Option.isNone(given)) return undefined
+  const number = /^\d{1,19}$/u.test(given.value) ? BigInt(given.value) : undefined
+  if (number !== undefined && number <= largestTick) return number
+  const problem = `${flag} is "${given.value}": a tick number is a whole number from 0 to ${largestTick}`
+  return yield* new options.CannotStart({ problem })
+})
+
+const rangeOf = Effect.fnUntraced(function* (flags: {
+  readonly from: Option.Option<string>
+  readonly to: Option.Option<string>
+}) {
+  const from = yield* tickNumber("--from", flags.from)
+  const to = yield* tickNumber("--to", flags.to)
+  if (from === undefined || to === undefined || from <= to) return { from, to }
+  return yield* new options.CannotStart({
+    problem: `--from ${from} is behind --to ${to}: there is no tick between them`
+  })
+})
+
+/** One line of protobuf JSON. */
+const jsonLine = (tick: Tick.Tick) =>
+  Effect.try({
+    try: () => `${toJsonString(TickDataSchema, fromBinary(TickDataSchema, tick.payload))}\n`,
+    catch: (cause) => new TickUndecodable({ tick: tick.tickNumber, cause })
+  })
+
+/** Ticks that are made text of, and ticks that are framed, at once: a few hundred kilobytes. */
+const chunkTicks = { json: 32, delimited: 64 }
+
+const formats = {
+  json: <E>(ticks: Stream.Stream<Tick.Tick, E>) =>
+    ticks.pipe(
+      Stream.rechunk(chunkTicks.json),
+      Stream.mapArrayEffect((chunk) =>
+        Effect.map(Effect.forEach(chunk, jsonLine), (lines) => [lines.join("")] as const)
+      )
+    ),
+  delimited: <E>(ticks: Stream.Stream<Tick.Tick, E>) =>
+    ticks.pipe(
+      Stream.rechunk(chunkTicks.delimited),
+      Stream.mapArrayEffect((chunk) => Effect.succeed([[...Delimited.encode(chunk)]] as const)),
+      Stream.flatMap(Stream.fromIterable)
+    )
+}
+
+/** The first failure that a reader of the whole run meets, with the way out. */
+const whole = (location: string, ticks: Stream.Stream<Tick.Tick, StorageError>) =>
+  ticks.pipe(
+    Stream.catchReason("StorageError", "ObjectDamaged", ({ problem }, { key }) =>
+      Stream.fail(new RunDamaged({ file: `${location}/${key}`, problem }))
+    )
+  )
+
+/** What is intact of a run; what is gone is told to `report`. */
+const salvaged = <E>(found: Stream.Stream<RunTicks.Salvaged, E>, report: GoneReport.GoneReport) =>
+  found.pipe(
+    Stream.tap((one) => (one._tag === "Gone" ? report.tell(one) : Effect.void)),
+    Stream.filter((one) => one._tag === "Tick"),
+    Stream.map(({ tick }) => tick)
+  )
+
+const tickFlag = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar("TICK"), Flag.withDescription(description), Flag.optional)
+
+export const make = (status: ExitStatus) =>
+  Command.make(
+    "cat",
+    {
+      ...StoredRuns.flags,
+      from: tickFlag("from", "first tick number; default: the first of the run"),
+      to: tickFlag("to", "last tick number, included; default: the last of the run"),
+      format: Flag.Literals("format", ["json", "delimited"]).pipe(
+        Flag.withDescription("json: one object of protobuf JSON a line; delimited: the stored bytes; default json"),
+        Flag.withDefault("json" as const)
+      ),
+      salvage: Flag.Boolean("salvage").pipe(
+        Flag.withDescription("go on where a file is damaged, and say on standard error what is gone"),
+        Flag.withDefault(false)
+      ),
+      logFormat: Logging.formatFlag,
+      run: Argument.String("run")
+    },
+    (flags) =>
+      Effect.gen(function* () {
+        const range = yield* rangeOf(flags)
+        if (flags.format === "delimited" && (yield* (yield* Stdio.Stdio).stdoutIsTerminal)) {
+          const problem =
+            "delimited ticks are no text for a terminal: send them to a file or a program, or use --format json"
+          return yield* new options.CannotStart({ problem })
+        }
+        const storages = yield* StoredRuns.storages(yield* StoredRuns.resolve(flags))
+        const { runId, storage } = yield* StoredRuns.find(storages, flags.run)
+        const report = new GoneReport.GoneReport(storage.location)
+        const ticks = flags.salvage
+          ? salvaged(RunTicks.salvagedTicks(storage, runId, range), report)
+          : whole(storage.location, RunTicks.ticks(storage, runId, range))
+        yield* Output.write(flags.format === "json" ? formats.json(ticks) : formats.delimited(ticks))
+        if (report.files > 0) status.code = ExitCode.lost
+      }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
+  ).pipe(
+    Command.withDescription(
+      "Write the ticks of a run to standard output, in ascending order over all its files, each once. Exit codes: 0 all " +
+        "written (or the reader has gone), 1 could not go on, 3 with --salvage when something is gone."
+    )
+  )

@@ -1,0 +1,63 @@
+/**
+ * Figures of how a run was written, from the entries of its ledger.
+ */
+import type * as LedgerEntry from "../ledger/LedgerEntry.ts"
+import type { RunSummary } from "./RunSummary.ts"
+
+/** What some of the batches of a run have in common. */
+export interface Share {
+  /** Name of the service, or the flush reason; `undefined` where the entries were made from the batches afterwards. */
+  readonly name: string | undefined
+  readonly files: number
+  readonly ticks: number
+  readonly bytes: number
+  readonly attempts: number
+}
+
+export interface RunFigures {
+  readonly ticks: number
+  readonly bytes: number
+  /** From the first tick in the queue to the last commit, in seconds, pauses included; `undefined` without an entry. */
+  readonly seconds: number | undefined
+  readonly attempts: number
+  /** Attempts after the first one. */
+  readonly retries: number
+  readonly byService: ReadonlyArray<Share>
+  readonly byFlushReason: ReadonlyArray<Share>
+}
+
+const shares = (
+  commits: ReadonlyArray<LedgerEntry.Commit>,
+  nameOf: (commit: LedgerEntry.Commit) => string | undefined
+): ReadonlyArray<Share> =>
+  [...Map.groupBy(commits, nameOf)]
+    .map(([name, group]) => ({
+      name,
+      files: group.length,
+      ticks: group.reduce((total, { count }) => total + count, 0),
+      bytes: group.reduce((total, { bytes }) => total + bytes, 0),
+      attempts: group.reduce((total, { write }) => total + (write?.attempts ?? 0), 0)
+    }))
+    .sort((a, b) => ((a.name ?? "\uffff") < (b.name ?? "\uffff") ? -1 : 1))
+
+/** The figures of `summary`, over the batches that are stored and that the ledger knows. */
+export const of = ({ batches }: RunSummary): RunFigures => {
+  const commits = batches.flatMap(({ bytes, commit }) => (bytes === undefined || commit === undefined ? [] : [commit]))
+  let begin = Number.POSITIVE_INFINITY
+  let end = Number.NEGATIVE_INFINITY
+  for (const { committedAtMs, write } of commits) {
+    begin = Math.min(begin, write?.enqueuedAtMs ?? committedAtMs)
+    end = Math.max(end, committedAtMs)
+  }
+  const attempts = commits.reduce((total, { write }) => total + (write?.attempts ?? 0), 0)
+  const written = commits.filter(({ write }) => write !== undefined).length
+  return {
+    ticks: commits.reduce((total, { count }) => total + count, 0),
+    bytes: commits.reduce((total, { bytes }) => total + bytes, 0),
+    seconds: commits.length === 0 ? undefined : (end - begin) / 1000,
+    attempts,
+    retries: attempts - written,
+    byService: shares(commits, ({ write }) => write?.service),
+    byFlushReason: shares(commits, ({ write }) => write?.flushReason)
+  }
+}

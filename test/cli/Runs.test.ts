@@ -1,0 +1,201 @@
+// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off preferSchemaOverJson:off
+import { spawnSync } from "node:child_process"
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { run, temporaryFolder } from "../support/process.ts"
+import { readReal, realBatches } from "../support/realData.ts"
+import { pathOf } from "../support/recordedFiles.ts"
+import { storedRuns } from "../support/storedRuns.ts"
+
+const [recorded, , sampled] = realBatches
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+
+/** A folder with one recorded run, cut into files of 100 ticks; copied for each test. */
+const template = mkdtempSync(join(tmpdir(), "tickvault-test-"))
+
+beforeAll(() => {
+  const args = ["ingest", pathOf(recorded.file), "--data", template, "--max-batch-size", "100"]
+  const { status, stderr } = spawnSync(process.execPath, [main, ...args])
+  assert.strictEqual(status, 0, stderr.toString())
+})
+
+afterAll(() => rmSync(template, { recursive: true, force: true }))
+
+const ingested = () => {
+  const data = temporaryFolder()
+  cpSync(template, data, { recursive: true })
+  const [[runId, stored] = ["", undefined]] = [...storedRuns(data)]
+  return { data, runId, files: (stored?.files ?? []).map((name) => join(data, runId, name)) }
+}
+
+const lines = (text: string) => text.trimEnd().split("\n")
+
+const jsonOf = (text: string) => JSON.parse(text) as Record<string, unknown>
+
+const ticksIn = (stdout: string) => lines(stdout).map((line) => Number(jsonOf(line)["tickNumber"]))
+
+/** Runs a line of the shell in which $TV is the command. */
+const shell = (script: string) =>
+  spawnSync("bash", ["-c", `TV="'${process.execPath}' '${main}'"; tv() { eval "$TV" '"$@"'; }; ${script}`], {
+    maxBuffer: 64 * 1024 * 1024
+  })
+
+describe("tickvault runs", () => {
+  it("shows each run in a line, with its state", async () => {
+    const { data, files, runId } = ingested()
+    await run(["ingest", pathOf(sampled.file), "--data", data])
+    const whole = await run(["runs", "--data", data])
+    assert.strictEqual(whole.code, 0, whole.stderr)
+    const [place, header, ...rows] = lines(whole.stdout)
+    assert.strictEqual(place, `Runs in ${data}`)
+    assert.match(header ?? "", /^RUN +TICKS +FIRST +LAST +STEP +FILES +SIZE +FIRST COMMIT +LAST COMMIT +STATE$/u)
+    assert.lengthOf(rows, 2)
+    const row = rows.find((one) => one.startsWith(runId)) ?? ""
+    assert.match(row, /1,000 +1 +1000 +1 +10 +3\.2 MB +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ +\S+ \S+Z +looks whole$/u)
+    rmSync(files[4] ?? "")
+    truncateSync(files[7] ?? "", 1000)
+    const { stdout } = await run(["runs", "--data", data, "--json"])
+    const summaries = lines(stdout).map(jsonOf)
+    const summary = summaries.find((one) => one["run"] === runId)
+    assert.deepInclude(summary, { ticks: 900, first: "1", last: "1000", step: "1", files: 9, location: data })
+    assert.deepStrictEqual(summary?.["troubles"], [
+      { kind: "missingFiles", count: 1 },
+      { kind: "filesOfWrongSize", count: 1 },
+      { kind: "missingTicks", count: 100 }
+    ])
+    assert.deepInclude(
+      summaries.find((one) => one["run"] !== runId),
+      { state: "looks whole", ticks: 100, step: "10" }
+    )
+  })
+
+  it("makes no folder, and says which one there is not", async () => {
+    const cwd = temporaryFolder()
+    const missing = await run(["runs"], { cwd })
+    assert.strictEqual(missing.code, 1)
+    assert.include(
+      missing.stderr,
+      `tickvault: there is no folder ${join(cwd, "data")}: name that of the runs with --data`
+    )
+    assert.deepStrictEqual(readdirSync(cwd), [])
+    const empty = await run(["runs", "--data", cwd])
+    assert.strictEqual(empty.stdout, `There are no runs in ${cwd}.\n`)
+    assert.strictEqual(empty.code, 0)
+    assert.deepStrictEqual(readdirSync(cwd), [])
+  })
+})
+
+describe("tickvault inspect", () => {
+  it("shows totals, shares and files, long tables cut", async () => {
+    const { data, runId } = ingested()
+    const { code, stderr, stdout } = await run(["inspect", runId, "--data", data])
+    assert.strictEqual(code, 0, stderr)
+    assert.include(
+      stdout,
+      `Run ${runId} in ${data}/${runId}\n  state       looks whole\n  ticks       1,000, 1 to 1000\n`
+    )
+    assert.match(stdout, /\nSERVICE +FILES +TICKS +SIZE +ATTEMPTS\npersistence-1 +10 +1,000 +3\.2 MB +10\n/u)
+    assert.match(stdout, /\n +901 +1000 +100 +\d+ kB +persistence-1 +size +1 +\d+ ms +\S+ \S+Z +as written\n$/u)
+    const account = jsonOf((await run(["inspect", runId, "--data", data, "--json"])).stdout)
+    assert.deepInclude(account, { ticks: 1000, bytes: recorded.bytes, attempts: 10, retries: 0, letters: [] })
+    assert.lengthOf(account["batches"] as ReadonlyArray<unknown>, 10)
+  })
+
+  it("names the nearest run when there is none of the name", async () => {
+    const { data, runId } = ingested()
+    const near = await run(["inspect", `${runId}x`, "--data", data])
+    assert.strictEqual(near.code, 1)
+    assert.include(near.stderr, `there is no run "${runId}x" in ${data}: did you mean ${runId}?`)
+    const far = await run(["cat", "../etc", "--data", data])
+    assert.strictEqual(far.code, 1)
+    assert.include(far.stderr, 'there is no run "../etc"')
+  })
+})
+
+describe("tickvault cat", () => {
+  it("writes the ticks between two as JSON, 64-bit numbers as text", async () => {
+    const { data, runId } = ingested()
+    const { code, stderr, stdout } = await run(["cat", runId, "--data", data, "--from", "95", "--to", "205"])
+    assert.strictEqual(code, 0, stderr)
+    assert.strictEqual(stderr, "")
+    assert.deepStrictEqual(
+      ticksIn(stdout),
+      Array.from({ length: 111 }, (_, index) => 95 + index)
+    )
+    assert.deepInclude(jsonOf(lines(stdout)[0] ?? ""), { simulationRunId: runId, tickNumber: "95" })
+  })
+
+  it("names a bad number, and a range of nothing", async () => {
+    const { data, runId } = ingested()
+    for (const [args, problem] of [
+      [["--from", "ten"], '--from is "ten": a tick number is a whole number from 0 to 9223372036854775807'],
+      [["--to", "9223372036854775808"], '--to is "9223372036854775808"'],
+      [["--from", "7", "--to", "3"], "--from 7 is behind --to 3"]
+    ] as const) {
+      const { code, stderr } = await run(["cat", runId, "--data", data, ...args])
+      assert.strictEqual(code, 1)
+      assert.include(stderr, problem)
+    }
+  })
+
+  it("ends quietly when its reader has gone", () => {
+    const { data, runId } = ingested()
+    const { status, stderr, stdout } = shell(`tv cat ${runId} --data ${data} | head -c 100; exit \${PIPESTATUS[0]}`)
+    assert.strictEqual(stderr.toString(), "")
+    assert.strictEqual(status, 0)
+    assert.strictEqual(stdout.length, 100)
+  })
+
+  it("copies a run byte for byte into another folder, whatever the pace of the reader", () => {
+    const { data, runId } = ingested()
+    const other = temporaryFolder()
+    const copy = `tv cat ${runId} --data ${data} --format delimited | (sleep 0.3; cat)`
+    assert.deepStrictEqual(new Uint8Array(shell(copy).stdout), readReal(recorded.file))
+    shell(`${copy} | tv ingest - --data ${other} --max-batch-size 100`)
+    const [from, to] = [data, other].map((folder) => storedRuns(folder).get(runId))
+    assert.deepStrictEqual(to?.files, from?.files)
+    for (const name of from?.files ?? []) {
+      assert.isTrue(readFileSync(join(data, runId, name)).equals(readFileSync(join(other, runId, name))))
+    }
+  })
+
+  it("says that a disk is full", () => {
+    const { data, runId } = ingested()
+    const { status, stderr } = shell(`tv cat ${runId} --data ${data} > /dev/full`)
+    assert.strictEqual(status, 1)
+    assert.include(stderr.toString(), "standard output can't be written any further: ENOSPC")
+  })
+
+  it("writes nothing binary to a terminal", () => {
+    const { data, runId } = ingested()
+    const command = `'${process.execPath}' '${main}' cat ${runId} --format delimited --data '${data}'`
+    const { error, status, stdout } = spawnSync("script", ["-qec", command, "/dev/null"])
+    if (error !== undefined) return
+    assert.strictEqual(status, 1)
+    assert.include(stdout.toString(), "delimited ticks are no text for a terminal")
+  })
+
+  it("ends at a damage and names the file, or goes on with --salvage and says what is gone", async () => {
+    const { data, files, runId } = ingested()
+    const [, damaged = ""] = files
+    const bytes = readFileSync(damaged)
+    writeFileSync(damaged, bytes.with(bytes.length - 2, (bytes.at(-2) ?? 0) ^ 0x55))
+    const ended = await run(["cat", runId, "--data", data])
+    assert.strictEqual(ended.code, 1)
+    assert.lengthOf(ticksIn(ended.stdout), 199)
+    assert.include(ended.stderr, `tickvault: ${damaged} is damaged: `)
+    assert.include(ended.stderr, "--salvage goes on with what is intact")
+    const salvaged = await run(["cat", runId, "--data", data, "--salvage"])
+    assert.strictEqual(salvaged.code, 3)
+    const all = ticksIn(salvaged.stdout)
+    assert.lengthOf(all, 999)
+    assert.notInclude(all, 200)
+    assert.match(salvaged.stderr, /^tickvault: .*: its checksum is not .* from byte \d+\); gone: tick 200\n$/u)
+    const unharmed = await run(["cat", runId, "--data", data, "--salvage", "--from", "201"])
+    assert.strictEqual(unharmed.code, 0)
+  })
+})
