@@ -1,10 +1,10 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off globalConsole:off preferSchemaOverJson:off
-import { existsSync, readdirSync } from "node:fs"
+import { existsSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { comparableTicks } from "../support/comparableTicks.ts"
 import { type Ended, pause, run, start, temporaryFolder } from "../support/process.ts"
-import { randomFrom } from "../support/random.ts"
+import { randomFrom, type Random } from "../support/random.ts"
 import { soak } from "../support/soak.ts"
 import { deadLetters } from "../support/storedRuns.ts"
 
@@ -45,13 +45,26 @@ const hasHole = (data: string): boolean => {
 
 const isBegun = (data: string) => existsSync(join(data, runId, "metadata.pb"))
 
+/** What a power cut may do to one of the last batches where nothing is fsynced: it is gone, or cut. */
+const cutPower = (data: string, random: Random): "gone" | "cut" | undefined => {
+  const files = batchesOf(data).slice(-5)
+  const file = join(data, runId, files[random.between(0, files.length - 1)] ?? "")
+  if (files.length < 5 || !random.chance(0.4)) return undefined
+  if (random.chance(0.5)) {
+    rmSync(file)
+    return "gone"
+  }
+  truncateSync(file, random.between(0, statSync(file).size - 1))
+  return "cut"
+}
+
 /** A process that goes on with the run, or begins it. */
 const goOn = (data: string) =>
   isBegun(data)
     ? start([...args(data), "--resume", runId], { env: slow })
     : start(args(data), { env: { ...slow, ...beginning } })
 
-describe("a run whose process is killed and that goes on, again and again", () => {
+describe("a run whose process is killed, whose last batches are damaged, and that goes on, again and again", () => {
   it(`is the run that was never killed, after ${kills} kills`, { timeout: 1_800_000 }, async () => {
     const whole = join(temporaryFolder(), "data")
     const undisturbed = await run(args(whole), { env: beginning })
@@ -59,7 +72,7 @@ describe("a run whose process is killed and that goes on, again and again", () =
 
     const random = randomFrom(7)
     const data = join(temporaryFolder(), "data")
-    const counts = { progress: 0, hole: 0, early: 0 }
+    const counts = { progress: 0, early: 0, gone: 0, cut: 0, hole: 0 }
     for (let kill = 0; kill < kills; kill++) {
       const before = batchesOf(data).length
       const process_ = goOn(data)
@@ -74,12 +87,16 @@ describe("a run whose process is killed and that goes on, again and again", () =
       assert.strictEqual(ended.signal, "SIGKILL", `it was done before kill ${kill}: ${ended.stderr}`)
       if (isEarly) counts.early++
       if (batchesOf(data).length > before) counts.progress++
+      const lost = cutPower(data, random)
+      if (lost !== undefined) counts[lost]++
       if (hasHole(data)) counts.hole++
     }
     const left = batchesOf(data)
     if (soak) console.log(`${kills} kills: ${JSON.stringify(counts)}, ${left.length} batches before the last process`)
     assert.isAtLeast(counts.progress, kills / 2, "most kills fall into the middle of the work")
     assert.isBelow(left.length, batchesOf(whole).length)
+    if (soak) assert.isAbove(counts.gone, 0)
+    if (soak) assert.isAbove(counts.cut, 0)
     if (soak) assert.isAbove(counts.hole, 0)
 
     const last = await run([...args(data), "--resume", runId])

@@ -1,5 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf"
 import { assert, describe, it } from "@effect/vitest"
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import type * as DeadLetter from "../../src/deadletter/DeadLetter.ts"
 import { SimulationMetadataSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
@@ -7,6 +8,7 @@ import * as Storage from "../../src/storage/Storage.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
+import { settleDown } from "../persistence/harness.ts"
 import { randomFrom, type Random } from "../support/random.ts"
 import { letterOf } from "./replays.ts"
 import { cut, flip, keyOf, makeRun, metadata, missing, run, summary, watched, type Run } from "./resumePoints.ts"
@@ -21,6 +23,12 @@ const setAside = "A damaged batch was set aside, its ticks are made again"
 /** Every `step`-th number from `first` to `last`. */
 const range = (first: number, last: number, step = 1): Numbers =>
   Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, index) => first + index * step)
+
+/** A file of `count` messages of one length, without the second one. */
+const withoutMiddle = (bytes: Uint8Array, count: number): Uint8Array => {
+  const length = bytes.length / count
+  return Bytes.concat([bytes.subarray(0, length), bytes.subarray(2 * length)])
+}
 
 interface Layout {
   readonly what: string
@@ -163,6 +171,18 @@ describe("a damaged batch", () => {
     )
   }
 
+  it.effect("at the end is set aside, even when the run goes on long before", () =>
+    Effect.gen(function* () {
+      const of = yield* makeRun()
+      yield* storeAll(of, [range(1, 3), range(5, 6), range(7, 9), range(10, 12)], true)
+      for (const numbers of [range(7, 9), range(10, 12)]) yield* of.damage(numbers)
+      yield* LogWatch.expect("Warn", setAside, { times: 2 })
+      const point = yield* of.find
+      assert.deepStrictEqual(summary(point), { from: 3, firstMissing: 4, stored: 5, inLetters: 0 })
+      assert.deepStrictEqual(missing(point, 12), [4, ...range(7, 12)])
+    }).pipe(watched)
+  )
+
   it.effect("with the tick to go on from is set aside, and the tick before is taken", () =>
     Effect.gen(function* () {
       const of = yield* makeRun()
@@ -184,6 +204,16 @@ describe("a damaged batch", () => {
       const point = yield* of.find
       assert.deepStrictEqual(summary(point), { from: undefined, firstMissing: 1, stored: 6, inLetters: 0 })
       assert.deepStrictEqual(missing(point, 9), range(1, 3))
+    }).pipe(watched)
+  )
+
+  it.effect("of a wrong size is set aside though it has the form of a batch", () =>
+    Effect.gen(function* () {
+      const of = yield* makeRun()
+      yield* storeAll(of, [range(1, 3), range(4, 6)], true)
+      yield* of.damage(range(1, 3), (bytes) => withoutMiddle(bytes, 3))
+      yield* LogWatch.expect("Warn", setAside, { times: 1 })
+      assert.deepStrictEqual(missing(yield* of.find, 6), range(1, 3))
     }).pipe(watched)
   )
 
@@ -209,7 +239,8 @@ describe("a damaged batch", () => {
       const point = yield* of.find
       assert.deepStrictEqual(point.setAside, [])
       assert.deepStrictEqual(summary(point), { from: 4, firstMissing: 5, stored: 5, inLetters: 0 })
-      yield* of.withLedger((ledger) => ledger.record(run, drop))
+      yield* of.withLedger((ledger) => Effect.andThen(ledger.record(run, drop), settleDown))
+      assert.sameMembers(yield* of.notedCounts([4, 8]), [4, 2])
       assert.deepStrictEqual(summary(yield* of.find), summary(point))
     }).pipe(watched)
   )

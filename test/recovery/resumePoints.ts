@@ -108,6 +108,16 @@ export const makeRun = Effect.fnUntraced(function* (samplingInterval = 1) {
       )
     ),
 
+    /** How many ticks the ledger says that the batch of these ticks has, entry by entry. */
+    notedCounts: (numbers: ReadonlyArray<number>) =>
+      Effect.map(Stream.runCollect(Ledger.read(storage, run)), (items) =>
+        items.flatMap((item) =>
+          item._tag === "Line" && item.entry._tag === "Commit" && item.entry.key === keyOf(numbers)
+            ? [item.entry.count]
+            : []
+        )
+      ),
+
     /** The keys of what the ledger says was set aside. */
     notedAside: Ledger.read(storage, run).pipe(
       Stream.runCollect,
