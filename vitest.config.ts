@@ -16,7 +16,8 @@ const count: Reporter = {
   }
 }
 
-export default defineConfig({
+/** `vitest run --mode soak` runs the long forms. */
+export default defineConfig(({ mode }) => ({
   resolve: {
     // Examples import the package by its name, as its users do.
     alias: [
@@ -26,8 +27,9 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
-    testTimeout: 60_000,
+    testTimeout: mode === "soak" ? 3_600_000 : 60_000,
+    env: mode === "soak" ? { SOAK: "1" } : {},
     sequence: { shuffle: true },
     reporters: ["default", count]
   }
-})
+}))

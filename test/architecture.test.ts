@@ -27,10 +27,10 @@ const ranks: Record<string, number> = {
 }
 
 /** Folders that know the generated messages; all others see ticks and letters. */
-const knowGenerated = ["gen", "domain", "deadletter", "simulation"]
+const knowGenerated = ["gen", "domain", "deadletter", "runs", "simulation"]
 
 /** Adapters, file by file, that need Node itself. All others need Effect's platform services at most. */
-const platformAdapters = ["main.ts", "domain/Checksum.ts", "simulation/Zstd.ts"]
+const platformAdapters = ["main.ts", "domain/Checksum.ts", "simulation/Zstd.ts", "storage/FreeSpace.ts"]
 
 /** Files that pass on what others export: the entry of the package, and the messages of the wire contract. */
 const barrels = ["index.ts", "domain/Contracts.ts"]

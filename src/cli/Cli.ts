@@ -12,10 +12,13 @@ import * as Command from "effect/cli/Command"
 import { createRequire } from "node:module"
 import * as CatCommand from "./CatCommand.ts"
 import * as ConfigCommand from "./ConfigCommand.ts"
+import * as DlqCommand from "./DlqCommand.ts"
+import * as DoctorCommand from "./DoctorCommand.ts"
 import { ExitCode, ExitStatus } from "./ExitStatus.ts"
 import * as IngestCommand from "./IngestCommand.ts"
 import * as InspectCommand from "./InspectCommand.ts"
 import * as RunCommand from "./RunCommand.ts"
+import * as VerifyCommand from "./VerifyCommand.ts"
 import * as RunsCommand from "./RunsCommand.ts"
 
 // Two folders up from here lies the package, in a checkout (src/cli) and as it is published (dist/cli).
@@ -27,6 +30,9 @@ const make = (status: ExitStatus) =>
     Command.withSubcommands([
       RunCommand.make(status),
       IngestCommand.make(status),
+      DlqCommand.make(status),
+      DoctorCommand.make(status),
+      VerifyCommand.make(status),
       RunsCommand.runs,
       InspectCommand.inspect,
       CatCommand.make(status),

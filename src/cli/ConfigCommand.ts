@@ -11,22 +11,9 @@ import * as Session from "./Session.ts"
 
 const embedded = { engine: true, instances: 2 }
 
-const none = {
-  config: Option.none(),
-  data: Option.none(),
-  instances: Option.none(),
-  ticks: Option.none(),
-  seed: Option.none(),
-  maxBatchSize: Option.none(),
-  batchTimeoutSeconds: Option.none(),
-  maxRetries: Option.none(),
-  retryBackoffMs: Option.none(),
-  mixedRuns: Option.none()
-}
-
 const check = Command.make("check", { file: Argument.String("file") }, ({ file }) =>
   Effect.gen(function* () {
-    const resolved = yield* options.resolve({ ...none, config: Option.some(file) }, embedded)
+    const resolved = yield* options.resolve({ ...options.none, config: Option.some(file) }, embedded)
     yield* Session.print(PipelineConfig.check(resolved))
   })
 ).pipe(Command.withDescription("Check a configuration file; every problem is named with its path. Exit code 1 if any."))

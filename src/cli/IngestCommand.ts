@@ -13,7 +13,9 @@ import * as Command from "effect/cli/Command"
 // Effect's file system can't open without blocking. @effect-diagnostics-next-line nodeBuiltinImport:off
 import { constants, openSync } from "node:fs"
 import { Socket } from "node:net"
+import * as PlannedSpace from "../pipeline/PlannedSpace.ts"
 import * as Ingest from "../simulation/Ingest.ts"
+import * as Zstd from "../simulation/Zstd.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Logging from "./Logging.ts"
 import * as options from "./options.ts"
@@ -22,6 +24,8 @@ import * as Session from "./Session.ts"
 interface Source {
   readonly name: string
   readonly bytes: Stream.Stream<Uint8Array, PlatformError>
+  /** Of a file; a stream doesn't say. */
+  readonly fileBytes?: number
 }
 
 const readChunkBytes = 256 * 1024
@@ -65,7 +69,7 @@ const open = Effect.fnUntraced(function* (name: string) {
   }
   const fs = yield* FileSystem.FileSystem
   const cannot = (error: PlatformError) => new options.CannotStart({ problem: `${name} can't be read: ${why(error)}` })
-  const { type } = yield* Effect.mapError(fs.stat(name), cannot)
+  const { size, type } = yield* Effect.mapError(fs.stat(name), cannot)
   if (type === "Directory")
     return yield* new options.CannotStart({ problem: `${name} is a folder: name the files in it` })
   yield* Effect.mapError(fs.access(name, { readable: true }), cannot)
@@ -73,8 +77,31 @@ const open = Effect.fnUntraced(function* (name: string) {
     const pipe: Source = { name, bytes: readPipe(name) }
     return pipe
   }
-  const file: Source = { name, bytes: fs.stream(name, { chunkSize: readChunkBytes }) }
+  const file: Source = { name, bytes: fs.stream(name, { chunkSize: readChunkBytes }), fileBytes: Number(size) }
   return file
+})
+
+/** How much larger recorded ticks are taken to be than their compression: measured ones were 105 to 400 times as large. */
+const expansion = 100
+
+/** Bytes that `source` is going to be. One that can't be read is found out when it is its turn. */
+const plannedOf = ({ bytes, fileBytes }: Source) =>
+  fileBytes === undefined
+    ? Effect.undefined
+    : Stream.runHead(bytes).pipe(
+        Effect.map((first) => (Option.exists(first, Zstd.beginsFrame) ? fileBytes * expansion : fileBytes)),
+        Effect.catch(() => Effect.undefined)
+      )
+
+/** What all of the input is going to be when it is stored. */
+const plannedSpace = Effect.fnUntraced(function* (all: ReadonlyArray<Source>): Effect.fn.Return<PlannedSpace.Planned> {
+  let total = 0
+  for (const source of all) {
+    const bytes = yield* plannedOf(source)
+    if (bytes === undefined) return { bytes, basis: `${source.name} does not say how large it is` }
+    total += bytes
+  }
+  return { bytes: total, basis: `the size of the input, where it is compressed ${expansion} times that` }
 })
 
 /** The queue that the persistence services take from. */
@@ -136,7 +163,8 @@ export const make = (status: ExitStatus) =>
           Object.entries(config.services).filter(([, { _tag }]) => _tag === "PersistenceService")
         )
         const withoutEngines = { ...config, services, startupSequence }
-        yield* Session.run(withoutEngines, sources(all), { json: flags.json, status })
+        const planned = PlannedSpace.ofInput(withoutEngines, yield* plannedSpace(all))
+        yield* Session.run(withoutEngines, sources(all), { json: flags.json, status, planned })
       }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
   ).pipe(
     Command.withDescription(

@@ -72,8 +72,8 @@ const loggerOf = (format: (typeof formats)[number], terminal: boolean) => {
 
 const levelNames = Struct.keys(levels)
 
-/** The logging of a command. `--log-format` and `--log-level` win over `TICKVAULT_LOG_FORMAT` and `TICKVAULT_LOG_LEVEL`. */
-export const layer = (chosen: Option.Option<(typeof formats)[number]>) =>
+/** The logging of a command, from `level` on if nothing else is asked for. `--log-format` and `--log-level` win over `TICKVAULT_LOG_FORMAT` and `TICKVAULT_LOG_LEVEL`. */
+export const layer = (chosen: Option.Option<(typeof formats)[number]>, level: "Info" | "Warn" = "Info") =>
   Layer.unwrap(
     Effect.gen(function* () {
       const terminal = yield* (yield* Stdio.Stdio).stderrIsTerminal
@@ -81,13 +81,15 @@ export const layer = (chosen: Option.Option<(typeof formats)[number]>) =>
       const levelVariable = yield* fromVariable("TICKVAULT_LOG_LEVEL", levelNames)
       const wanted = Option.orElse(chosen, () => formatVariable)
       const format = Option.getOrElse(wanted, () => (terminal ? "pretty" : "logfmt"))
-      const level = Option.orElse(yield* GlobalFlag.LogLevel, () => Option.map(levelVariable, (name) => levels[name]))
+      const wantedLevel = Option.orElse(yield* GlobalFlag.LogLevel, () =>
+        Option.map(levelVariable, (name) => levels[name])
+      )
       return Layer.mergeAll(
         Logger.layer([loggerOf(format, terminal)]),
         Layer.succeed(Logger.LogToStderr, true),
         Layer.succeed(
           References.MinimumLogLevel,
-          Option.getOrElse(level, () => "Info" as const)
+          Option.getOrElse(wantedLevel, () => level)
         ),
         Layer.succeed(Progress.Style, terminal && format === "pretty" ? "line" : "log")
       )

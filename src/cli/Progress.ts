@@ -22,17 +22,25 @@ export interface Moment {
 /** Takes the rewritten line away; what is written next begins at the start of a line. */
 export const clearLine = "\r\u001b[2K"
 
+/** What is shown at one moment: on a line, and as the annotations of a log line. */
+export interface Shown {
+  readonly parts: ReadonlyArray<string>
+  readonly facts: Readonly<Record<string, unknown>>
+}
+
+const fit = (parts: ReadonlyArray<string>, columns: number): string =>
+  parts.join(" | ").slice(0, Math.max(0, columns - 1))
+
+const partsOf = (moment: Moment): ReadonlyArray<string> => [
+  `${Format.count(moment.settled)} ticks settled`,
+  `${Format.count(moment.ticksPerSecond)} ticks/s`,
+  `${Format.count(moment.waiting)} in the queue`,
+  `${Format.count(moment.batches)} ${moment.batches === 1 ? "batch" : "batches"}`,
+  ...(moment.deadLettered > 0 ? [`${Format.count(moment.deadLettered)} dead-lettered`] : [])
+]
+
 /** `moment` on one line of `columns` characters. */
-export const line = (moment: Moment, columns: number): string =>
-  [
-    `${Format.count(moment.settled)} ticks settled`,
-    `${Format.count(moment.ticksPerSecond)} ticks/s`,
-    `${Format.count(moment.waiting)} in the queue`,
-    `${Format.count(moment.batches)} ${moment.batches === 1 ? "batch" : "batches"}`,
-    ...(moment.deadLettered > 0 ? [`${Format.count(moment.deadLettered)} dead-lettered`] : [])
-  ]
-    .join(" | ")
-    .slice(0, Math.max(0, columns - 1))
+export const line = (moment: Moment, columns: number): string => fit(partsOf(moment), columns)
 
 const writeLine = (text: string) => Effect.sync(() => process.stderr.write(text))
 
@@ -42,41 +50,67 @@ const logPauseMs = (elapsedMs: number): number => (elapsedMs < 10_000 ? 1000 : 1
 const styles = {
   line: {
     pauseMs: () => 250,
-    show: (moment: Moment) => writeLine(`${clearLine}${line(moment, process.stderr.columns || 80)}`),
+    show: ({ parts }: Shown) => writeLine(`${clearLine}${fit(parts, process.stderr.columns || 80)}`),
     end: writeLine(clearLine)
   },
   log: {
     pauseMs: logPauseMs,
-    show: (moment: Moment) => Effect.logInfo("Progress").pipe(Effect.annotateLogs({ ...moment })),
+    show: ({ facts }: Shown) => Effect.logInfo("Progress").pipe(Effect.annotateLogs({ ...facts })),
     end: Effect.void
   }
 }
 
-/** The rate is that of the last seconds: ticks are settled by whole batches. */
+/** Takes away the line that shows progress, so that results can be written. */
+export const clear: Effect.Effect<void> = Effect.flatMap(Style, (style) => styles[style].end)
+
+/** The rate is that of the last seconds: what is counted comes in portions. */
 const rateWindowMs = 2000
+
+/** How fast something grows. Not shared: it has state. */
+export class Rate {
+  private samples: ReadonlyArray<{ readonly value: number; readonly atMs: number }>
+
+  constructor(startedMs: number) {
+    this.samples = [{ value: 0, atMs: startedMs }]
+  }
+
+  /** How much it has grown in a second, now that it is `value`. */
+  perSecond(value: number, atMs: number): number {
+    const [oldest = { value, atMs }] = this.samples
+    this.samples = [...this.samples.filter((sample) => sample.atMs > atMs - rateWindowMs), { value, atMs }]
+    return Math.round(((value - oldest.value) * 1000) / Math.max(1, atMs - oldest.atMs))
+  }
+}
 
 const settledOf = (balance: Balance): number =>
   balance.written + balance.duplicate + balance.deadLettered + balance.lost
 
-/** Shows progress until it is interrupted; then the line is taken away on a terminal. */
-export const show = Effect.fnUntraced(function* (balance: Effect.Effect<Balance>, waiting: Effect.Effect<number>) {
+/** Shows what `look` gives, again and again until it is interrupted; then the line is taken away on a terminal. */
+export const repeat = Effect.fnUntraced(function* (look: (nowMs: number) => Effect.Effect<Shown>) {
   const style = styles[yield* Style]
   const startedMs = yield* Clock.currentTimeMillis
-  let samples = [{ settled: 0, atMs: startedMs }]
   const once = Effect.gen(function* () {
     yield* Effect.sleep(style.pauseMs((yield* Clock.currentTimeMillis) - startedMs))
-    const now = yield* balance
-    const sample = { settled: settledOf(now), atMs: yield* Clock.currentTimeMillis }
-    const [oldest = sample] = samples
-    const ticksPerSecond = ((sample.settled - oldest.settled) * 1000) / Math.max(1, sample.atMs - oldest.atMs)
-    samples = [...samples.filter(({ atMs }) => atMs > sample.atMs - rateWindowMs), sample]
-    yield* style.show({
-      settled: sample.settled,
-      ticksPerSecond: Math.round(ticksPerSecond),
-      waiting: yield* waiting,
-      batches: now.batches,
-      deadLettered: now.deadLettered
-    })
+    yield* style.show(yield* look(yield* Clock.currentTimeMillis))
   })
   return yield* Effect.forever(once).pipe(Effect.ensuring(style.end))
+})
+
+/** Shows the progress of a pipeline until it is interrupted. */
+export const show = Effect.fnUntraced(function* (balance: Effect.Effect<Balance>, waiting: Effect.Effect<number>) {
+  const rate = new Rate(yield* Clock.currentTimeMillis)
+  return yield* repeat(
+    Effect.fnUntraced(function* (nowMs: number) {
+      const now = yield* balance
+      const settled = settledOf(now)
+      const moment: Moment = {
+        settled,
+        ticksPerSecond: rate.perSecond(settled, nowMs),
+        waiting: yield* waiting,
+        batches: now.batches,
+        deadLettered: now.deadLettered
+      }
+      return { parts: partsOf(moment), facts: { ...moment } }
+    })
+  )
 })

@@ -1,12 +1,19 @@
 /**
- * `tickvault run`: a simulation, its ticks stored.
+ * `tickvault run`: a simulation, its ticks stored; with `--resume` one that began before.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
+import type { Balance } from "../pipeline/Balance.ts"
+import type { PipelineConfig } from "../pipeline/PipelineConfig.ts"
+import * as PlannedSpace from "../pipeline/PlannedSpace.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
+import * as Format from "./Format.ts"
 import * as Logging from "./Logging.ts"
 import * as options from "./options.ts"
+import * as Resumption from "./Resumption.ts"
 import * as Session from "./Session.ts"
+import * as Summary from "./Summary.ts"
 
 /** Waits until every engine has made its last tick. */
 const engines: Session.Producer = (manager, report) =>
@@ -18,19 +25,65 @@ const engines: Session.Producer = (manager, report) =>
     })
   })
 
+const noTicks: Balance = {
+  received: 0,
+  written: 0,
+  duplicate: 0,
+  deadLettered: 0,
+  returned: 0,
+  lost: 0,
+  inFlight: 0,
+  batches: 0,
+  storedBytes: 0
+}
+
+/** Says that nothing is missing of the run up to tick `maxTicks`. */
+const sayComplete = ({ point }: Resumption.Resumption, maxTicks: number, isJson: boolean) => {
+  const { inLetters, resume, stored } = point
+  const resumed: Summary.Resumed = { after: resume.from?.tickNumber, stored, inLetters }
+  return Session.print(
+    isJson
+      ? Summary.json({ runIds: [resume.runId], balance: noTicks, seconds: 0, resumed })
+      : `Run ${resume.runId} is complete up to tick ${Format.count(maxTicks)}, where it is to end: ${Summary.there(resumed)}. ` +
+          "Nothing was written. For more, give a higher --ticks."
+  )
+}
+
+/** The run that `--resume` names, as it stands. */
+const resumptionOf = Effect.fnUntraced(function* (
+  config: PipelineConfig,
+  flags: { readonly resume: Option.Option<string>; readonly seed: Option.Option<number> }
+) {
+  if (Option.isNone(flags.resume)) return undefined
+  if (Option.isSome(flags.seed)) {
+    return yield* new options.CannotStart({ problem: "--seed is for a new run: one that goes on keeps its seed" })
+  }
+  return yield* Resumption.find(config, flags.resume.value)
+})
+
 export const make = (status: ExitStatus) =>
-  Command.make("run", { ...options.shared, ticks: options.ticks, seed: options.seed }, (flags) =>
-    Effect.gen(function* () {
-      const { config } = yield* options.resolve(flags, { engine: true, instances: 2 })
-      for (const kind of ["SimulationEngine", "PersistenceService"] as const) {
-        if (options.started(config, kind).length > 0) continue
-        return yield* new options.CannotStart({ problem: `the configuration starts no ${kind}: see startupSequence` })
-      }
-      yield* Session.run(config, engines, { json: flags.json, status })
-    }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
+  Command.make(
+    "run",
+    { ...options.shared, ticks: options.ticks, seed: options.seed, resume: options.resume },
+    (flags) =>
+      Effect.gen(function* () {
+        const { config } = yield* options.resolve(flags, { engine: true, instances: 2 })
+        for (const kind of ["SimulationEngine", "PersistenceService"] as const) {
+          if (options.started(config, kind).length > 0) continue
+          return yield* new options.CannotStart({ problem: `the configuration starts no ${kind}: see startupSequence` })
+        }
+        const resumption = yield* resumptionOf(config, flags)
+        const maxTicks = resumption?.engine.options.maxTicks
+        if (resumption !== undefined && maxTicks !== undefined && resumption.point.firstMissing > BigInt(maxTicks)) {
+          return yield* sayComplete(resumption, maxTicks, flags.json)
+        }
+        if (resumption !== undefined) yield* Resumption.announce(resumption)
+        const planned = yield* PlannedSpace.ofEngines(config, Number(resumption?.point.firstMissing ?? 1n) - 1)
+        yield* Session.run(config, engines, { json: flags.json, status, planned, resumption })
+      }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
   ).pipe(
     Command.withDescription(
-      "Run a simulation and store its ticks. Ends in good order on Ctrl-C; a second one ends it at once. " +
-        "Exit codes: 0 all settled, 1 could not start, 2 something was dead-lettered, 3 something was lost."
+      "Run a simulation and store its ticks, or go on with a run (--resume). Ends in good order on Ctrl-C; a second one " +
+        "ends it at once. Exit codes: 0 all settled, 1 could not start, 2 something was dead-lettered, 3 something was lost."
     )
   )

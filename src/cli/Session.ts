@@ -16,9 +16,13 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Balance from "../pipeline/Balance.ts"
 import type { PipelineConfig } from "../pipeline/PipelineConfig.ts"
+import type { PlannedSpace } from "../pipeline/PlannedSpace.ts"
 import * as ServiceManager from "../pipeline/ServiceManager.ts"
+import * as StartupChecks from "../pipeline/StartupChecks.ts"
+import * as RunFiles from "../runs/RunFiles.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Progress from "./Progress.ts"
+import type { Resumption } from "./Resumption.ts"
 import * as Signals from "./Signals.ts"
 import * as Summary from "./Summary.ts"
 
@@ -55,7 +59,7 @@ const failedServices = Effect.fnUntraced(function* (manager: Manager, report: Re
 })
 
 /** `passed` completes when there is no more time: a while after the first signal, or at the second. */
-const makeDeadline = (config: PipelineConfig) =>
+export const makeDeadline = (config: Pick<PipelineConfig, "shutdownTimeout">) =>
   Effect.gen(function* () {
     const first = yield* Latch.make(false)
     const second = yield* Latch.make(false)
@@ -73,11 +77,32 @@ const isStored = (manager: Manager, runId: string) =>
     Effect.match({ onSuccess: Option.isSome, onFailure: () => true })
   )
 
+/** Says so when others have stored batches of a resumed run meanwhile: the same ticks were made twice, then. */
+const watchOthers = Effect.fnUntraced(
+  function* (manager: Manager, { point, storage: name }: Resumption) {
+    const storage = manager.storages.get(name)
+    if (storage === undefined) return
+    const { batches: own } = yield* balanceOf(manager)
+    const { length: all } = yield* RunFiles.batches(storage, point.resume.runId)
+    if (all - point.batches <= own) return
+    yield* Effect.logWarning(
+      "Another process has stored batches of this run at the same time: ticks may be there twice, verify the run"
+    ).pipe(Effect.annotateLogs({ run: point.resume.runId, batches: all - point.batches - own }))
+  },
+  Effect.catch((error) => Effect.logDebug(error.message))
+)
+
+const resumedOf = ({ point }: Resumption): Summary.Resumed => ({
+  after: point.resume.from?.tickNumber,
+  stored: point.stored,
+  inLetters: point.inLetters
+})
+
 const summarize = Effect.fnUntraced(function* (
   manager: Manager,
   report: Report,
   startedMs: number,
-  ended: Pick<Summary.Summary, "endedBySignal" | "endedAtOnce">
+  ended: Pick<Summary.Summary, "endedBySignal" | "endedAtOnce" | "resumed">
 ) {
   const summary: Summary.Summary = {
     runIds: [...report.runIds],
@@ -108,7 +133,7 @@ const work = (manager: Manager, producer: Producer, report: Report) =>
  * Ends the process at once. `process.exit` alone would wait for a thread that hangs in the file system, maybe for ever;
  * replacing the program with one that exits does not.
  */
-const exitNow = (code: number) =>
+export const exitNow = (code: number) =>
   Effect.sync(() => {
     if (process.platform !== "win32") {
       process.execve?.(process.execPath, [process.execPath, "--eval", `process.exit(${code})`], {})
@@ -116,14 +141,29 @@ const exitNow = (code: number) =>
     process.exit(code)
   })
 
-/** Runs the pipeline of `config` on what `producer` makes. Fails when it can't be built. */
-export const run = (
-  config: PipelineConfig,
-  producer: Producer,
-  options: { readonly json: boolean; readonly status: ExitStatus }
-) =>
+const resumptionsOf = ({ engine, point }: Resumption) => ({
+  resume: new Map([[engine.name, { resume: point.resume, settings: point.settings }]])
+})
+
+/** What a pipeline is run with beside its configuration. */
+export interface Options {
+  readonly json: boolean
+  readonly status: ExitStatus
+  /** What it is going to store. */
+  readonly planned: PlannedSpace
+  /** The run that goes on. Absent: the engines begin new ones. */
+  readonly resumption?: Resumption | undefined
+}
+
+/**
+ * Runs the pipeline of `config` on what `producer` makes. Fails when the checks at start find a problem or it can't be
+ * built.
+ */
+export const run = (config: PipelineConfig, producer: Producer, options: Options) =>
   Effect.gen(function* () {
-    const manager = yield* ServiceManager.make(config)
+    const { planned, resumption } = options
+    yield* StartupChecks.atStart(config, planned)
+    const manager = yield* ServiceManager.make(config, resumption === undefined ? {} : resumptionsOf(resumption))
     const report: Report = { runIds: new Set(), problems: [] }
     const startedMs = yield* Clock.currentTimeMillis
     const progress = yield* Effect.forkScoped(Progress.show(balanceOf(manager), waitingIn(manager)))
@@ -143,7 +183,9 @@ export const run = (
         yield* failedServices(manager, report)
         if (Exit.isFailure(exit) && !endedBySignal)
           report.problems.push(`bringing in ticks failed: ${firstLine(exit.cause)}`)
-        const summary = yield* summarize(manager, report, startedMs, { endedBySignal, endedAtOnce: !inTime })
+        if (resumption !== undefined && inTime) yield* watchOthers(manager, resumption)
+        const resumed = resumption === undefined ? undefined : resumedOf(resumption)
+        const summary = yield* summarize(manager, report, startedMs, { endedBySignal, endedAtOnce: !inTime, resumed })
         const code = Summary.exitCode(summary)
         options.status.code = code
         yield* print(options.json ? Summary.json(summary) : Summary.text(summary))

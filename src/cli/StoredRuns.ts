@@ -56,6 +56,13 @@ const isFolder = Effect.fnUntraced(function* (folder: string) {
   )
 })
 
+/** Fails with `CannotStart` when there is no such folder. */
+export const checkFolder = Effect.fnUntraced(function* (folder: string) {
+  if (yield* isFolder(folder)) return
+  const problem = `there is no folder ${folder}: name that of the runs with --data, or a configuration with --config`
+  return yield* new options.CannotStart({ problem })
+})
+
 /**
  * The file storages of `config`, to be read only; one that several names lead to once. Fails with `CannotStart` when
  * there is none or a folder is missing, with `StorageError` when one can't be read.
@@ -67,10 +74,7 @@ export const storages = Effect.fnUntraced(function* (config: PipelineConfig.Pipe
     if (resource._tag !== "FileStorage") continue
     const root = path.resolve(resource.options.rootDirectory)
     if (byPlace.has(root)) continue
-    if (!(yield* isFolder(root))) {
-      const problem = `there is no folder ${root}: name that of the runs with --data, or a configuration with --config`
-      return yield* new options.CannotStart({ problem })
-    }
+    yield* checkFolder(root)
     byPlace.set(root, yield* StoredFiles.make(resource.name, root))
   }
   if (byPlace.size > 0) return [...byPlace.values()]
@@ -82,7 +86,7 @@ export const deadLetterQueues = Effect.fnUntraced(function* (config: PipelineCon
   const queues = yield* Effect.forEach(Object.values(config.resources), (resource) =>
     Effect.gen(function* () {
       if (resource._tag !== "FileDeadLetterQueue" || !(yield* isFolder(resource.options.directory))) return []
-      return [yield* FileDeadLetterQueue.make(resource.name, resource.encoded)]
+      return [yield* FileDeadLetterQueue.makeStored(resource.name, resource.encoded)]
     })
   )
   return queues.flat()

@@ -6,6 +6,16 @@ import { type Balance, isSettled } from "../pipeline/Balance.ts"
 import { ExitCode } from "./ExitStatus.ts"
 import * as Format from "./Format.ts"
 
+/** Where a run went on that had begun before. */
+export interface Resumed {
+  /** The tick that the world was restored from; `undefined`: it began anew. */
+  readonly after: bigint | undefined
+  /** Ticks that were stored already. */
+  readonly stored: bigint
+  /** Ticks that were not stored and waited in dead letters. */
+  readonly inLetters: bigint
+}
+
 export interface Summary {
   /** Every run that ticks were of. */
   readonly runIds: ReadonlyArray<string>
@@ -23,6 +33,8 @@ export interface Summary {
   readonly endedBySignal: boolean
   /** Whether time ran out or a second signal came before everything was settled. */
   readonly endedAtOnce: boolean
+  /** Absent: the run is a new one. */
+  readonly resumed?: Resumed | undefined
 }
 
 /** The exit code that `summary` stands for; the gravest of what is true. */
@@ -44,14 +56,43 @@ const Line = Schema.fromJsonString(
     inFlight: Schema.Int,
     batches: Schema.Int,
     storedBytes: Schema.Int,
-    seconds: Schema.Finite
+    seconds: Schema.Finite,
+    /** Only of a run that went on: after which tick (as text, `null` for the beginning), and what was there already. */
+    resumed: Schema.optionalKey(
+      Schema.Struct({
+        after: Schema.NullOr(Schema.BigIntFromString),
+        stored: Schema.Int,
+        inLetters: Schema.Int
+      })
+    )
   })
 )
 
 const encodeLine = Schema.encodeSync(Line)
 
+const resumedLine = ({ after, inLetters, stored }: Resumed) => ({
+  after: after ?? null,
+  stored: Number(stored),
+  inLetters: Number(inLetters)
+})
+
 /** One JSON object on one line. */
-export const json = ({ balance, runIds, seconds }: Summary): string => encodeLine({ runIds, ...balance, seconds })
+export const json = ({
+  balance,
+  resumed,
+  runIds,
+  seconds
+}: Pick<Summary, "balance" | "resumed" | "runIds" | "seconds">): string =>
+  encodeLine({ runIds, ...balance, seconds, ...(resumed === undefined ? {} : { resumed: resumedLine(resumed) }) })
+
+/** What of a run was there already, in words. */
+export const there = ({ inLetters, stored }: Omit<Resumed, "after">): string =>
+  `${Format.plural(Number(stored), "tick")} ${stored === 1n ? "was" : "were"} stored already` +
+  (inLetters === 0n ? "" : `, ${Format.count(Number(inLetters))} more waited as dead letters`)
+
+const wentOn = (resumed: Resumed): string =>
+  `It went on ${resumed.after === undefined ? "from its beginning" : `after tick ${Format.count(Number(resumed.after))}`}: ` +
+  `${there(resumed)}.`
 
 const shownRuns = 10
 
@@ -101,13 +142,14 @@ const rows = (balance: Balance): ReadonlyArray<readonly [name: string, ticks: nu
 
 /** A few lines that a person reads at a glance. */
 export const text = (summary: Summary): string => {
-  const { balance, endedBySignal, problems, seconds } = summary
+  const { balance, endedBySignal, problems, resumed, seconds } = summary
   const table = rows(balance)
   const width = Math.max(...table.map(([, ticks]) => Format.count(ticks).length))
   const rate = seconds > 0 ? (value: number) => value / seconds : () => 0
   return [
     ...problems.map((problem) => `PROBLEM: ${problem}`),
     ...where(summary),
+    ...(resumed === undefined ? [] : [wentOn(resumed)]),
     ...table.map(
       ([name, ticks, note]) =>
         `  ${name.padEnd(14)}${Format.count(ticks).padStart(width)}${note === "" ? "" : `  ${note}`}`

@@ -35,6 +35,14 @@ export const ticks = optionalInt("ticks", "ticks that the simulation makes; defa
 
 export const seed = optionalInt("seed", "seed of the simulation; default 42")
 
+export const resume = Flag.String("resume").pipe(
+  Flag.withMetavar("RUN"),
+  Flag.withDescription(
+    "go on with this run, after the last of its ticks before which none is missing; its world is made as its metadata say"
+  ),
+  Flag.optional
+)
+
 const maxInstances = 64
 
 export const instances = Flag.Int("instances").pipe(
@@ -84,6 +92,20 @@ export interface Flags extends PersistenceFlags {
   readonly instances: Option.Option<number>
   readonly ticks: Option.Option<number>
   readonly seed: Option.Option<number>
+}
+
+/** No flag given. */
+export const none: Flags = {
+  config: Option.none(),
+  data: Option.none(),
+  instances: Option.none(),
+  ticks: Option.none(),
+  seed: Option.none(),
+  maxBatchSize: Option.none(),
+  batchTimeoutSeconds: Option.none(),
+  maxRetries: Option.none(),
+  retryBackoffMs: Option.none(),
+  mixedRuns: Option.none()
 }
 
 /** The command line and the configuration, each good in itself, don't go together. Nothing has been started. */

@@ -2,16 +2,20 @@
  * A batch that could not be stored, with all that is needed to store it later.
  *
  * On the wire it is a `DeadLetterMessage`: the ticks in the delimited format, when it failed first and last, how often it
- * was tried again, why, where, and the facts of the batch.
+ * was tried again, why, where, and the facts of the batch. Beside the keys of the contract `metadata` has `reason`, the
+ * label by which the letter is counted; a letter without it (older, or of another program) is taken for what its
+ * `exceptionType` says.
  */
-import { create, toBinary } from "@bufbuild/protobuf"
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf"
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Delimited from "../domain/Delimited.ts"
 import * as RunId from "../domain/RunId.ts"
-import type * as Tick from "../domain/Tick.ts"
+import * as Tick from "../domain/Tick.ts"
 import {
   type DeadLetterMessage,
   DeadLetterMessageSchema
@@ -20,6 +24,9 @@ import * as StorageKey from "../storage/StorageKey.ts"
 
 /** Why a batch was given up, for metrics: a fixed set of labels. */
 export type Reason = "validation" | "mixed_run" | "storage" | "key_conflict" | "internal"
+
+/** Every label there is. */
+export const reasons: ReadonlyArray<Reason> = ["validation", "mixed_run", "storage", "key_conflict", "internal"]
 
 /** What a service knows of a batch it gives up. */
 export interface Failure {
@@ -32,16 +39,31 @@ export interface Failure {
   readonly lastFailureMs: number
 }
 
-/** A batch on its way into a dead-letter queue. Offering the same letter again doesn't make a second one. */
+/** A batch in a dead-letter queue, or on its way there. Offering the same letter again doesn't make a second one. */
 export interface DeadLetter {
-  /** Sorts by the time of the first failure; safe as a file name. */
+  /** Sorts by the time of the first failure; safe as a file name. Stays the same when the history grows. */
   readonly id: string
   readonly reason: Reason
+  /** What the message says of itself; 0 when it doesn't. Only `ticks` counts them. */
   readonly tickCount: number
   readonly message: DeadLetterMessage
-  /** `message` encoded. */
+  /** `message` encoded. Don't change the bytes. */
   readonly bytes: Uint8Array
 }
+
+/** A letter is not what was written, or not what can be read as ticks. */
+export class LetterDamaged extends Schema.TaggedError<LetterDamaged>()("LetterDamaged", {
+  /** Its id. */
+  letter: Schema.String,
+  problem: Schema.String
+}) {
+  override get message() {
+    return `letter "${this.letter}" can't be read: ${this.problem}. Put its bytes aside and remove it`
+  }
+}
+
+/** What the messages of this project are: `originalMessage` has encoded `TickData` in the delimited format. */
+const messageType = "List<TickData>"
 
 const stackLines = 10
 
@@ -62,7 +84,7 @@ const typeOf = (error: Error): string => {
   return Predicate.hasProperty(reason, "_tag") ? `${error.name}.${String(reason._tag)}` : error.name
 }
 
-const facts = (ticks: Tick.Batch, error: Error): Record<string, string> => {
+const facts = (ticks: Tick.Batch, failure: Failure): Record<string, string> => {
   const { first, last } = StorageKey.range(ticks)
   const runId = ticks[0].simulationRunId
   return {
@@ -71,7 +93,39 @@ const facts = (ticks: Tick.Batch, error: Error): Record<string, string> => {
     endTick: last.toString(),
     tickCount: ticks.length.toString(),
     storageKey: RunId.is(runId) && first >= 0n ? StorageKey.batch(runId, ticks) : "",
-    exceptionType: typeOf(error)
+    exceptionType: typeOf(failure.error),
+    reason: failure.reason
+  }
+}
+
+/** The fields of a message that tell of its ticks and of their last failure. */
+const content = (ticks: Tick.Batch, failure: Failure) => ({
+  originalMessage: Bytes.concat([...Delimited.encode(ticks)]),
+  messageType,
+  lastFailureTimeMs: BigInt(failure.lastFailureMs),
+  failureReason: chain(failure.error).map(describe).join("; caused by: "),
+  stackTraceLines: (failure.error.stack ?? String(failure.error)).split("\n").slice(0, stackLines)
+})
+
+const reasonByException: Readonly<Record<string, Reason>> = {
+  InvalidTick: "validation",
+  MixedRuns: "mixed_run",
+  "StorageError.KeyConflict": "key_conflict"
+}
+
+const reasonOf = ({ exceptionType = "", reason }: DeadLetterMessage["metadata"]): Reason =>
+  reasons.find((known) => known === reason) ??
+  reasonByException[exceptionType] ??
+  (exceptionType.startsWith("StorageError") ? "storage" : "internal")
+
+const fromMessage = (id: string, message: DeadLetterMessage, bytes: Uint8Array): DeadLetter => {
+  const count = message.metadata["tickCount"] ?? ""
+  return {
+    id,
+    reason: reasonOf(message.metadata),
+    tickCount: /^\d{1,15}$/u.test(count) ? Number(count) : 0,
+    message,
+    bytes
   }
 }
 
@@ -84,24 +138,65 @@ export const make = Effect.fnUntraced(function* (
   source: { readonly service: string; readonly queue: string }
 ) {
   const message = create(DeadLetterMessageSchema, {
-    originalMessage: Bytes.concat([...Delimited.encode(ticks)]),
-    messageType: "List<TickData>",
+    ...content(ticks, failure),
     firstFailureTimeMs: BigInt(failure.firstFailureMs),
-    lastFailureTimeMs: BigInt(failure.lastFailureMs),
     retryCount: failure.retries,
-    failureReason: chain(failure.error).map(describe).join("; caused by: "),
     sourceService: source.service,
     sourceQueue: source.queue,
-    stackTraceLines: (failure.error.stack ?? String(failure.error)).split("\n").slice(0, stackLines),
-    metadata: facts(ticks, failure.error)
+    metadata: facts(ticks, failure)
   })
   const unique = Math.abs(yield* Random.nextInt).toString(16)
-  const letter: DeadLetter = {
-    id: `${failure.firstFailureMs.toString().padStart(15, "0")}-${fileSafe(source.service)}-${unique}`,
-    reason: failure.reason,
-    tickCount: ticks.length,
-    message,
-    bytes: toBinary(DeadLetterMessageSchema, message)
+  const id = `${failure.firstFailureMs.toString().padStart(15, "0")}-${fileSafe(source.service)}-${unique}`
+  return fromMessage(id, message, toBinary(DeadLetterMessageSchema, message))
+})
+
+/** Most that the field of the contract holds. */
+const maxRetryCount = 2 ** 31 - 1
+
+/**
+ * The next version of `letter`, after `ticks` of it have failed once more. Its id, its first failure, where it came from,
+ * and whatever else is in its metadata stay; the last failure, its reason and the facts of the ticks are new. The retry
+ * count grows by every attempt, the first one included, so that of two versions the newer has the higher one.
+ */
+export const extend = (
+  letter: DeadLetter,
+  next: { readonly ticks: Tick.Batch; readonly failure: Failure }
+): DeadLetter => {
+  const { $unknown, firstFailureTimeMs, metadata, retryCount, sourceQueue, sourceService } = letter.message
+  const message = create(DeadLetterMessageSchema, {
+    ...content(next.ticks, next.failure),
+    firstFailureTimeMs,
+    retryCount: Math.min(Math.max(0, retryCount) + 1 + next.failure.retries, maxRetryCount),
+    sourceService,
+    sourceQueue,
+    metadata: { ...metadata, ...facts(next.ticks, next.failure) }
+  })
+  if ($unknown !== undefined) message.$unknown = $unknown
+  return fromMessage(letter.id, message, toBinary(DeadLetterMessageSchema, message))
+}
+
+/** The letter that `bytes` hold under the name `id`. Fails with `LetterDamaged` when they are no `DeadLetterMessage`. */
+export const fromBytes = (id: string, bytes: Uint8Array): Effect.Effect<DeadLetter, LetterDamaged> =>
+  Effect.try({
+    try: () => fromMessage(id, fromBinary(DeadLetterMessageSchema, bytes), bytes),
+    catch: (cause) => new LetterDamaged({ letter: id, problem: `it is no DeadLetterMessage (${String(cause)})` })
+  })
+
+/**
+ * The ticks in `letter`, in their order; their bytes are views of the letter's. Fails with `LetterDamaged` when it has
+ * none, when a single one can't be read, or when it is a letter about something else than ticks.
+ */
+export const ticks = Effect.fnUntraced(function* (letter: DeadLetter) {
+  const { message } = letter
+  const damaged = (problem: string) => new LetterDamaged({ letter: letter.id, problem })
+  if (message.messageType !== messageType) {
+    return yield* damaged(`its payload is ${RunId.quote(message.messageType)}, not ${messageType}`)
   }
-  return letter
+  const decoder = new Delimited.Decoder(message.originalMessage.length)
+  const { error, frames } = decoder.push(message.originalMessage)
+  const broken = error ?? decoder.end()
+  if (broken !== undefined) return yield* damaged(broken.message)
+  const found = Result.all(frames.map(Delimited.tick))
+  if (Result.isFailure(found)) return yield* damaged(found.failure.message)
+  return Tick.isBatch(found.success) ? found.success : yield* damaged("it has no ticks")
 })

@@ -3,9 +3,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import type { Reason } from "./DeadLetter.ts"
+import { type Reason, reasons } from "./DeadLetter.ts"
 
 export const messages = Metric.gauge("persistence_dlq_messages", { description: "Letters held now." })
+export const sizeBytes = Metric.gauge("persistence_dlq_size_bytes", { description: "Size of the letters held now." })
+export const oldest = Metric.gauge("persistence_dlq_oldest_timestamp_seconds", {
+  description: "First failure of the oldest letter held now; 0 when there is none."
+})
 export const capacity = Metric.gauge("persistence_dlq_capacity_messages", { description: "Most letters held." })
 export const receivedTotal = Metric.counter("persistence_dlq_received_total", {
   description: "Letters accepted.",
@@ -16,23 +20,33 @@ export const droppedTotal = Metric.counter("persistence_dlq_dropped_total", {
   incremental: true
 })
 
-const reasons: ReadonlyArray<Reason> = ["validation", "mixed_run", "storage", "key_conflict", "internal"]
+/** What a queue holds at a moment. */
+export interface Held {
+  readonly letters: number
+  readonly bytes: number
+  /** First failure of the oldest letter; `undefined` when there is none. */
+  readonly oldestMs: number | undefined
+}
 
 /** The metrics of the dead-letter queue `name`, at zero from the start. */
 export const make = Effect.fnUntraced(function* (name: string, limit: number) {
-  const held = Metric.withAttributes(messages, { dlq: name })
-  const received = (reason: Reason) => Metric.withAttributes(receivedTotal, { dlq: name, reason })
-  const dropped = (reason: Reason) => Metric.withAttributes(droppedTotal, { dlq: name, reason })
-  yield* Metric.update(Metric.withAttributes(capacity, { dlq: name }), limit)
-  yield* Metric.update(held, 0)
+  const dlq = { dlq: name }
+  const received = (reason: Reason) => Metric.withAttributes(receivedTotal, { ...dlq, reason })
+  const dropped = (reason: Reason) => Metric.withAttributes(droppedTotal, { ...dlq, reason })
+  const holds = Effect.fnUntraced(function* ({ bytes, letters, oldestMs = 0 }: Held) {
+    yield* Metric.update(Metric.withAttributes(messages, dlq), letters)
+    yield* Metric.update(Metric.withAttributes(sizeBytes, dlq), bytes)
+    yield* Metric.update(Metric.withAttributes(oldest, dlq), oldestMs / 1000)
+  })
+  yield* Metric.update(Metric.withAttributes(capacity, dlq), limit)
+  yield* holds({ letters: 0, bytes: 0, oldestMs: undefined })
   for (const reason of reasons) {
     yield* Metric.update(received(reason), 0)
     yield* Metric.update(dropped(reason), 0)
   }
   return {
-    received: (reason: Reason, size: number) =>
-      Effect.andThen(Metric.update(received(reason), 1), Metric.update(held, size)),
-    holds: (size: number) => Metric.update(held, size),
+    received: (reason: Reason) => Metric.update(received(reason), 1),
+    holds,
     dropped: (reason: Reason) => Metric.update(dropped(reason), 1)
   }
 })

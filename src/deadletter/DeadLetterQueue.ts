@@ -4,19 +4,16 @@
  * The port, a bounded queue in memory, and one that discards on purpose. `FileDeadLetterQueue` is the durable one. A
  * queue that is full or fails says so: a letter it has taken is kept, and it never drops one to make room.
  */
-import { fromBinary } from "@bufbuild/protobuf"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as OptionSchema from "../domain/OptionSchema.ts"
-import {
-  type DeadLetterMessage,
-  DeadLetterMessageSchema
-} from "../gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
+import * as RunId from "../domain/RunId.ts"
+import type { DeadLetterMessage } from "../gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
 import { StorageError } from "../storage/StorageError.ts"
-import type { DeadLetter } from "./DeadLetter.ts"
+import { type DeadLetter, LetterDamaged } from "./DeadLetter.ts"
 import * as DeadLetterMetrics from "./DeadLetterMetrics.ts"
 
 /** Settings of a dead-letter queue in memory. */
@@ -32,7 +29,7 @@ export class QueueFull extends Schema.TaggedError<QueueFull>()("QueueFull", { ca
   }
 }
 
-/** The folder of letters failed. */
+/** The folder of letters failed to take or to remove a letter. */
 export class LetterNotWritten extends Schema.TaggedError<LetterNotWritten>()("LetterNotWritten", {
   cause: StorageError
 }) {
@@ -41,20 +38,31 @@ export class LetterNotWritten extends Schema.TaggedError<LetterNotWritten>()("Le
   }
 }
 
-/** A stored letter is no `DeadLetterMessage`. */
-export class LetterDamaged extends Schema.TaggedError<LetterDamaged>()("LetterDamaged", {
-  letter: Schema.String,
-  cause: Schema.Defect()
-}) {
+/** Whoever offered the letter has heard no answer in time. It may be kept, now or later. */
+export class LetterTimedOut extends Schema.TaggedError<LetterTimedOut>()("LetterTimedOut", { code: Schema.String }) {
   override get message() {
-    return `letter "${this.letter}" is damaged: ${String(this.cause)}`
+    return `no answer in time (${this.code}): check the disk and the mount of the letters`
   }
 }
 
-/** The one failure of a dead-letter queue. Whatever it is, the letter is still the caller's. */
+/** The folder of letters failed to give what it holds. */
+export class LetterNotRead extends Schema.TaggedError<LetterNotRead>()("LetterNotRead", { cause: StorageError }) {
+  override get message() {
+    return this.cause.message
+  }
+}
+
+/** There is no letter of that id: there never was, or it has been dealt with. */
+export class LetterMissing extends Schema.TaggedError<LetterMissing>()("LetterMissing", { letter: Schema.String }) {
+  override get message() {
+    return `it has no letter ${RunId.quote(this.letter)}: list those that it has`
+  }
+}
+
+/** The one failure of a dead-letter queue. Whatever it is, a letter that was offered is still the caller's. */
 export class DeadLetterError extends Schema.TaggedError<DeadLetterError>()("DeadLetterError", {
   queue: Schema.String,
-  reason: Schema.Union([QueueFull, LetterNotWritten, LetterDamaged])
+  reason: Schema.Union([QueueFull, LetterNotWritten, LetterTimedOut, LetterNotRead, LetterMissing, LetterDamaged])
 }) {
   override get message() {
     return `dead-letter queue "${this.queue}": ${this.reason.message}`
@@ -71,46 +79,107 @@ export class DeadLetterQueue extends Context.Service<
 
     /**
      * Keeps `letter`. Succeeds with "kept" once it is as durable as the queue is, or with "discarded" when this queue
-     * keeps nothing. Offering a letter again is safe. Fails with `QueueFull` or `LetterNotWritten`.
+     * keeps nothing. Offering a letter again is safe: one of this id that is held already stays as it is, and needs no
+     * room. Fails with `QueueFull` or `LetterNotWritten`. Interrupted, the letter may be kept or not: offer it again.
      */
     readonly offer: (letter: DeadLetter) => Effect.Effect<"kept" | "discarded", DeadLetterError>
 
-    /** Letters held now. */
+    /** Letters held now, as far as this process knows. Damaged ones count too. */
     readonly size: Effect.Effect<number>
 
-    /** The letters, oldest first. */
+    /** The ids of the letters, oldest first, damaged ones too. Fails with `LetterNotRead`. */
+    readonly ids: Stream.Stream<string, DeadLetterError>
+
+    /** The letter of this id in its newest version. Fails with `LetterMissing`, `LetterDamaged` or `LetterNotRead`. */
+    readonly get: (id: string) => Effect.Effect<DeadLetter, DeadLetterError>
+
+    /**
+     * Puts `letter` in the place of the one that has its id, durably; needs no room. At any moment at least one of the two
+     * is held whole. Fails with `LetterMissing` when there is none of this id (any more), or with `LetterNotWritten`;
+     * after that and after an interruption the new version may be held or not: repeat it.
+     */
+    readonly update: (letter: DeadLetter) => Effect.Effect<void, DeadLetterError>
+
+    /**
+     * Removes the letter of this id, damaged or not, durably; `false` when there is none. Fails with `LetterNotWritten`;
+     * after that and after an interruption it may be held still: repeat it.
+     */
+    readonly remove: (id: string) => Effect.Effect<boolean, DeadLetterError>
+
+    /** The messages of the letters, oldest first. One that can't be read is left out, and named in a line at WARN. */
     readonly letters: Stream.Stream<DeadLetterMessage, DeadLetterError>
   }
 >()("tickvault/deadletter/DeadLetterQueue") {}
 
-/** The letter that `bytes` hold. Fails with `LetterDamaged`. */
-export const decode = (queue: string, letter: string, bytes: Uint8Array) =>
-  Effect.try({
-    try: () => fromBinary(DeadLetterMessageSchema, bytes),
-    catch: (cause) => new DeadLetterError({ queue, reason: new LetterDamaged({ letter, cause }) })
-  })
+/** The `letters` of a queue that has these `ids` and this `get`. */
+export const lettersOf = ({
+  get,
+  ids,
+  name
+}: Pick<DeadLetterQueue["Service"], "get" | "ids" | "name">): DeadLetterQueue["Service"]["letters"] =>
+  Stream.flatMap(ids, (id) =>
+    get(id).pipe(
+      Effect.map(({ message }) => Stream.succeed(message)),
+      Effect.catchReason("DeadLetterError", "LetterMissing", () => Effect.succeed(Stream.empty)), // removed since
+      Effect.catch((error) =>
+        Effect.logWarning("A dead letter can't be read and is left out").pipe(
+          Effect.annotateLogs({ deadLetterQueue: name, letter: id, error: error.message }),
+          Effect.as(Stream.empty)
+        )
+      ),
+      Stream.unwrap
+    )
+  )
+
+const firstFailureMs = ({ message }: DeadLetter) => Number(message.firstFailureTimeMs)
 
 /** Makes a bounded queue in memory. Fails with `SchemaError` on a bad option. */
 export const makeMemory = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
   const { capacity } = yield* Schema.decodeEffect(Options)(options)
   const metrics = yield* DeadLetterMetrics.make(name, capacity)
   const held = new Map<string, DeadLetter>()
+  const fail = (reason: DeadLetterError["reason"]) => new DeadLetterError({ queue: name, reason })
+  const sorted = () => [...held.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+  const measure = Effect.suspend(() => {
+    const letters = [...held.values()]
+    return metrics.holds({
+      letters: letters.length,
+      bytes: letters.reduce((sum, { bytes }) => sum + bytes.length, 0),
+      oldestMs: held.size === 0 ? undefined : Math.min(...letters.map(firstFailureMs))
+    })
+  })
+  const ids = Stream.suspend(() => Stream.fromIterable(sorted().map(({ id }) => id)))
+  const get: DeadLetterQueue["Service"]["get"] = (id) =>
+    Effect.suspend(() => {
+      const letter = held.get(id)
+      return letter === undefined ? Effect.fail(fail(new LetterMissing({ letter: id }))) : Effect.succeed(letter)
+    })
   return DeadLetterQueue.of({
     name,
     location: "memory",
     offer: Effect.fnUntraced(function* (letter) {
       if (held.has(letter.id)) return "kept" as const
-      if (held.size >= capacity) {
-        return yield* new DeadLetterError({ queue: name, reason: new QueueFull({ capacity }) })
-      }
+      if (held.size >= capacity) return yield* fail(new QueueFull({ capacity }))
       held.set(letter.id, letter)
-      yield* metrics.received(letter.reason, held.size)
+      yield* Effect.andThen(metrics.received(letter.reason), measure)
       return "kept" as const
-    }),
+    }, Effect.uninterruptible),
     size: Effect.sync(() => held.size),
-    letters: Stream.suspend(() =>
-      Stream.fromIterable([...held.values()].sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ message }) => message))
-    )
+    ids,
+    get,
+    update: Effect.fnUntraced(function* (letter) {
+      if (!held.has(letter.id)) return yield* fail(new LetterMissing({ letter: letter.id }))
+      held.set(letter.id, letter)
+      yield* measure
+    }, Effect.uninterruptible),
+    remove: (id) =>
+      Effect.uninterruptible(
+        Effect.tap(
+          Effect.sync(() => held.delete(id)),
+          () => measure
+        )
+      ),
+    letters: lettersOf({ name, ids, get })
   })
 })
 
@@ -121,6 +190,8 @@ export const layerMemory = (options: typeof Options.Encoded = {}): Layer.Layer<D
 /** Makes a queue that keeps nothing and says so at ERROR for every letter: its ticks are lost. */
 export const makeDiscard = Effect.fnUntraced(function* (name: string) {
   const metrics = yield* DeadLetterMetrics.make(name, 0)
+  const missing = (id: string) =>
+    Effect.fail(new DeadLetterError({ queue: name, reason: new LetterMissing({ letter: id }) }))
   return DeadLetterQueue.of({
     name,
     location: "nowhere",
@@ -132,6 +203,10 @@ export const makeDiscard = Effect.fnUntraced(function* (name: string) {
       return "discarded" as const
     }),
     size: Effect.succeed(0),
+    ids: Stream.empty,
+    get: missing,
+    update: ({ id }) => missing(id),
+    remove: () => Effect.succeed(false),
     letters: Stream.empty
   })
 })

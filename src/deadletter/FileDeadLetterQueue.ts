@@ -1,14 +1,17 @@
 /**
  * Dead letters as files, one each, written with the same atomic and durable commit as batches.
  *
- * A letter is an encoded `DeadLetterMessage`; its name begins with the time of the first failure, so that the names sort
- * oldest first. Letters may be removed by hand or by another process at any time.
+ * A letter is an encoded `DeadLetterMessage`. Its name `<id>.<checksum>.pb` begins with the time of the first failure, so
+ * that the names sort oldest first, and has the CRC-32 of the bytes, so that damage shows. A new version of a letter is
+ * durable under its own name before the old one goes; a crash in between leaves two, of which the newer one counts and the
+ * other goes with the next update or removal. Letters may be removed by hand or by another process at any time.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
@@ -16,59 +19,179 @@ import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as FileStorage from "../storage/FileStorage.ts"
 import * as Storage from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
-import * as StorageKey from "../storage/StorageKey.ts"
-import { DeadLetterError, DeadLetterQueue, decode, LetterNotWritten, QueueFull } from "./DeadLetterQueue.ts"
+import * as StoredFiles from "../storage/StoredFiles.ts"
+import type { DeadLetter, LetterDamaged } from "./DeadLetter.ts"
 import * as DeadLetterMetrics from "./DeadLetterMetrics.ts"
+import {
+  DeadLetterError,
+  DeadLetterQueue,
+  LetterMissing,
+  LetterNotRead,
+  LetterNotWritten,
+  lettersOf,
+  QueueFull
+} from "./DeadLetterQueue.ts"
+import * as LetterFiles from "./internal/letterFiles.ts"
+import { type Entry, LetterIndex } from "./internal/LetterIndex.ts"
 
 /** Settings of a folder of dead letters. */
 export const Options = Schema.Struct({
   /** Folder that holds the letters, one file each; made when it is missing. Default "./data/.dead-letters". */
   directory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data/.dead-letters"))),
   /** Most letters kept; a full queue refuses further ones. Default 10,000. */
-  capacity: OptionSchema.wholeNumber(1, 10_000)
+  capacity: OptionSchema.wholeNumber(1, 10_000),
+  /** What is made durable before a letter counts as kept, as of `FileStorage`. Default "full". */
+  durability: FileStorage.Options.fields.durability
 })
 
-/** Makes the queue. Fails when an option is bad or the folder can't be made, read and written. */
-export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const { capacity, directory } = yield* Schema.decodeEffect(Options)(options)
-  const storage = yield* FileStorage.make(name, { rootDirectory: directory })
+/** Files that are looked at side by side. */
+const concurrency = 8
+
+/** Times that a letter is looked for again whose files went away while they were read. */
+const looks = 3
+
+/** The files in the folder whose names begin with `prefix`, as far as they are letters. */
+const list = Effect.fnUntraced(function* (storage: Storage.Storage["Service"], index: LetterIndex, prefix: string) {
+  const keys = yield* Stream.runCollect(storage.list(prefix))
+  const entries = yield* Effect.forEach(
+    keys.flatMap((key) => LetterFiles.parse(key) ?? []),
+    (file) => {
+      const known = index.files(file.id).find(({ key }) => key === file.key)
+      return known === undefined ? inspect(storage, file) : Effect.succeed(known)
+    },
+    { concurrency }
+  )
+  return entries.flatMap((entry) => entry ?? [])
+})
+
+/** Size and age of a file, for metrics: one that can't be inspected is there all the same. */
+const inspect = (storage: Storage.Storage["Service"], file: LetterFiles.LetterFile) =>
+  storage.stat(file.key).pipe(
+    Effect.orElseSucceed(() => ({ bytes: 0, modifiedAtMs: undefined })),
+    Effect.map((stat): Entry | undefined =>
+      stat === undefined
+        ? undefined
+        : { ...file, bytes: stat.bytes, firstFailureMs: LetterFiles.firstFailureMs(file.id) ?? stat.modifiedAtMs }
+    )
+  )
+
+/** What `file` holds, or the damage; `undefined` when it has been removed since it was listed. */
+const read = (storage: Storage.Storage["Service"], file: LetterFiles.LetterFile) =>
+  Stream.runCollect(storage.read(file.key)).pipe(
+    Effect.flatMap((chunks) => Effect.result(LetterFiles.open(file, Bytes.concat(chunks)))),
+    Effect.catchReason("StorageError", "ObjectMissing", () => Effect.succeed(undefined))
+  )
+
+/** The letter, if a version of it is whole; else the damage, if any version is there. */
+const choose = (versions: ReadonlyArray<Result.Result<DeadLetter, LetterDamaged> | undefined>) => {
+  const found = versions.flatMap((version) => version ?? [])
+  const letter = LetterFiles.newest(found.flatMap((version) => (Result.isSuccess(version) ? version.success : [])))
+  return letter === undefined ? found[0] : Result.succeed(letter)
+}
+
+/** The queue `name` over the letters in `storage`. */
+const over = Effect.fnUntraced(function* (name: string, capacity: number, storage: Storage.Storage["Service"]) {
   const metrics = yield* DeadLetterMetrics.make(name, capacity)
   const oneAtATime = yield* Semaphore.make(1)
-  const fail = (cause: StorageError) => new DeadLetterError({ queue: name, reason: new LetterNotWritten({ cause }) })
+  const index = new LetterIndex()
+  const fail = (reason: DeadLetterError["reason"]) => new DeadLetterError({ queue: name, reason })
+  const notWritten = Effect.mapError((cause: StorageError) => fail(new LetterNotWritten({ cause })))
+  const notRead = Effect.mapError((cause: StorageError) => fail(new LetterNotRead({ cause })))
+  const measure = Effect.suspend(() => metrics.holds(index.held))
 
-  const count = Effect.tap(Stream.runCount(storage.list("")), metrics.holds)
-  let held = yield* count
+  const listAll = Effect.map(list(storage, index, ""), (files) => index.replace(files)).pipe(Effect.andThen(measure))
+  yield* listAll
 
-  const offer = Effect.fnUntraced(function* (letter: Parameters<DeadLetterQueue["Service"]["offer"]>[0]) {
-    const key = yield* Effect.orDie(StorageKey.parse(`${letter.id}.pb`)) // ids are made of letters, digits, "-" and "_"
-    // Letters may have been removed since: count the files again before refusing one that isn't there already.
-    if (held >= capacity) held = yield* Effect.mapError(count, fail)
-    if (held >= capacity && (yield* Effect.mapError(storage.stat(key), fail)) === undefined) {
-      return yield* new DeadLetterError({ queue: name, reason: new QueueFull({ capacity }) })
-    }
-    const { outcome } = yield* Effect.mapError(Storage.write(storage, key, [letter.bytes]), fail)
-    // One that is there already may be of an attempt that failed after all: it was not counted then.
-    held = outcome === "created" ? held + 1 : yield* Effect.mapError(count, fail)
-    yield* metrics.received(letter.reason, held)
+  /** The files of the letter `id` that are in the folder now. */
+  const listOne = (id: string) =>
+    Effect.map(list(storage, index, LetterFiles.prefix(id)), (files) => files.filter((file) => file.id === id))
+
+  /** Writes `letter`, beside other versions of it that the index has. */
+  const write = Effect.fnUntraced(function* (letter: DeadLetter) {
+    const file = yield* LetterFiles.of(letter)
+    const others = index.files(letter.id).filter(({ key }) => key !== file.key)
+    const firstFailureMs = LetterFiles.firstFailureMs(letter.id) ?? Number(letter.message.firstFailureTimeMs)
+    const entry: Entry = { ...file, bytes: letter.bytes.length, firstFailureMs }
+    // Known before it is there: whatever the write comes to, the newer version is found if it is.
+    if (others.length > 0) index.set(letter.id, [...others, entry])
+    yield* Storage.write(storage, file.key, [letter.bytes])
+    return { entry, others }
+  })
+
+  const offer = Effect.fnUntraced(function* (letter: DeadLetter) {
+    const known = index.files(letter.id).length > 0
+    // Letters may have been removed since: look again before this one counts as there, or as one too many.
+    if (known || index.size >= capacity) yield* notWritten(listAll)
+    const held = index.files(letter.id)
+    if (held.length === 0 && index.size >= capacity) return yield* fail(new QueueFull({ capacity }))
+    const { key } = yield* notWritten(LetterFiles.of(letter))
+    if (held.length > 0 && held.every((file) => file.key !== key)) return "kept" as const // a newer version
+    // One that is there already may be of an attempt that failed after all: written again, it is durable.
+    const { entry, others } = yield* notWritten(write(letter))
+    index.set(letter.id, [...others, entry])
+    if (!known) yield* metrics.received(letter.reason)
+    yield* measure
     return "kept" as const
   }, Semaphore.withPermit(oneAtATime))
 
-  /** The letter under `key`; nothing when it has been removed since it was listed. */
-  const read = (key: StorageKey.StorageKey) =>
-    Stream.runCollect(storage.read(key)).pipe(
-      Effect.map((chunks) => Stream.fromEffect(decode(name, key, Bytes.concat(chunks)))),
-      Effect.catchReason("StorageError", "ObjectMissing", () => Effect.succeed(Stream.empty)),
-      Effect.mapError(fail),
-      Stream.unwrap
+  const remove = Effect.fnUntraced(function* (id: string) {
+    let removed = false
+    for (const { key } of yield* listOne(id)) removed = (yield* storage.remove(key)) || removed
+    index.set(id, [])
+    yield* measure
+    return removed
+  }, Semaphore.withPermit(oneAtATime))
+
+  const update = Effect.fnUntraced(function* (letter: DeadLetter) {
+    index.set(letter.id, yield* notWritten(listOne(letter.id)))
+    if (index.files(letter.id).length === 0) return yield* fail(new LetterMissing({ letter: letter.id }))
+    const { entry, others } = yield* notWritten(write(letter))
+    for (const { key } of others) yield* notWritten(storage.remove(key))
+    index.set(letter.id, [entry])
+    yield* measure
+  }, Semaphore.withPermit(oneAtATime))
+
+  const get = Effect.fnUntraced(function* (id: string) {
+    let files = index.files(id)
+    for (let look = 0; look < looks; look++) {
+      if (files.length === 0) files = yield* notRead(listOne(id))
+      const found = choose(yield* notRead(Effect.forEach(files, (file) => read(storage, file))))
+      if (found !== undefined) return yield* Effect.mapError(Effect.fromResult(found), fail)
+      files = [] // removed since, or another process has put a new version in their place
+    }
+    return yield* fail(new LetterMissing({ letter: id }))
+  })
+
+  const ids = Stream.unwrap(
+    notRead(listAll).pipe(
+      Effect.map(() => Stream.fromIterable(index.ids)),
+      Semaphore.withPermit(oneAtATime)
     )
+  )
 
   return DeadLetterQueue.of({
     name,
     location: storage.location,
     offer,
-    size: Effect.sync(() => held),
-    letters: storage.list("").pipe(Stream.mapError(fail), Stream.flatMap(read))
+    size: Effect.sync(() => index.size),
+    ids,
+    get,
+    update,
+    remove: (id) => notWritten(remove(id)),
+    letters: lettersOf({ name, ids, get })
   })
+})
+
+/** Makes the queue. Fails when an option is bad or the folder can't be made, read and written. */
+export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
+  const { capacity, directory, durability } = yield* Schema.decodeEffect(Options)(options)
+  return yield* over(name, capacity, yield* FileStorage.make(name, { rootDirectory: directory, durability }))
+})
+
+/** The queue in a folder that exists, to be read: whatever would change it fails. Fails when the folder can't be read. */
+export const makeStored = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
+  const { capacity, directory } = yield* Schema.decodeEffect(Options)(options)
+  return yield* over(name, capacity, yield* StoredFiles.make(name, directory))
 })
 
 /** A folder of letters. Fails when an option is bad or the folder can't be used. */

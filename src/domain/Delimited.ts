@@ -110,15 +110,27 @@ export class Decoder {
   /** The messages that `chunk` completes, and the error that ends the stream if there is one. Keeps views of `chunk`. */
   push(chunk: Uint8Array): { readonly frames: Array<Frame>; readonly error: DelimitedError | undefined } {
     const frames: Array<Frame> = []
-    this.pending.push(chunk)
-    this.pendingBytes += chunk.length
-    if (this.pendingBytes < this.wanted) return { frames, error: undefined }
-    const bytes = this.pending.length === 1 ? chunk : Bytes.concat(this.pending)
-    const [consumed, error] = this.frames(bytes, frames)
+    let rest = chunk
+    // Only a message that lies in several chunks is copied, not the chunk that it ends in.
+    while (this.pendingBytes > 0 && rest.length > 0) {
+      const missing = this.wanted - this.pendingBytes
+      const error = this.consume(rest.subarray(0, missing), frames)
+      if (error !== undefined) return { frames, error }
+      rest = rest.subarray(missing)
+    }
+    return { frames, error: rest.length === 0 ? undefined : this.consume(rest, frames) }
+  }
+
+  private consume(piece: Uint8Array, into: Array<Frame>): DelimitedError | undefined {
+    this.pending.push(piece)
+    this.pendingBytes += piece.length
+    if (this.pendingBytes < this.wanted) return undefined
+    const bytes = this.pending.length === 1 ? piece : Bytes.concat(this.pending)
+    const [consumed, error] = this.frames(bytes, into)
     const rest = bytes.subarray(consumed)
     this.pending = rest.length === 0 ? [] : [rest]
     this.pendingBytes = rest.length
-    return { frames, error }
+    return error
   }
 
   /** The error of a stream that ends within a message. */

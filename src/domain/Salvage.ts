@@ -182,13 +182,19 @@ export class Salvager {
 
   /** Which of the messages that have not passed yet `framed` is; -1 when it is none of them. */
   private findCheck(checks: ReadonlyArray<number>, framed: Uint8Array): number {
-    for (let index = this.passed; index < checks.length; index++) {
-      const before = index === 0 ? Checksum.empty : (checks[index - 1] ?? Checksum.empty)
-      if (Checksum.of(framed, before) === checks[index]) return index
+    if (Checksum.of(framed, before(checks, this.passed)) === checks[this.passed]) return this.passed
+    // The bytes are summed once; what came before them is then taken into account by arithmetic.
+    const shift = new Checksum.Shift(framed.length)
+    const own = Checksum.of(framed)
+    for (let index = this.passed + 1; index < checks.length; index++) {
+      if (shift.join(before(checks, index), own) === checks[index]) return index
     }
     return -1
   }
 }
+
+const before = (checks: ReadonlyArray<number>, index: number): number =>
+  index === 0 ? Checksum.empty : (checks[index - 1] ?? Checksum.empty)
 
 const lengthPrefix = (length: number): Uint8Array => {
   const bytes: Array<number> = []

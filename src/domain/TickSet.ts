@@ -116,16 +116,26 @@ export class TickSet {
   }
 
   has(tickNumber: bigint): boolean {
+    const stretch = this.stretches[this.lastUpTo(tickNumber)]
+    return stretch !== undefined && tickNumber <= stretch.last && (tickNumber - stretch.first) % this.step === 0n
+  }
+
+  /** Whether any of its stretches reaches into the range from `first` to `last`, both included. */
+  touches({ first, last }: Pick<Stretch, "first" | "last">): boolean {
+    const stretch = this.stretches[this.lastUpTo(last)]
+    return stretch !== undefined && stretch.last >= first
+  }
+
+  /** Where the last stretch is that begins at `tickNumber` or before; -1 when there is none. */
+  private lastUpTo(tickNumber: bigint): number {
     let low = 0
     let high = this.stretches.length - 1
     while (low <= high) {
       const middle = (low + high) >> 1
-      const { first, last } = this.stretches[middle]!
-      if (tickNumber < first) high = middle - 1
-      else if (tickNumber > last) low = middle + 1
-      else return (tickNumber - first) % this.step === 0n
+      if (this.stretches[middle]!.first <= tickNumber) low = middle + 1
+      else high = middle - 1
     }
-    return false
+    return high
   }
 
   /** What is missing between the first and the last tick, in ascending order. */

@@ -17,6 +17,8 @@ export interface Damage {
   readonly offset: number
   readonly bytes: number
   readonly problem: string
+  /** Whether it is the end of the log, within a line: as after a crash, or while the line is being written. */
+  readonly torn: boolean
 }
 
 /** What a ledger consists of. */
@@ -54,8 +56,8 @@ class Splitter {
 
   end(): Array<Item> {
     if (this.pendingBytes === 0) return []
-    const bytes = this.pendingBytes
-    return [{ _tag: "Damage", log: this.log, offset: this.offset, bytes, problem: "the log ends within a line" }]
+    const { log, offset, pendingBytes: bytes } = this
+    return [{ _tag: "Damage", log, offset, bytes, problem: "the log ends within a line", torn: true }]
   }
 
   private keep(bytes: Uint8Array): void {
@@ -73,11 +75,12 @@ class Splitter {
     this.overlong = false
     this.offset += bytes
     if (typeof decoded !== "string") return { _tag: "Line", ...decoded }
-    return { _tag: "Damage", log: this.log, offset, bytes, problem: decoded }
+    return { _tag: "Damage", log: this.log, offset, bytes, problem: decoded, torn: false }
   }
 }
 
-const items = (storage: Storage["Service"], log: StorageKey.StorageKey): Stream.Stream<Item, StorageError> =>
+/** The entries of one log in their order, and the damages between them; none when it is gone. Memory: one line. */
+export const readLog = (storage: Storage["Service"], log: StorageKey.StorageKey): Stream.Stream<Item, StorageError> =>
   Stream.suspend(() => {
     const splitter = new Splitter(log)
     return storage.read(log).pipe(
@@ -89,4 +92,4 @@ const items = (storage: Storage["Service"], log: StorageKey.StorageKey): Stream.
 
 /** All entries of the ledger of `runId`, log by log, and the damages between them. Memory: one line. */
 export const read = (storage: Storage["Service"], runId: RunId.RunId): Stream.Stream<Item, StorageError> =>
-  storage.list(StorageKey.ledgerPrefix(runId)).pipe(Stream.flatMap((log) => items(storage, log)))
+  storage.list(StorageKey.ledgerPrefix(runId)).pipe(Stream.flatMap((log) => readLog(storage, log)))

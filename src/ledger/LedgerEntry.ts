@@ -28,7 +28,7 @@ export const Commit = Schema.TaggedStruct("Commit", {
   write: Schema.optionalKey(
     Schema.Struct({
       service: Schema.String,
-      flushReason: Schema.Literals(flushReasons),
+      flushReason: Schema.Literals([...flushReasons, "replay"]),
       attempts: Schema.Int,
       /** When its oldest tick entered the queue. */
       enqueuedAtMs: Schema.Int,

@@ -6,7 +6,6 @@
  * storage fails. An entry that a crash takes away is made again from the object that it spoke of: the first note of a run
  * starts that in the background for the whole run.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -15,7 +14,6 @@ import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import type * as RunId from "../domain/RunId.ts"
@@ -80,19 +78,17 @@ class Pending {
   }
 }
 
-const makeWriterName = Effect.gen(function* () {
-  const now = Math.floor(yield* Clock.currentTimeMillis)
-  const chance = (yield* Random.nextIntBetween(0, 0x7fff_ffff)).toString(16).padStart(8, "0")
-  return `${now.toString().padStart(15, "0")}-${chance}`
-})
-
 /** A fault in an implementation of the storage, as the failure that the writer gets over. */
 const unexpected = (cause: unknown) =>
   new StorageError({ operation: "append", key: "ledger", reason: new IoFailure({ code: "UNEXPECTED" }), cause })
 
 /** Writes what waits, turn by turn. `turn` is repeated by the fiber that owns all of it. */
-const makeWriter = Effect.fnUntraced(function* (storage: Storage["Service"], pending: Pending) {
-  const logs = Logs.make(storage, yield* makeWriterName)
+const makeWriter = Effect.fnUntraced(function* (
+  storage: Storage["Service"],
+  pending: Pending,
+  background: Scope.Scope
+) {
+  const logs = Logs.make(storage, yield* Logs.writerName, background)
   const work = Latch.makeUnsafe(false)
   const asked = Latch.makeUnsafe(false)
   let requests: Array<Deferred.Deferred<void, StorageError>> = []
@@ -151,9 +147,9 @@ const makeWriter = Effect.fnUntraced(function* (storage: Storage["Service"], pen
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const pending = new Pending()
-  const writer = yield* makeWriter(storage, pending)
   // A call that hangs in the storage can't be interrupted: nobody waits for the end of this scope.
   const background = yield* Scope.make()
+  const writer = yield* makeWriter(storage, pending, background)
   const annotate = Effect.annotateLogs({ module: "tickvault/ledger/RunLedger", storage: storage.name })
   const begun = new Set<RunId.RunId>()
   const fibers = new Set<Fiber.Fiber<unknown>>()

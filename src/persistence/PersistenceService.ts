@@ -6,7 +6,8 @@
  * nothing. What has left the queue is in hand until it is settled: stored, named as a duplicate, dead-lettered, or, when
  * there is no dead-letter queue, counted as lost. An interruption runs a finalizer that settles what is in hand within
  * `shutdownTimeout`; what is left then goes back to the queue. A failure of the storage never ends the service, and when
- * the dead-letter queue refuses too, it keeps the batch and goes on trying.
+ * the dead-letter queue refuses too, it keeps the batch and goes on trying: it is degraded. What hangs is given up after
+ * `writeTimeout` and counts as failed.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -23,6 +24,8 @@ import type { BatchPolicy, TakenBatch } from "../queue/BatchPolicy.ts"
 import { TickQueue } from "../queue/TickQueue.ts"
 import * as Service from "../service/Service.ts"
 import { Storage } from "../storage/Storage.ts"
+import type { Degraded } from "./Degraded.ts"
+import * as Attempts from "../service/Attempts.ts"
 import { Hand } from "./internal/Hand.ts"
 import * as Settler from "./internal/Settler.ts"
 import * as PersistenceMetrics from "./PersistenceMetrics.ts"
@@ -43,6 +46,11 @@ export const Options = Schema.Struct({
   retryBackoffMs: OptionSchema.wholeNumber(0, 1000),
   /** Longest pause between two attempts. Default "30 seconds". */
   maxRetryBackoff: OptionSchema.duration(Duration.seconds(30)),
+  /**
+   * Time limit of one attempt to store a batch and of one offer of a letter. After it the attempt counts as failed and
+   * is abandoned; should it succeed late, the same bytes are under the same key. Default "30 seconds".
+   */
+  writeTimeout: OptionSchema.duration(Duration.seconds(30)),
   /** Varies each pause by up to a fifth, so that instances don't retry in step. Default "none". */
   retryJitter: Schema.Literals(["none", "proportional"]).pipe(
     Schema.withDecodingDefaultTypeKey(Effect.succeed("none" as const))
@@ -87,8 +95,8 @@ export interface Metrics {
 export interface Instance extends Service.Service {
   readonly metrics: Effect.Effect<Metrics & Readonly<Record<string, number>>>
 
-  /** Since when storage and dead-letter queue both refuse, in milliseconds since 1970; `undefined` while one accepts. */
-  readonly degradedSinceMs: Effect.Effect<number | undefined>
+  /** How it is with a batch that storage and dead-letter queue both refuse; `undefined` while one accepts. */
+  readonly degraded: Effect.Effect<Degraded | undefined>
 }
 
 const metricsOf = (hand: Hand): Metrics & Readonly<Record<string, number>> => ({
@@ -175,6 +183,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   const storage = yield* Storage
   const hand = new Hand()
   const metrics = yield* PersistenceMetrics.make(name, storage.name, queue.name, yield* Clock.currentTimeMillis)
+  const attempts = yield* Scope.make() // never closed: nobody waits for an attempt that was abandoned
   const settler = Settler.make({
     service: name,
     retry: {
@@ -191,7 +200,8 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     ledger: yield* RunLedger,
     metrics,
     hand,
-    attempts: yield* Scope.make()
+    writes: Attempts.make(decoded.writeTimeout, attempts),
+    offers: Attempts.make(decoded.writeTimeout, attempts)
   })
   const service = yield* Service.make(name, {
     work: work(queue, decoded, hand, settler, metrics),
@@ -209,7 +219,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   const instance: Instance = {
     ...service,
     metrics: Effect.sync(() => metricsOf(hand)),
-    degradedSinceMs: Effect.sync(() => hand.degradedSinceMs)
+    degraded: Effect.sync(() => hand.degraded)
   }
   return instance
 })

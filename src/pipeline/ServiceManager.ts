@@ -8,23 +8,24 @@
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
-import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
-import * as FileDeadLetterQueue from "../deadletter/FileDeadLetterQueue.ts"
-import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
-import * as RunLedger from "../ledger/RunLedger.ts"
-import * as PersistenceService from "../persistence/PersistenceService.ts"
-import * as TickQueue from "../queue/TickQueue.ts"
+import type * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
+import type { Degraded } from "../persistence/Degraded.ts"
+import type * as PersistenceService from "../persistence/PersistenceService.ts"
+import type * as TickQueue from "../queue/TickQueue.ts"
+import type * as RecoveryService from "../recovery/RecoveryService.ts"
 import type * as Service from "../service/Service.ts"
-import { Simulation } from "../simulation/Simulation.ts"
-import * as SimulationEngine from "../simulation/SimulationEngine.ts"
-import * as World from "../simulation/World.ts"
-import * as FileStorage from "../storage/FileStorage.ts"
-import * as Storage from "../storage/Storage.ts"
+import type { RunSettings } from "../simulation/RunSettings.ts"
+import type { RestoreError } from "../simulation/Simulation.ts"
+import type * as SimulationEngine from "../simulation/SimulationEngine.ts"
+import type * as Storage from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
+import * as Resources from "./internal/Resources.ts"
+import * as Build from "./internal/services.ts"
 import type * as Config from "./PipelineConfig.ts"
 
 /** No service has this name. */
@@ -43,6 +44,8 @@ export interface ServiceStatus {
   readonly state: Service.State
   /** Why it is in `ERROR`. */
   readonly error: string | undefined
+  /** There while a persistence service keeps a batch that storage and dead-letter queue both refuse. */
+  readonly degraded: Degraded | undefined
   readonly metrics: Readonly<Record<string, number>>
 }
 
@@ -60,6 +63,7 @@ export class ServiceManager extends Context.Service<
     readonly services: ReadonlyMap<string, Service.Service>
     readonly engines: ReadonlyMap<string, SimulationEngine.Instance>
     readonly persistence: ReadonlyMap<string, PersistenceService.Instance>
+    readonly recovery: ReadonlyMap<string, RecoveryService.Instance>
     readonly queues: ReadonlyMap<string, TickQueue.TickQueue["Service"]>
     readonly storages: ReadonlyMap<string, Storage.Storage["Service"]>
     readonly deadLetterQueues: ReadonlyMap<string, DeadLetterQueue.DeadLetterQueue["Service"]>
@@ -72,7 +76,7 @@ export class ServiceManager extends Context.Service<
 
     /** Starts the services of `startupSequence` in its order. */
     readonly startAll: Effect.Effect<void>
-    /** Stops all services: engines first, then the others at the same time. */
+    /** Stops all services: engines and replays first, then the persistence services at the same time. */
     readonly stopAll: Effect.Effect<void>
     readonly pauseAll: Effect.Effect<void>
     readonly resumeAll: Effect.Effect<void>
@@ -82,102 +86,35 @@ export class ServiceManager extends Context.Service<
     readonly resourceStatus: Effect.Effect<ReadonlyArray<ResourceStatus>>
 
     /**
-     * Ends in good order: stops the engines, ends the queues and waits until the running persistence services have
-     * settled everything. Takes as long as it takes; bound it with the configuration's `shutdownTimeout`.
+     * Ends in good order: stops the engines and replays, ends the queues and waits until the running persistence services
+     * have settled everything. Takes as long as it takes; bound it with the configuration's `shutdownTimeout`.
      */
     readonly shutdown: Effect.Effect<void>
   }
 >()("tickvault/pipeline/ServiceManager") {}
 
-/** The resources of a pipeline by name, kind by kind. */
-class Resources {
-  readonly queues = new Map<string, TickQueue.TickQueue["Service"]>()
-  readonly storages = new Map<string, Storage.Storage["Service"]>()
-  /** By the name of their storage. */
-  readonly ledgers = new Map<string, RunLedger.RunLedger["Service"]>()
-  readonly deadLetterQueues = new Map<string, DeadLetterQueue.DeadLetterQueue["Service"]>()
-  readonly trackers = new Map<string, IdempotencyTracker.IdempotencyTracker["Service"]>()
+/** A run that an engine goes on with. */
+export interface Resumption {
+  readonly resume: SimulationEngine.Resume
+  /** What the run began with. Counts instead of the configured settings of the world and sampling interval. */
+  readonly settings: RunSettings
 }
 
-/** A storage, and the ledgers that are kept in it. */
-const addStorage = Effect.fnUntraced(function* (into: Resources, name: string, storage: Storage.Storage["Service"]) {
-  into.storages.set(name, storage)
-  into.ledgers.set(name, yield* Effect.provideService(RunLedger.make, Storage.Storage, storage))
-})
-
-const buildResource = Effect.fnUntraced(function* (into: Resources, name: string, resource: Config.Resource) {
-  switch (resource._tag) {
-    case "TickQueue":
-      return void into.queues.set(name, yield* TickQueue.make(name, resource.encoded))
-    case "FileStorage":
-      return yield* addStorage(into, name, yield* FileStorage.make(name, resource.encoded))
-    case "InMemoryStorage":
-      return yield* addStorage(into, name, yield* Storage.makeMemory(name))
-    case "InMemoryDeadLetterQueue":
-      return void into.deadLetterQueues.set(name, yield* DeadLetterQueue.makeMemory(name, resource.encoded))
-    case "FileDeadLetterQueue":
-      return void into.deadLetterQueues.set(name, yield* FileDeadLetterQueue.make(name, resource.encoded))
-    case "DiscardDeadLetterQueue":
-      return void into.deadLetterQueues.set(name, yield* DeadLetterQueue.makeDiscard(name))
-    case "IdempotencyTracker":
-      return void into.trackers.set(name, yield* IdempotencyTracker.makeMemory(name, resource.encoded))
-    case "DiscardIdempotencyTracker":
-      return void into.trackers.set(name, IdempotencyTracker.discard)
-  }
-})
-
-/** What a configuration names and promises to be there; its absence is a fault of `PipelineConfig.resolve`. */
-const named = <A>(resources: ReadonlyMap<string, A>, name: string): Effect.Effect<A> => {
-  const resource = resources.get(name)
-  return resource === undefined
-    ? Effect.die(new Error(`resource "${name}" is referred to but was not built`))
-    : Effect.succeed(resource)
-}
-
-const buildPersistence = Effect.fnUntraced(function* (resources: Resources, config: Config.PersistenceServiceService) {
-  const { dlq, idempotencyTracker, input, storage } = config.resources
-  const context = Context.mergeAll(
-    Context.make(TickQueue.TickQueue, yield* named(resources.queues, input)),
-    Context.make(Storage.Storage, yield* named(resources.storages, storage)),
-    Context.make(RunLedger.RunLedger, yield* named(resources.ledgers, storage)),
-    Context.make(
-      DeadLetterQueue.DeadLetterQueue,
-      dlq === undefined ? yield* DeadLetterQueue.makeDiscard("none") : yield* named(resources.deadLetterQueues, dlq)
-    ),
-    Context.make(
-      IdempotencyTracker.IdempotencyTracker,
-      idempotencyTracker === undefined
-        ? IdempotencyTracker.discard
-        : yield* named(resources.trackers, idempotencyTracker)
-    )
-  )
-  return yield* Effect.provideContext(PersistenceService.make(config.name, config.encoded), context)
-})
-
-const buildEngine = Effect.fnUntraced(function* (resources: Resources, config: Config.SimulationEngineService) {
-  const { storage, tickData } = config.resources
-  const context = Context.mergeAll(
-    Context.make(TickQueue.TickQueue, yield* named(resources.queues, tickData)),
-    Context.make(
-      Storage.Storage,
-      storage === undefined ? yield* Storage.makeMemory("none") : yield* named(resources.storages, storage)
-    ),
-    Context.make(Simulation, yield* World.make(config.world))
-  )
-  return yield* Effect.provideContext(SimulationEngine.make(config.name, config.encoded), context)
-})
-
-const statusOf = Effect.fnUntraced(function* (service: Service.Service): Effect.fn.Return<ServiceStatus> {
+const statusOf = Effect.fnUntraced(function* (
+  service: Service.Service,
+  persistence: ReadonlyMap<string, PersistenceService.Instance>
+): Effect.fn.Return<ServiceStatus> {
   const error = yield* service.error
   return {
     name: service.name,
     state: yield* service.state,
     error: error === undefined ? undefined : Cause.pretty(error),
+    degraded: yield* persistence.get(service.name)?.degraded ?? Effect.undefined,
     metrics: yield* service.metrics
   }
 })
 
-const resourceStatus = (resources: Resources, config: Config.PipelineConfig) =>
+const resourceStatus = (resources: Resources.Resources, config: Config.PipelineConfig) =>
   Effect.forEach(Object.entries(config.resources), ([name, { _tag }]) =>
     Effect.gen(function* (): Effect.fn.Return<ResourceStatus> {
       const queue = resources.queues.get(name)
@@ -192,23 +129,42 @@ const resourceStatus = (resources: Resources, config: Config.PipelineConfig) =>
 const each = (of: ReadonlyArray<Service.Service>, operation: "start" | "stop" | "pause" | "resume") =>
   Effect.forEach(of, (service) => service[operation], { concurrency: "unbounded", discard: true })
 
+/** What a pipeline is built with beside its configuration. */
+export interface BuildOptions {
+  /** Runs to go on with, by the names of their engines; the other engines begin new ones. Default none. */
+  readonly resume?: ReadonlyMap<string, Resumption>
+}
+
+/** A run whose engine isn't there would begin anew under another name instead of going on. */
+const checkEngines = (config: Config.PipelineConfig, resume: ReadonlyMap<string, Resumption>): Effect.Effect<void> => {
+  const stray = [...resume.keys()].find((name) => config.services[name]?._tag !== "SimulationEngine")
+  return stray === undefined ? Effect.void : Effect.die(new Error(`"${stray}" is to resume a run and is no engine`))
+}
+
 /**
- * Builds all of `config`, stopped, in the scope. Fails with `StorageError` when a folder can't be used and with
- * `SchemaError` on an option that `config` should not have.
+ * Builds all of `config`, stopped, in the scope. Fails with `StorageError` when a folder can't be used, with `SchemaError`
+ * on an option that `config` should not have, and with `RestoreError` when a run can't go on from the tick that it is to.
+ * A name in `resume` that is no engine's is a defect.
  */
-export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig) {
-  const resources = new Resources()
-  for (const [name, resource] of Object.entries(config.resources)) yield* buildResource(resources, name, resource)
+export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, options: BuildOptions = {}) {
+  const resume = options.resume ?? new Map<string, Resumption>()
+  yield* checkEngines(config, resume)
+  const resources = new Resources.Resources()
+  for (const [name, resource] of Object.entries(config.resources)) yield* Resources.build(resources, name, resource)
   const services = new Map<string, Service.Service>()
   const engines = new Map<string, SimulationEngine.Instance>()
   const persistence = new Map<string, PersistenceService.Instance>()
+  const recovery = new Map<string, RecoveryService.Instance>()
   for (const [name, service] of Object.entries(config.services)) {
-    if (service._tag === "SimulationEngine") engines.set(name, yield* buildEngine(resources, service))
-    else persistence.set(name, yield* buildPersistence(resources, service))
-    services.set(name, engines.get(name) ?? (yield* named(persistence, name)))
+    if (service._tag === "SimulationEngine")
+      engines.set(name, yield* Build.engine(resources, service, resume.get(name)))
+    else if (service._tag === "RecoveryService") recovery.set(name, yield* Build.recovery(resources, service))
+    else persistence.set(name, yield* Build.persistence(resources, service))
+    services.set(name, engines.get(name) ?? recovery.get(name) ?? (yield* Resources.named(persistence, name)))
   }
 
   const [allEngines, allPersistence, all] = [[...engines.values()], [...persistence.values()], [...services.values()]]
+  const allRecovery = [...recovery.values()]
 
   const withService = (operation: "start" | "stop" | "pause" | "resume" | "restart") => (name: string) => {
     const service = services.get(name)
@@ -219,12 +175,13 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig) 
   const startAll = Effect.forEach(config.startupSequence, (name) => services.get(name)?.start ?? Effect.void, {
     discard: true
   })
-  const stopAll = Effect.andThen(each(allEngines, "stop"), each(allPersistence, "stop"))
+  const stopAll = Effect.andThen(each([...allEngines, ...allRecovery], "stop"), each(allPersistence, "stop"))
 
   return ServiceManager.of({
     services,
     engines,
     persistence,
+    recovery,
     queues: resources.queues,
     storages: resources.storages,
     deadLetterQueues: resources.deadLetterQueues,
@@ -238,9 +195,11 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig) 
     pauseAll: each(all, "pause"),
     resumeAll: each(all, "resume"),
     restartAll: Effect.andThen(stopAll, startAll),
-    serviceStatus: Effect.forEach(all, statusOf),
+    serviceStatus: Effect.forEach(all, (service) => statusOf(service, persistence)),
     resourceStatus: resourceStatus(resources, config),
     shutdown: Effect.gen(function* () {
+      // Not waited for before the ticks are settled: a replay that hangs must not keep the run from ending.
+      const replays = yield* Effect.forkChild(each(allRecovery, "stop"), { startImmediately: true })
       yield* each(allEngines, "stop")
       yield* Effect.forEach([...resources.queues.values()], (queue) => queue.end, { discard: true })
       yield* each(allPersistence, "resume")
@@ -248,12 +207,14 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig) 
         concurrency: "unbounded",
         discard: true
       })
+      yield* Fiber.join(replays)
     })
   })
 })
 
 /** The services of `config`, built and stopped. */
 export const layer = (
-  config: Config.PipelineConfig
-): Layer.Layer<ServiceManager, Schema.SchemaError | StorageError, FileSystem.FileSystem | Path.Path> =>
-  Layer.effect(ServiceManager, make(config))
+  config: Config.PipelineConfig,
+  options: BuildOptions = {}
+): Layer.Layer<ServiceManager, Schema.SchemaError | StorageError | RestoreError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(ServiceManager, make(config, options))

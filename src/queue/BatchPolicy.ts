@@ -16,12 +16,13 @@ export interface BatchPolicy {
 
 /**
  * Why a batch was closed: it had its ticks (`size`) or bytes (`bytes`), its time was over (`timeout`), the queue could
- * not hold a whole one (`memory`), the run changed (`run_change`), or no more ticks will come (`shutdown`).
+ * not hold a whole one (`memory`), the run changed (`run_change`), no more ticks will come (`shutdown`), or it was not closed
+ * by a queue but comes from a dead letter (`replay`).
  */
-export type FlushReason = "size" | "bytes" | "timeout" | "memory" | "run_change" | "shutdown"
+export type FlushReason = (typeof flushReasons)[number] | "replay"
 
-/** Every reason, for whoever has to show them all. */
-export const flushReasons: ReadonlyArray<FlushReason> = ["size", "bytes", "timeout", "memory", "run_change", "shutdown"]
+/** Every reason of a queue, for whoever has to show them all. */
+export const flushReasons = ["size", "bytes", "timeout", "memory", "run_change", "shutdown"] as const
 
 /** A batch that has left the queue, with what is known of its way there. */
 export interface TakenBatch {

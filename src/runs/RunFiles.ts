@@ -13,7 +13,7 @@ export interface BatchKey extends StorageKey.BatchName {
   readonly key: StorageKey.StorageKey
 }
 
-/** The runs that something is stored of, in ascending order, each once. */
+/** The runs that something is stored of, in the order of their keys, each once. */
 export const runIds = (storage: Storage["Service"]): Stream.Stream<RunId.RunId, StorageError> =>
   Stream.suspend(() => {
     let current = ""

@@ -2,9 +2,10 @@
  * Steps a simulation and puts the ticks it captures into the queue, at the pace at which the queue takes them.
  *
  * Stores the metadata of the run before its first tick. A tick is encoded once and offered once: stopped and started
- * again, or paused and resumed, the engine goes on with the tick that follows, and none is missing or doubled.
+ * again, or paused and resumed, the engine goes on with the tick that follows, and none is missing or doubled. The same
+ * holds across processes: with a `Resume` the engine makes the ticks of a run that are still missing, and those only.
  */
-import { toBinary } from "@bufbuild/protobuf"
+import { fromBinary, toBinary } from "@bufbuild/protobuf"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -15,12 +16,16 @@ import * as Schema from "effect/Schema"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as RunId from "../domain/RunId.ts"
 import * as Tick from "../domain/Tick.ts"
-import { SimulationMetadataSchema } from "../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
+import {
+  SimulationMetadataSchema,
+  type SimulationMetadata
+} from "../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
+import { TickDataSchema } from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 import { TickQueue } from "../queue/TickQueue.ts"
 import * as Service from "../service/Service.ts"
 import * as Storage from "../storage/Storage.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
-import { Simulation } from "./Simulation.ts"
+import { RestoreError, Simulation } from "./Simulation.ts"
 
 /** Settings of a simulation engine, beside those of its world. */
 export const Options = Schema.Struct({
@@ -48,6 +53,25 @@ export const Options = Schema.Struct({
     )
   )
 })
+
+/** Where the user metadata of a run say every how many ticks one is captured, as text. */
+export const samplingIntervalKey = "samplingInterval"
+
+/**
+ * A run that began before and goes on. The simulation and the sampling interval must be those it began with:
+ * `RunSettings` reads them from its metadata, which are stored already and stay as they are.
+ */
+export interface Resume {
+  /** Counts instead of the `runId` of the options. */
+  readonly runId: RunId.RunId
+  /** The tick after which the run goes on. `undefined`: there is none, it goes on from where the simulation is. */
+  readonly from: Tick.Tick | undefined
+  /**
+   * Whether a tick is stored or dead-lettered already. The engine steps over it as fast as it can, whatever
+   * `ticksPerSecond` says, and neither captures nor offers it. It still pauses there when `pauseTicks` has the tick.
+   */
+  readonly settled: { readonly has: (tickNumber: bigint) => boolean }
+}
 
 /** What an engine has counted since it was made. */
 export interface Metrics {
@@ -78,6 +102,12 @@ const nowMs = Effect.map(Clock.currentTimeMillis, (now) => BigInt(Math.floor(now
 
 const metadataRetry = Schedule.upTo(Schedule.exponential("1 second"), { times: 3 })
 
+const encodeMetadata = (message: SimulationMetadata, samplingInterval: bigint) =>
+  toBinary(SimulationMetadataSchema, {
+    ...message,
+    userMetadata: { ...message.userMetadata, [samplingIntervalKey]: String(samplingInterval) }
+  })
+
 /** Longest that an engine held back catches up on afterwards; beyond it, time lost is lost. */
 const maxBehindMs = 1000
 
@@ -94,16 +124,34 @@ const makePacer = (ticksPerSecond: number | undefined) => {
   })
 }
 
+/** Makes the simulation what it was at the tick that `resume` goes on from. */
+const restore = Effect.fnUntraced(function* (simulation: Simulation["Service"], { from, runId }: Resume) {
+  if (from === undefined) return
+  const refuse = (problem: string) => new RestoreError({ tickNumber: from.tickNumber, problem })
+  if (from.simulationRunId !== runId) {
+    return yield* refuse(`it is of the run "${from.simulationRunId}", not of "${runId}"`)
+  }
+  const message = yield* Effect.try({
+    try: () => fromBinary(TickDataSchema, from.payload),
+    catch: (cause) => refuse(`its bytes are no TickData message: ${String(cause)}`)
+  })
+  yield* simulation.restore(message)
+})
+
 /**
  * Makes the engine `name`, stopped, for the simulation, the queue and the storage of its context. Closing the scope stops
- * it. Fails with `SchemaError` on a bad option.
+ * it. With `resume` the simulation is restored at once, and the engine goes on with the tick that follows; `maxTicks` and
+ * `pauseTicks` are numbers of ticks of the run, whoever made them. Fails with `SchemaError` on a bad option and with
+ * `RestoreError` when the tick to go on from is not one of this run and this kind of world.
  */
-export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
+export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}, resume?: Resume) {
   const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
   const simulation = yield* Simulation
   const queue = yield* TickQueue
   const storage = yield* Storage.Storage
-  const runId = decoded.runId === undefined ? yield* newRunId : RunId.make(decoded.runId)
+  if (resume !== undefined) yield* restore(simulation, resume)
+  const named = resume?.runId ?? decoded.runId
+  const runId = named === undefined ? yield* newRunId : RunId.make(named)
   const pace = makePacer(decoded.ticksPerSecond)
   const interval = BigInt(decoded.samplingInterval)
   const pauseTicks = new Set(decoded.pauseTicks.map(BigInt))
@@ -114,24 +162,34 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   let current = yield* simulation.tickNumber
   /** The same at each attempt: one whose outcome nobody heard of is then found to have succeeded. */
   let metadata: Uint8Array | undefined
-  let metadataStored = false
+  let begun = false
 
   const storeMetadata = Effect.gen(function* () {
-    if (metadataStored) return
-    metadata ??= toBinary(SimulationMetadataSchema, yield* simulation.metadata(runId, yield* nowMs))
+    metadata ??= encodeMetadata(yield* simulation.metadata(runId, yield* nowMs), interval)
     yield* Effect.retry(Storage.write(storage, StorageKey.metadata(runId), [metadata]), {
       schedule: metadataRetry,
       while: (error) => error.isRetryable
     })
-    metadataStored = true
-    yield* Effect.logInfo("Simulation run begins").pipe(Effect.annotateLogs({ run: runId }))
   })
+
+  const begin = Effect.gen(function* () {
+    if (begun) return
+    if (resume === undefined) yield* storeMetadata
+    begun = true
+    yield* resume === undefined
+      ? Effect.logInfo("Simulation run begins").pipe(Effect.annotateLogs({ run: runId }))
+      : Effect.logInfo("Simulation run goes on").pipe(Effect.annotateLogs({ run: runId, after: String(current) }))
+  })
+
+  const isSettled = (tickNumber: bigint) => resume?.settled.has(tickNumber) === true
+  /** Whether the steps to the next tick that sampling captures are those of a run before. */
+  const isStepOver = () => isSettled(current - (current % interval) + interval)
 
   const advance = Effect.gen(function* () {
     yield* simulation.step
     current = yield* simulation.tickNumber
     if (current % interval !== 0n) return
-    pending = Tick.fromMessage(yield* simulation.snapshot(runId, yield* nowMs))
+    if (!isSettled(current)) pending = Tick.fromMessage(yield* simulation.snapshot(runId, yield* nowMs))
     // Steps are pure computation: without this the files of the batches before would wait for a turn of the event loop.
     yield* Effect.yieldNow
   }).pipe(Effect.uninterruptible)
@@ -147,11 +205,11 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   })
 
   const work = Effect.fnUntraced(function* (gate: Service.Gate) {
-    yield* storeMetadata
+    yield* begin
     while (yield* handOver) {
       if (maxTicks !== undefined && current >= maxTicks) return
       yield* gate.open
-      yield* pace
+      if (!isStepOver()) yield* pace
       yield* advance
       if (pauseTicks.has(current)) yield* gate.pause
     }

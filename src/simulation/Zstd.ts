@@ -17,8 +17,8 @@ export class ZstdError extends Schema.TaggedError<ZstdError>()("ZstdError", { ca
   }
 }
 
-/** How a stream of frames begins: a frame (RFC 8878, 3.1.1), or one to skip (3.1.2). */
-const beginsFrame = ([a = 0, b, c, d]: Uint8Array): boolean =>
+/** Whether a stream that begins with these bytes is compressed: a frame (RFC 8878, 3.1.1), or one to skip (3.1.2). */
+export const beginsFrame = ([a = 0, b, c, d]: Uint8Array): boolean =>
   (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) || (a >> 4 === 5 && b === 0x2a && c === 0x4d && d === 0x18)
 
 const magicBytes = 4

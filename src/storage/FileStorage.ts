@@ -6,22 +6,26 @@
  * a rename does not. When the key holds the same bytes the commit has already happened and succeeds; with other bytes it
  * is a `KeyConflict`. Several processes may share a folder: there are no locks that a crash could leave behind.
  *
- * Needs a file system with hard links and, for durability, one that can fsync folders. Temporary files that a crash left
- * behind are removed at start once they are old.
+ * That is the promise of `durability` "full" on a file system that has hard links and can fsync folders. Whether it does
+ * is tried at start (`Medium`): without hard links a name is reserved with an empty file before it is given, and what is
+ * weaker then is said in a warning. Temporary files that a crash left behind are removed at start once they are old.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as AtomicWriter from "./internal/atomicWriter.ts"
 import { storageError } from "./internal/fileErrors.ts"
-import * as Files from "./internal/files.ts"
 import * as Log from "./internal/log.ts"
+import * as Names from "./internal/names.ts"
+import { type Place, syncFolder } from "./internal/place.ts"
+import * as Leftovers from "./Leftovers.ts"
+import * as Medium from "./Medium.ts"
 import { Storage } from "./Storage.ts"
 import type { StorageError } from "./StorageError.ts"
 import type * as StorageKey from "./StorageKey.ts"
@@ -36,46 +40,38 @@ export const Options = Schema.Struct({
    * Age from which a temporary file is taken for the leftover of a crash and removed at start. Default "1 hour". Too
    * low: the file of a slow write of another process could be taken away under it; that write then fails and is retried.
    */
-  temporaryFileMaxAge: OptionSchema.duration(Duration.hours(1))
+  temporaryFileMaxAge: OptionSchema.duration(Duration.hours(1)),
+  /**
+   * What is made durable before a commit, a removal or a log's `sync` succeeds: "full" the file and the folder that holds
+   * its name, "file" only the file, "none" neither. What succeeded survives the end of the process at any setting; a
+   * power cut may take what was not made durable: with "file" the name of an object, with "none" its bytes too. Default
+   * "full".
+   */
+  durability: Medium.Durability.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("full" as const)))
 })
 
-/** Removes temporary files of `folder` that were last written to before `beforeMs`; gives their number. */
-const sweep = Effect.fnUntraced(function* (place: AtomicWriter.Place, folder: string, beforeMs: number) {
-  let removed = 0
-  for (const entry of yield* place.fs.readDirectory(folder)) {
-    if (!AtomicWriter.temporaryName.test(entry)) continue
-    const leftover = place.path.join(folder, entry)
-    const info = yield* Effect.option(place.fs.stat(leftover))
-    const age = Option.flatMap(info, ({ mtime }) => mtime)
-    if (Option.isNone(age) || age.value.getTime() > beforeMs) continue
-    yield* place.fs.remove(leftover, { force: true })
-    removed++
-  }
-  return removed
-})
+/** A storage in a folder, and what that folder can promise. */
+export type FileStorage = Storage["Service"] & { readonly medium: Medium.Medium }
 
 /** Makes `folder` with what is missing above it, each durable in its parent. */
-const makeFolder = Effect.fnUntraced(function* (place: AtomicWriter.Place, folder: string) {
+const makeFolder = Effect.fnUntraced(function* (place: Place, folder: string) {
   const { fs, path } = place
   const missing: Array<string> = []
   for (let one = folder; !(yield* fs.exists(one)); one = path.dirname(one)) missing.push(one)
   for (const one of missing.toReversed()) {
     // Another process may make it at the same time.
     yield* fs.makeDirectory(one).pipe(Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void))
-    yield* AtomicWriter.syncFolder(place, path.dirname(one))
+    yield* syncFolder(place, path.dirname(one))
   }
 })
 
 /** Makes the root folder, proves that it can be used, and clears it of what a crash left behind. */
-const open = Effect.fnUntraced(function* (place: AtomicWriter.Place, root: string, maxAge: Duration.Duration) {
+const open = Effect.fnUntraced(function* (place: Place, root: string, maxAge: Duration.Duration) {
   const { fs, path } = place
   yield* makeFolder(place, root)
   yield* fs.access(root, { readable: true, writable: true })
   const beforeMs = (yield* Clock.currentTimeMillis) - Duration.toMillis(maxAge)
-  let removed = yield* sweep(place, root, beforeMs)
-  for (const entry of yield* fs.readDirectoryEntries(root)) {
-    if (entry.type === "Directory") removed += yield* sweep(place, path.join(root, entry.name), beforeMs)
-  }
+  const removed = yield* Leftovers.sweep(fs, path, root, beforeMs)
   yield* place.metrics.recovered(removed)
   if (removed === 0) return
   yield* Effect.logInfo("Removed temporary files that an earlier crash left behind").pipe(
@@ -83,15 +79,38 @@ const open = Effect.fnUntraced(function* (place: AtomicWriter.Place, root: strin
   )
 })
 
+/** What the folder can do; where that can't be tried now (a full disk), it is taken to be able to do all. */
+const probe = Effect.fnUntraced(function* (place: Place, root: string) {
+  const abilities = yield* Medium.probe(place.fs, place.path, root).pipe(
+    Effect.catchIf(
+      (error) => error.isRetryable,
+      () => Effect.succeed(Medium.able)
+    )
+  )
+  const medium: Medium.Medium = { ...abilities, durability: place.medium.durability }
+  yield* Effect.forEach(Medium.shortfalls(medium), (shortfall) => Effect.logWarning(shortfall), { discard: true }).pipe(
+    Effect.annotateLogs({ storage: place.storage, folder: root })
+  )
+  return medium
+})
+
 /** Makes the storage `name`. Fails with `StorageError` when the folder can't be made, read and written. */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const { rootDirectory, temporaryFileMaxAge } = yield* Schema.decodeEffect(Options)(options)
+  const { durability, rootDirectory, temporaryFileMaxAge } = yield* Schema.decodeEffect(Options)(options)
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const place: AtomicWriter.Place = { storage: name, fs, path, metrics: yield* StorageMetrics.make(name) }
   const root = path.resolve(rootDirectory)
   const pathOf = (key: StorageKey.StorageKey) => path.join(root, ...key.split("/"))
-  yield* Effect.mapError(open(place, root, temporaryFileMaxAge), storageError("open", root))
+  const opening: Place = {
+    storage: name,
+    fs,
+    path,
+    metrics: yield* StorageMetrics.make(name),
+    medium: { ...Medium.able, durability },
+    naming: yield* Semaphore.make(1)
+  }
+  yield* Effect.mapError(open(opening, root, temporaryFileMaxAge), storageError("open", root))
+  const place: Place = { ...opening, medium: yield* probe(opening, root) }
 
   const durableFolders = new Set<string>()
 
@@ -100,7 +119,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     if (durableFolders.has(folder)) return
     yield* fs.makeDirectory(folder, { recursive: true })
     for (let made = folder; made.length > root.length; made = path.dirname(made)) {
-      yield* AtomicWriter.syncFolder(place, path.dirname(made))
+      yield* syncFolder(place, path.dirname(made))
     }
     durableFolders.add(folder)
   })
@@ -114,7 +133,8 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     )
   })
 
-  return Storage.of({
+  const storage: FileStorage = {
+    medium: place.medium,
     name,
     location: root,
     create,
@@ -131,7 +151,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     remove: Effect.fnUntraced(function* (key) {
       const file = pathOf(key)
       return yield* fs.remove(file).pipe(
-        Effect.andThen(AtomicWriter.syncFolder(place, path.dirname(file))),
+        Effect.andThen(syncFolder(place, path.dirname(file))),
         Effect.as(true),
         Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(false)),
         Effect.mapError(storageError("remove", key)),
@@ -140,13 +160,13 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     }),
     setAside: Effect.fnUntraced(function* (key) {
       const file = pathOf(key)
-      return yield* Files.setAside(fs, path, file).pipe(
-        Effect.tap(() => AtomicWriter.syncFolder(place, path.dirname(file))),
+      return yield* Names.setAside(place, file).pipe(
         Effect.mapError(storageError("set-aside", key)),
         Effect.uninterruptible
       )
     })
-  })
+  }
+  return storage
 })
 
 /** A folder of objects under the name "files". Fails when an option is bad or the folder can't be used. */

@@ -17,6 +17,11 @@ export const recoveredTemporaryFiles = Metric.counter("persistence_recovered_tem
   description: "Leftover temporary files handled at start.",
   incremental: true
 })
+export const freeBytes = Metric.gauge("persistence_storage_free_bytes", { description: "Room left." })
+
+/** Room left where the files of `storage` lie. */
+export const free = (storage: string, bytes: number): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(freeBytes, { storage }), bytes)
 
 /** The metrics of the storage `name`, at zero from the start. */
 export const make = Effect.fnUntraced(function* (name: string) {

@@ -32,6 +32,7 @@ export type Fault =
   | { readonly _tag: "FailAfter"; readonly reason: Reason }
   | { readonly _tag: "Die"; readonly defect: unknown }
   | { readonly _tag: "Wait"; readonly until: Effect.Effect<void> }
+  | { readonly _tag: "Late"; readonly until: Effect.Effect<void> }
 
 /** The call succeeds: to let some pass before a fault. */
 export const pass: Fault = { _tag: "Pass" }
@@ -53,6 +54,9 @@ export const hang: Fault = wait(Effect.never)
 
 /** The call never answers and can't be interrupted, like one that hangs in the kernel. */
 export const stuck: Fault = wait(Effect.uninterruptible(Effect.never))
+
+/** The call does its work when `until` is done, and can't be interrupted before: one that hung in the kernel for a while. */
+export const late = (until: Effect.Effect<void>): Fault => ({ _tag: "Late", until })
 
 /** `fault`, `times` times. */
 export const repeat = (fault: Fault, times: number): ReadonlyArray<Fault> => Array.from({ length: times }, () => fault)
@@ -97,6 +101,7 @@ export const make = (underneath: Storage.Storage["Service"]) => {
       const fault = inLine.get(operation)?.shift() ?? lasting.get(operation) ?? pass
       yield* Effect.yieldNow
       if (fault._tag === "Wait") yield* fault.until
+      if (fault._tag === "Late") return yield* Effect.uninterruptible(Effect.andThen(fault.until, call))
       if (fault._tag === "Die") return yield* Effect.die(fault.defect)
       const failed = operation === "sync" ? "append" : operation
       if (fault._tag === "Fail") return yield* new StorageError({ operation: failed, key, reason: fault.reason })

@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { DeadLetter } from "../deadletter/DeadLetter.ts"
 import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
 import type * as Tick from "../domain/Tick.ts"
 import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
@@ -61,7 +62,7 @@ export class TestPipeline extends Context.Service<
     readonly stored: (runId: string) => Effect.Effect<ReadonlyArray<Tick.Tick>>
 
     /** The dead letters, oldest first. */
-    readonly letters: Effect.Effect<ReadonlyArray<Effect.Success<ReturnType<typeof DeadLetterQueue.decode>>>>
+    readonly letters: Effect.Effect<ReadonlyArray<DeadLetter["message"]>>
 
     /** Ends the queue and waits until the services have settled what is in it and stopped. */
     readonly drain: Effect.Effect<void>

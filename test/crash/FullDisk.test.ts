@@ -1,8 +1,9 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off globalTimers:off
-import { execFileSync, spawnSync } from "node:child_process"
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { mkdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it, onTestFinished } from "vitest"
+import { canMount, makeDisk } from "../support/disk.ts"
 import { accountOf, canLimit, makeRoom, pause, type Started, start, temporaryFolder } from "../support/process.ts"
 import { pathOf, readRecorded } from "../support/recordedFiles.ts"
 import { deadLetters, leftovers, parseDelimited, storedRuns } from "../support/storedRuns.ts"
@@ -34,26 +35,6 @@ const assertLeft = async (process_: Started, data: string) => {
   assert.strictEqual(account.written, stored)
   assert.isAbove(account.inFlight + account.returned, 0)
   assert.strictEqual(account.received, account.written + account.inFlight + account.returned)
-}
-
-const canMount = (() => {
-  if (process.getuid?.() !== 0) return false
-  const probe = "/tmp/tickvault-mount-probe"
-  mkdirSync(probe, { recursive: true })
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", probe]).status === 0
-  if (mounted) execFileSync("umount", [probe])
-  rmSync(probe, { recursive: true })
-  return mounted
-})()
-
-/** A disk of 8 MiB with 1 MiB left, full otherwise. */
-const makeDisk = () => {
-  const disk = temporaryFolder()
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", disk])
-  onTestFinished(() => void execFileSync("umount", ["--lazy", disk]))
-  const ballast = join(disk, "ballast")
-  writeFileSync(ballast, Buffer.alloc(7 * 1024 * 1024))
-  return { data: join(disk, "data"), ballast, free: () => statfsSync(disk).bavail * statfsSync(disk).bsize }
 }
 
 const stuck = (args: ReadonlyArray<string>, timeout: string) =>

@@ -1,4 +1,4 @@
-import { fromBinary } from "@bufbuild/protobuf"
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -10,7 +10,7 @@ import { DeadLetterMessageSchema } from "../../src/gen/org/evochora/datapipeline
 import { KeyConflict, StorageError } from "../../src/storage/StorageError.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
-import { letter, noSpace } from "./letters.ts"
+import { extended, letter, noSpace } from "./letters.ts"
 
 class Plain extends Schema.TaggedError<Plain>()("Plain", { text: Schema.String }) {
   override get message() {
@@ -59,7 +59,8 @@ describe("a dead letter", () => {
         endTick: "7",
         tickCount: "3",
         storageKey: "run/batch_0000000000000000005_0000000000000000007.pb",
-        exceptionType: "StorageError.NoSpace"
+        exceptionType: "StorageError.NoSpace",
+        reason: "storage"
       })
       assert.deepStrictEqual([reason, tickCount], ["storage", 3])
       assert.deepStrictEqual(fromBinary(DeadLetterMessageSchema, bytes), message)
@@ -146,6 +147,130 @@ describe("a dead letter", () => {
       for (const id of ids) assert.isTrue(StorageKey.is(`${id}.pb`), id)
       const same = yield* Effect.forEach(Array.from({ length: 100 }), () => letter(1, 1, 5))
       assert.strictEqual(new Set(same.map(({ id }) => id)).size, 100)
+    })
+  )
+})
+
+const other = (init: Parameters<typeof create<typeof DeadLetterMessageSchema>>[1]) => {
+  const message = create(DeadLetterMessageSchema, init)
+  return DeadLetter.fromBytes("other", toBinary(DeadLetterMessageSchema, message))
+}
+
+const reasonOf = (metadata: Record<string, string>) =>
+  Effect.map(other({ metadata }), ({ reason, tickCount }) => [reason, tickCount])
+
+const problemOf = (init: Parameters<typeof other>[0]) =>
+  Effect.map(Effect.flip(Effect.flatMap(other(init), DeadLetter.ticks)), (error) => error.problem)
+
+describe("a letter that is read", () => {
+  it.effect("is the one that was written", () =>
+    Effect.gen(function* () {
+      const one = yield* letter(5, 7, 1000)
+      assert.deepStrictEqual(yield* DeadLetter.fromBytes(one.id, one.bytes), one)
+    })
+  )
+
+  it.effect("has the reason that it was given up for, and of letters without one what their exception says", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* reasonOf({ reason: "mixed_run", exceptionType: "StorageError.Io" }), [
+        "mixed_run",
+        0
+      ])
+      assert.deepStrictEqual(yield* reasonOf({ reason: "weather", tickCount: "12" }), ["internal", 12])
+      assert.deepStrictEqual(yield* reasonOf({ tickCount: "-1" }), ["internal", 0])
+      for (const [exceptionType, reason] of [
+        ["InvalidTick", "validation"],
+        ["MixedRuns", "mixed_run"],
+        ["StorageError.KeyConflict", "key_conflict"],
+        ["StorageError.NoSpace", "storage"],
+        ["StorageError", "storage"],
+        ["java.io.IOException", "internal"]
+      ] as const) {
+        assert.deepStrictEqual(yield* reasonOf({ exceptionType }), [reason, 0])
+      }
+    })
+  )
+
+  it.effect("is damaged when it is no message", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(DeadLetter.fromBytes("bad", Uint8Array.of(10, 50, 1)))
+      assert.strictEqual(error._tag, "LetterDamaged")
+      assert.include(error.message, 'letter "bad" can\'t be read: it is no DeadLetterMessage')
+    })
+  )
+
+  it.effect("gives its ticks, or says why not", () =>
+    Effect.gen(function* () {
+      const one = yield* letter(5, 7, 1000)
+      assert.deepStrictEqual(yield* DeadLetter.ticks(one), TestTick.range("run", 5, 7))
+      const messageType = "List<TickData>"
+      assert.strictEqual(
+        yield* problemOf({ messageType: "SystemEvent", originalMessage: one.message.originalMessage }),
+        'its payload is "SystemEvent", not List<TickData>'
+      )
+      assert.strictEqual(yield* problemOf({}), 'its payload is "", not List<TickData>')
+      assert.strictEqual(yield* problemOf({ messageType }), "it has no ticks")
+      const cut = one.message.originalMessage.subarray(0, -1)
+      assert.include(yield* problemOf({ messageType, originalMessage: cut }), "message 3 at byte")
+      assert.include(
+        yield* problemOf({ messageType, originalMessage: Uint8Array.of(1, 7) }),
+        "message 1 at byte 0: not a TickData message"
+      )
+    })
+  )
+})
+
+describe("the next version of a letter", () => {
+  it.effect("keeps its id, its first failure and where it came from; the last failure and the ticks are new", () =>
+    Effect.gen(function* () {
+      const one = yield* letter(5, 9, 1000)
+      const next = yield* extended(one, 8, 9, 50_000)
+      assert.strictEqual(next.id, one.id)
+      assert.strictEqual(next.reason, "key_conflict")
+      assert.strictEqual(next.tickCount, 2)
+      assert.deepStrictEqual(yield* DeadLetter.ticks(next), TestTick.range("run", 8, 9))
+      const { message } = next
+      assert.strictEqual(message.firstFailureTimeMs, 1000n)
+      assert.strictEqual(message.lastFailureTimeMs, 50_000n)
+      assert.deepStrictEqual([message.sourceService, message.sourceQueue], ["persistence-1", "raw-tick-data"])
+      assert.include(message.failureReason, "the key holds different bytes")
+      assert.include(message.stackTraceLines[0], "StorageError")
+      assert.deepStrictEqual(message.metadata, {
+        simulationRunId: "run",
+        startTick: "8",
+        endTick: "9",
+        tickCount: "2",
+        storageKey: "run/batch_0000000000000000008_0000000000000000009.pb",
+        exceptionType: "StorageError.KeyConflict",
+        reason: "key_conflict"
+      })
+      assert.deepStrictEqual(yield* DeadLetter.fromBytes(one.id, next.bytes), next)
+    })
+  )
+
+  it.effect("counts every attempt as one more, also the only one of a replay, and stays within the field", () =>
+    Effect.gen(function* () {
+      const one = yield* letter(5, 9, 1000)
+      const next = yield* extended(one, 8, 9, 50_000)
+      assert.strictEqual(next.message.retryCount, 3 + 3)
+      assert.strictEqual((yield* extended(next, 9, 9, 60_000)).message.retryCount, 6 + 3)
+      const worn = yield* other({ retryCount: 2 ** 31 - 2 })
+      assert.strictEqual((yield* extended(worn, 9, 9, 60_000)).message.retryCount, 2 ** 31 - 1)
+    })
+  )
+
+  it.effect("keeps what another program has put beside it", () =>
+    Effect.gen(function* () {
+      const known = toBinary(
+        DeadLetterMessageSchema,
+        create(DeadLetterMessageSchema, { metadata: { operator: "eve" } })
+      )
+      const foreign = yield* DeadLetter.fromBytes("other", Uint8Array.from([...known, 0xa2, 0x06, 2, 104, 105]))
+      const next = yield* extended(foreign, 1, 1, 1000)
+      assert.strictEqual(next.message.metadata["operator"], "eve")
+      const again = fromBinary(DeadLetterMessageSchema, next.bytes)
+      assert.deepStrictEqual(again.$unknown, foreign.message.$unknown)
+      assert.strictEqual(again.$unknown?.[0]?.no, 100)
     })
   )
 })

@@ -5,7 +5,7 @@ import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import { DeadLetterQueue } from "../../src/deadletter/DeadLetterQueue.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
-import { letter } from "./letters.ts"
+import { extended, letter } from "./letters.ts"
 
 const startTicks = Effect.gen(function* () {
   const letters = yield* Stream.runCollect((yield* DeadLetterQueue).letters)
@@ -89,10 +89,134 @@ export const suite = <E>(name: string, make: (capacity: number) => Layer.Layer<D
       }).pipe(Effect.provide(watched(5)))
     )
 
+    it.effect("gives the ids oldest first, and each letter as it was offered", () =>
+      Effect.gen(function* () {
+        const queue = yield* DeadLetterQueue
+        const letters = yield* Effect.forEach([3, 1, 2], (tick) => letter(tick, tick, tick * 1000))
+        for (const one of letters) yield* queue.offer(one)
+        const sorted = letters.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+        assert.deepStrictEqual(
+          yield* Stream.runCollect(queue.ids),
+          sorted.map(({ id }) => id)
+        )
+        for (const one of letters) assert.deepStrictEqual(yield* queue.get(one.id), one)
+      }).pipe(Effect.provide(watched(10)))
+    )
+
+    it.effect("says of a letter that it hasn't got that it is missing", () =>
+      Effect.gen(function* () {
+        const queue = yield* DeadLetterQueue
+        const gone = yield* letter(1, 1, 1000)
+        yield* queue.offer(yield* letter(2, 2, 2000))
+        for (const id of [gone.id, "", ".", "../letters", "a/b", "*", gone.id.slice(0, 15), "x".repeat(5000)]) {
+          const error = yield* Effect.flip(queue.get(id))
+          assert.strictEqual(error.reason._tag, "LetterMissing")
+          assert.include(error.message, `dead-letter queue "${queue.name}": it has no letter "`)
+          assert.isFalse(yield* queue.remove(id))
+        }
+        assert.strictEqual((yield* Effect.flip(queue.update(gone))).reason._tag, "LetterMissing")
+        assert.strictEqual(yield* queue.size, 1)
+        assert.deepStrictEqual(yield* startTicks, ["2"])
+      }).pipe(Effect.provide(watched(10)))
+    )
+
+    it.effect("puts a new version in the place of a letter, also when it is full", () =>
+      Effect.gen(function* () {
+        const queue = yield* DeadLetterQueue
+        const one = yield* letter(1, 9, 1000)
+        const two = yield* letter(20, 29, 2000)
+        yield* queue.offer(one)
+        yield* queue.offer(two)
+        const next = yield* extended(one, 4, 5, 70_000)
+        yield* queue.update(next)
+        assert.deepStrictEqual(yield* queue.get(one.id), next)
+        assert.strictEqual(yield* queue.size, 2)
+        assert.deepStrictEqual(yield* Stream.runCollect(queue.ids), [one.id, two.id])
+        assert.deepStrictEqual(yield* startTicks, ["4", "20"])
+        yield* queue.update(next)
+        const last = yield* extended(next, 5, 5, 80_000)
+        yield* queue.update(last)
+        assert.deepStrictEqual(yield* queue.get(one.id), last)
+        assert.deepStrictEqual(yield* startTicks, ["5", "20"])
+      }).pipe(Effect.provide(watched(2)))
+    )
+
+    it.effect("keeps the newer version when the first one is offered again", () =>
+      Effect.gen(function* () {
+        const queue = yield* DeadLetterQueue
+        const one = yield* letter(1, 9, 1000)
+        yield* queue.offer(one)
+        const next = yield* extended(one, 4, 5, 70_000)
+        yield* queue.update(next)
+        assert.strictEqual(yield* queue.offer(one), "kept")
+        assert.deepStrictEqual(yield* queue.get(one.id), next)
+        assert.strictEqual(yield* queue.size, 1)
+      }).pipe(Effect.provide(watched(1)))
+    )
+
+    it.effect("removes a letter once, which makes room", () =>
+      Effect.gen(function* () {
+        const queue = yield* DeadLetterQueue
+        const one = yield* letter(1, 1, 1000)
+        yield* queue.offer(one)
+        yield* queue.update(yield* extended(one, 1, 1, 70_000))
+        assert.isTrue(yield* queue.remove(one.id))
+        assert.isFalse(yield* queue.remove(one.id))
+        assert.strictEqual(yield* queue.size, 0)
+        assert.deepStrictEqual(yield* Stream.runCollect(queue.ids), [])
+        assert.strictEqual((yield* Effect.flip(queue.get(one.id))).reason._tag, "LetterMissing")
+        assert.strictEqual(yield* queue.offer(yield* letter(2, 2, 2000)), "kept")
+      }).pipe(Effect.provide(watched(1)))
+    )
+
+    it.effect("leaves out a letter that is removed while the letters are read", () =>
+      Effect.gen(function* () {
+        const queue = yield* DeadLetterQueue
+        const letters = yield* Effect.forEach([1, 2, 3], (tick) => letter(tick, tick, tick * 1000))
+        for (const one of letters) yield* queue.offer(one)
+        const found: Array<string | undefined> = []
+        yield* Stream.runForEach(queue.letters, ({ metadata }) => {
+          found.push(metadata["startTick"])
+          return queue.remove(letters[1]?.id ?? "")
+        })
+        assert.deepStrictEqual(found, ["1", "3"])
+      }).pipe(Effect.provide(watched(10)))
+    )
+
+    it.effect("shows in its metrics how much it holds, and since when", () =>
+      Effect.gen(function* () {
+        const queue = yield* DeadLetterQueue
+        const held = Effect.map(Metric.snapshot, (all) =>
+          ["messages", "size_bytes", "oldest_timestamp_seconds"].map((what) => {
+            const found = all.find(
+              ({ attributes, id }) => id === `persistence_dlq_${what}` && attributes?.["dlq"] === queue.name
+            )
+            return found !== undefined && "value" in found.state ? found.state.value : undefined
+          })
+        )
+        assert.deepStrictEqual(yield* held, [0, 0, 0])
+        const two = yield* letter(2, 2, 2500)
+        yield* queue.offer(two)
+        assert.deepStrictEqual(yield* held, [1, two.bytes.length, 2.5])
+        const one = yield* letter(1, 9, 1500)
+        yield* queue.offer(one)
+        assert.deepStrictEqual(yield* held, [2, one.bytes.length + two.bytes.length, 1.5])
+        const next = yield* extended(one, 9, 9, 70_000)
+        yield* queue.update(next)
+        assert.deepStrictEqual(yield* held, [2, next.bytes.length + two.bytes.length, 1.5])
+        yield* queue.remove(one.id)
+        assert.deepStrictEqual(yield* held, [1, two.bytes.length, 2.5])
+        yield* queue.remove(two.id)
+        assert.deepStrictEqual(yield* held, [0, 0, 0])
+      }).pipe(Effect.provide(watched(10)))
+    )
+
     it.effect("shows in its metrics what it holds and why it got it", () =>
       Effect.gen(function* () {
         const queue = yield* DeadLetterQueue
-        yield* queue.offer(yield* letter(1, 1, 1000))
+        const one = yield* letter(1, 1, 1000)
+        yield* queue.offer(one)
+        yield* queue.offer(one)
         yield* queue.offer(yield* letter(2, 2, 2000))
         const all = (yield* Metric.snapshot).filter(({ attributes }) => attributes?.["dlq"] === queue.name)
         const value = (id: string, reason?: string) => {

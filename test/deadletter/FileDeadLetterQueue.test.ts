@@ -2,33 +2,20 @@ import { fromBinary } from "@bufbuild/protobuf"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
 import * as FileDeadLetterQueue from "../../src/deadletter/FileDeadLetterQueue.ts"
 import { DeadLetterMessageSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
-import * as LogWatch from "../../src/testing/LogWatch.ts"
-import * as ScriptedFileSystem from "../support/ScriptedFileSystem.ts"
 import { temporaryFolder } from "../support/temporaryFolder.ts"
 import * as DeadLetterQueueSuite from "./DeadLetterQueueSuite.ts"
-import { letter } from "./letters.ts"
+import { platform, setup } from "./letterFolder.ts"
+import { extended, fileOf, letter } from "./letters.ts"
 
 DeadLetterQueueSuite.suite("files", (capacity) =>
   Layer.unwrap(Effect.map(temporaryFolder, (directory) => FileDeadLetterQueue.layer({ directory, capacity }))).pipe(
     Layer.provide(NodeServices.layer)
   )
 )
-
-const platform = Layer.merge(Layer.provideMerge(ScriptedFileSystem.layer, NodeServices.layer), LogWatch.layer())
-
-const setup = Effect.fnUntraced(function* (capacity = 10) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const directory = path.join(yield* temporaryFolder, "letters")
-  const open = FileDeadLetterQueue.make("dlq", { directory, capacity })
-  return { fs, path, directory, open, queue: yield* open, script: yield* ScriptedFileSystem.ScriptedFileSystem }
-})
 
 describe("a folder of dead letters", () => {
   it.effect("has one file a letter, which is the encoded message", () =>
@@ -38,8 +25,8 @@ describe("a folder of dead letters", () => {
       yield* queue.offer(one)
       assert.strictEqual(queue.location, directory)
       const files = yield* fs.readDirectory(directory)
-      assert.deepStrictEqual(files, [`${one.id}.pb`])
-      const bytes = yield* fs.readFile(path.join(directory, `${one.id}.pb`))
+      assert.deepStrictEqual(files, [fileOf(one)])
+      const bytes = yield* fs.readFile(path.join(directory, fileOf(one)))
       assert.deepStrictEqual(fromBinary(DeadLetterMessageSchema, bytes), one.message)
     }).pipe(Effect.provide(platform))
   )
@@ -51,7 +38,7 @@ describe("a folder of dead letters", () => {
       const one = yield* letter(1, 3, 1000)
       yield* queue.offer(one)
       const steps = (yield* script.takeRecord(directory)).filter((line) => /^(write|sync|link)/u.test(line))
-      assert.deepStrictEqual(steps.slice(-4), ["write TMP", "sync TMP", `link TMP ${one.id}.pb`, "sync ."])
+      assert.deepStrictEqual(steps.slice(-4), ["write TMP", "sync TMP", `link TMP ${fileOf(one)}`, "sync ."])
     }).pipe(Effect.provide(platform))
   )
 
@@ -77,10 +64,93 @@ describe("a folder of dead letters", () => {
       const first = yield* letter(1, 1, 1000)
       yield* queue.offer(first)
       yield* queue.offer(yield* letter(2, 2, 2000))
-      yield* fs.remove(path.join(directory, `${first.id}.pb`))
+      yield* fs.remove(path.join(directory, fileOf(first)))
       assert.strictEqual(yield* queue.offer(yield* letter(3, 3, 3000)), "kept")
       assert.strictEqual(yield* queue.size, 2)
       assert.strictEqual((yield* Effect.flip(queue.offer(yield* letter(4, 4, 4000)))).reason._tag, "QueueFull")
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("takes a letter again that has been taken away since it was offered", () =>
+    Effect.gen(function* () {
+      const { files, queue, take } = yield* setup(1)
+      const one = yield* letter(1, 1, 1000)
+      yield* queue.offer(one)
+      yield* take(fileOf(one))
+      assert.strictEqual((yield* Effect.flip(queue.get(one.id))).reason._tag, "LetterMissing")
+      assert.strictEqual((yield* Effect.flip(queue.update(one))).reason._tag, "LetterMissing")
+      assert.isFalse(yield* queue.remove(one.id))
+      assert.strictEqual(yield* queue.size, 0)
+      assert.strictEqual(yield* queue.offer(one), "kept")
+      assert.deepStrictEqual(yield* files, [fileOf(one)])
+      yield* take(fileOf(one))
+      assert.strictEqual(yield* queue.offer(one), "kept")
+      assert.strictEqual(yield* queue.size, 1)
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("follows what another process does to its letters", () =>
+    Effect.gen(function* () {
+      const { open, queue } = yield* setup(2)
+      const one = yield* letter(1, 9, 1000)
+      const two = yield* letter(20, 29, 2000)
+      yield* queue.offer(one)
+      yield* queue.offer(two)
+      const other = yield* open
+      const next = yield* extended(one, 4, 5, 70_000)
+      yield* other.update(next)
+      yield* other.remove(two.id)
+      assert.deepStrictEqual(yield* queue.get(one.id), next)
+      assert.strictEqual((yield* Effect.flip(queue.get(two.id))).reason._tag, "LetterMissing")
+      assert.deepStrictEqual(yield* Stream.runCollect(queue.ids), [one.id])
+      assert.strictEqual(yield* queue.size, 1)
+      const three = yield* letter(30, 30, 3000)
+      yield* other.offer(three)
+      assert.deepStrictEqual(yield* queue.get(three.id), three)
+      const error = yield* Effect.flip(queue.offer(yield* letter(40, 40, 4000)).pipe(Effect.andThen(queue.offer(two))))
+      assert.strictEqual(error.reason._tag, "QueueFull")
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("takes no notice of files that are no letters", () =>
+    Effect.gen(function* () {
+      const { directory, fs, open, path, put, queue } = yield* setup(1)
+      yield* put("README.txt", Uint8Array.of(1))
+      yield* put("letter.pb.bak", Uint8Array.of(1))
+      yield* fs.makeDirectory(path.join(directory, "done"))
+      yield* put("done/000000000001000-persistence-1-1.pb", Uint8Array.of(1))
+      assert.deepStrictEqual(yield* Stream.runCollect(queue.ids), [])
+      assert.deepStrictEqual(yield* Stream.runCollect(queue.letters), [])
+      assert.strictEqual(yield* (yield* open).size, 0)
+      assert.strictEqual(yield* queue.offer(yield* letter(1, 1, 1000)), "kept")
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("reads letters whose names have no checksum, and gives their next version one", () =>
+    Effect.gen(function* () {
+      const { files, put, queue } = yield* setup()
+      const one = { ...(yield* letter(1, 9, 1000)), id: "from another program" }
+      const longer = { ...(yield* extended(one, 2, 2, 60_000)), id: `${one.id}.too` }
+      for (const each of [one, longer]) yield* put(`${each.id}.pb`, each.bytes)
+      assert.deepStrictEqual(yield* queue.get(one.id), one)
+      assert.deepStrictEqual(yield* Stream.runCollect(queue.ids), [one.id, longer.id])
+      const next = yield* extended(one, 4, 5, 70_000)
+      yield* queue.update(next)
+      assert.deepStrictEqual(yield* files, [fileOf(next), `${longer.id}.pb`])
+      assert.deepStrictEqual(yield* queue.get(one.id), next)
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("says so when an id is unfit for the name of a file", () =>
+    Effect.gen(function* () {
+      const { put, queue } = yield* setup()
+      const one = { ...(yield* letter(1, 9, 1000)), id: "x".repeat(250) }
+      yield* put(`${one.id}.pb`, one.bytes)
+      const error = yield* Effect.flip(queue.update(yield* extended(one, 4, 5, 70_000)))
+      assert.include(error.message, "the name is too long")
+      assert.include((yield* Effect.flip(queue.offer({ ...one, id: "../up" }))).message, "no object can lie there")
+      assert.deepStrictEqual(yield* queue.get(one.id), one)
+      assert.isTrue(yield* queue.remove(one.id))
     }).pipe(Effect.provide(platform))
   )
 
@@ -112,33 +182,19 @@ describe("a folder of dead letters", () => {
     }).pipe(Effect.provide(platform))
   )
 
-  it.effect("names a letter that is damaged, after those before it", () =>
-    Effect.gen(function* () {
-      const { directory, fs, path, queue } = yield* setup()
-      yield* queue.offer(yield* letter(1, 1, 1000))
-      yield* fs.writeFile(path.join(directory, "999999999999999-bad.pb"), Uint8Array.of(10, 50, 1))
-      const found: Array<string | undefined> = []
-      const error = yield* queue.letters.pipe(
-        Stream.runForEach(({ metadata }) => Effect.sync(() => found.push(metadata["startTick"]))),
-        Effect.flip
-      )
-      assert.deepStrictEqual(found, ["1"])
-      assert.strictEqual(error.reason._tag, "LetterDamaged")
-      assert.include(error.message, 'letter "999999999999999-bad.pb" is damaged')
-    }).pipe(Effect.provide(platform))
-  )
-
   it.effect("skips letters that are taken away while it is read", () =>
     Effect.gen(function* () {
-      const { directory, fs, path, queue } = yield* setup()
+      const { queue, take } = yield* setup()
       const letters = yield* Effect.forEach([1, 2, 3], (tick) => letter(tick, tick, tick))
       for (const one of letters) yield* queue.offer(one)
+      const [, second] = letters
+      if (second === undefined) return assert.fail("no letter")
       const found: Array<string | undefined> = []
       yield* queue.letters.pipe(
         Stream.runForEach(({ metadata }) =>
           Effect.suspend(() => {
             found.push(metadata["startTick"])
-            return fs.remove(path.join(directory, `${letters[1]?.id}.pb`), { force: true })
+            return take(fileOf(second))
           })
         )
       )

@@ -22,9 +22,11 @@ import {
   Throttled,
   TimedOut
 } from "../../src/storage/StorageError.ts"
+import * as Storage from "../../src/storage/Storage.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { assertAccount, assertBalanced, type Bench, makeBench } from "../persistence/harness.ts"
+import { watchStorage } from "./watchedStorage.ts"
 import { type Random, randomFrom } from "../support/random.ts"
 
 const code = "CODE"
@@ -39,6 +41,9 @@ const reasons: readonly [Reason, ...Array<Reason>] = [
   new ReadOnly({ code }),
   new InvalidPlace({ code })
 ]
+
+/** Writing most often; noting in the ledger and comparing it with what is stored fail too. */
+const operations = ["create", "write", "commit", "create", "write", "commit", "append", "sync", "list", "read"] as const
 
 /** What a world is allowed to be like. */
 export interface Kind {
@@ -78,7 +83,8 @@ const randomOptions = (random: Random): Parameters<typeof makeBench>[0] => ({
     maxRetryBackoff: random.pick(["5 millis", "50 millis"]),
     retryJitter: random.pick(["none", "proportional"]),
     mixedRuns: random.pick(["dead-letter", "split"]),
-    shutdownTimeout: random.pick(["2 millis", "20 millis", "200 millis"])
+    shutdownTimeout: random.pick(["2 millis", "20 millis", "200 millis"]),
+    writeTimeout: random.pick(["5 millis", "60 millis", "30 seconds"])
   }
 })
 
@@ -133,7 +139,7 @@ const act = (random: Random, { faults, services, setLetters }: Bench, kind: Kind
       )
     default:
       return faults.next(
-        random.pick(["create", "write", "commit"]),
+        random.pick(operations),
         Array.from({ length: random.between(1, 3) }, () => randomFault(random, kind))
       )
   }
@@ -187,9 +193,10 @@ const windUp = Effect.fnUntraced(function* (
 /** A whole life of a world, checked at every step; gives what was sent and the bench to look at. */
 export const live = Effect.fnUntraced(function* (seed: number, kind: Kind) {
   const random = randomFrom(seed)
-  const note = `seed ${seed} (${Object.values(kind).join(", ")})`
+  const note = `seed ${seed} (${Object.values(kind).join(", ")}); alone: SEED=${seed} npm test -- test/faults`
   const options = randomOptions(random)
-  const bench = yield* makeBench(options)
+  const watched = watchStorage(yield* Storage.makeMemory("memory"))
+  const bench = yield* makeBench({ ...options, storage: watched.storage })
   const sent: Array<Tick.Tick> = []
   yield* started(bench.services.filter(() => random.chance(0.7)))
   const producers: Array<Fiber.Fiber<void>> = []
@@ -206,5 +213,5 @@ export const live = Effect.fnUntraced(function* (seed: number, kind: Kind) {
   }
   yield* windUp(bench, producers, doings, note)
   yield* check(bench, note)
-  return { bench, sent, note }
+  return { bench, sent, note, watched, tracked: options?.tracker !== "discard" }
 })

@@ -1,55 +1,35 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as TestClock from "effect/testing/TestClock"
 import { KeyConflict } from "../../src/storage/StorageError.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import {
-  advance,
-  assertBalanced,
-  type Bench,
-  noSpace,
-  numbers,
-  onBench,
-  recordAttempts,
-  settleDown
-} from "./harness.ts"
-
-const bothRefuse = "Storage and dead-letter queue both refuse, keeping the batch and trying again"
-const acceptsAgain = "Storage or dead-letter queue accepts batches again"
-const ticks = TestTick.range("run", 1, 3)
-const givenUp = LogWatch.expect("Error", "Failed to write batch, giving up")
-const options = { persistence: { maxBatchSize: 3, maxRetries: 0 }, queue: { capacity: 6 } }
-
-/** A service with `ticks` in hand that neither the storage nor the dead-letter queue takes. */
-const degrade = Effect.fnUntraced(function* ({ faults, first, queue, setLetters }: Bench) {
-  yield* givenUp
-  yield* LogWatch.expect("Error", bothRefuse, { times: 1 })
-  yield* faults.always("commit", FaultyStorage.fail(noSpace))
-  setLetters("full")
-  yield* TestClock.adjust(500)
-  yield* first.start
-  yield* queue.offerAll(ticks)
-  yield* settleDown
-  assert.strictEqual(yield* first.degradedSinceMs, 500)
-  assert.deepInclude(yield* first.metrics, { ticks_in_flight: 3, batches_failed: 0, ticks_lost: 0 })
-})
+  acceptsAgain,
+  bothRefuse,
+  degrade,
+  degradeTicks as ticks,
+  degradeOptions as options,
+  givenUp,
+  stillRefuse
+} from "./degrade.ts"
+import { advance, assertBalanced, noSpace, numbers, onBench, recordAttempts, settleDown } from "./harness.ts"
 
 it.effect("keeps a batch that both refuse, and stores it when the storage is well again", () =>
   onBench(options, [], (bench) =>
     Effect.gen(function* () {
       yield* degrade(bench)
       yield* LogWatch.expect("Info", acceptsAgain, { times: 1 })
+      yield* LogWatch.expect("Warn", stillRefuse, { times: 1 })
       const { faults, files, first, queue } = bench
       yield* advance(60_000, 1000)
-      assert.strictEqual(yield* first.degradedSinceMs, 500)
+      assert.strictEqual((yield* first.degraded)?.sinceMs, 500)
       assert.strictEqual(yield* first.state, "RUNNING")
       assert.deepInclude(yield* queue.account, { inHand: 3, lost: 0 })
       yield* faults.heal
       yield* advance(31_000, 1000)
-      assert.isUndefined(yield* first.degradedSinceMs)
+      assert.isUndefined(yield* first.degraded)
       assert.deepStrictEqual([...(yield* files).values()], [ticks])
       assert.deepInclude(yield* first.metrics, { ticks_written: 3, batches_failed: 0, ticks_in_flight: 0 })
     })
@@ -66,7 +46,7 @@ it.effect("dead-letters it when there is room for letters first", () =>
       bench.setLetters("none")
       yield* advance(31_000, 1000)
       assert.strictEqual((yield* bench.letters).length, 1)
-      assert.isUndefined(yield* bench.first.degradedSinceMs)
+      assert.isUndefined(yield* bench.first.degraded)
       assert.deepInclude(yield* bench.first.metrics, { ticks_dead_lettered: 3, batches_failed: 1, ticks_in_flight: 0 })
     })
   )
@@ -95,6 +75,7 @@ it.effect("holds the producer back meanwhile, and then everything flows again", 
     Effect.gen(function* () {
       yield* degrade(bench)
       yield* LogWatch.expect("Info", acceptsAgain, { times: 1 })
+      yield* LogWatch.expect("Warn", stillRefuse, { times: 2 })
       const more = TestTick.range("run", 4, 30)
       const producer = yield* Effect.forkChild(bench.queue.offerAll(more))
       yield* advance(120_000, 5000)
@@ -173,7 +154,7 @@ it.effect("has one letter of a batch whose offer was kept and answered with a fa
 it.effect("stopped while degraded, gives the batch back to the queue within shutdownTimeout", () =>
   onBench(options, [], (bench) =>
     Effect.gen(function* () {
-      yield* LogWatch.allow("Error", bothRefuse)
+      yield* LogWatch.expect("Error", bothRefuse, { times: 1 })
       yield* LogWatch.expect("Info", "Shutdown requested, writing partial batch", { times: 1 })
       yield* LogWatch.expect("Error", "Batch could not be settled in time, returned to the queue", { times: 1 })
       yield* givenUp
@@ -188,7 +169,7 @@ it.effect("stopped while degraded, gives the batch back to the queue within shut
       assert.isUndefined(stopped.pollUnsafe())
       yield* advance(1000, 1000)
       yield* Fiber.join(stopped)
-      assert.isUndefined(yield* bench.first.degradedSinceMs)
+      assert.isUndefined(yield* bench.first.degraded)
       assert.deepInclude(yield* bench.queue.account, { returned: 3, inHand: 0, lost: 0 })
     })
   )

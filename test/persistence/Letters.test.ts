@@ -39,7 +39,8 @@ it.effect("writes a letter with all that is needed to store the batch later", ()
       endTick: "9",
       tickCount: "3",
       storageKey: "run-7/batch_0000000000000000002_0000000000000000009.pb",
-      exceptionType: "StorageError.NoSpace"
+      exceptionType: "StorageError.NoSpace",
+      reason: "storage"
     })
     const line = (yield* LogWatch.lines).find(({ message }) => message === "Sent failed batch to dead-letter queue")
     assert.deepStrictEqual(line?.annotations, {

@@ -22,6 +22,7 @@ it.effect("finishes the batch in hand when it is paused, takes no more, and goes
       yield* first.pause
       assert.strictEqual(yield* first.state, "PAUSED")
       yield* held.open
+      yield* settleDown
       yield* TestClock.adjust("1 minute")
       yield* settleDown
       assert.deepInclude(yield* queue.account, { stored: 2, waiting: 4, inHand: 0 })

@@ -18,6 +18,7 @@ it.effect("has the defaults of the specification", () =>
       maxRetries: 3,
       retryBackoffMs: 1000,
       maxRetryBackoff: Duration.seconds(30),
+      writeTimeout: Duration.seconds(30),
       retryJitter: "none",
       mixedRuns: "dead-letter",
       shutdownTimeout: Duration.seconds(20)
@@ -40,6 +41,8 @@ const wrong: ReadonlyArray<readonly [keyof Options, unknown]> = [
   ["maxRetryBackoff", "0 seconds"],
   ["maxRetryBackoff", "Infinity"],
   ["maxRetryBackoff", "soon"],
+  ["writeTimeout", "0 seconds"],
+  ["writeTimeout", "Infinity"],
   ["retryJitter", "some"],
   ["mixedRuns", "drop"],
   ["shutdownTimeout", "0 millis"],
@@ -72,6 +75,7 @@ it.effect("accepts each option at its bound", () =>
       maxRetries: 0,
       retryBackoffMs: 0,
       maxRetryBackoff: "1 millis",
+      writeTimeout: "1 millis",
       shutdownTimeout: "1 millis"
     }
     yield* LogWatch.expect("Info", "PersistenceService initialized", { times: 2 })

@@ -45,8 +45,13 @@ export const failing: ReadonlyArray<LogWatch.Allowed> = [
 export const pipeline = (options?: TestPipeline.Options, allow: ReadonlyArray<LogWatch.Allowed> = []) =>
   Layer.provideMerge(TestPipeline.layer(options), LogWatch.layer({ allow: [...lifecycle, ...allow] }))
 
-/** What an offer of a letter meets. "after" keeps the letter and then fails, an unknown outcome. */
-export type LetterFault = "none" | "full" | "hang" | "die" | "after"
+/**
+ * What an offer of a letter meets. "after" keeps the letter and then fails, an unknown outcome; "stuck" hangs and can't
+ * be interrupted; "late" keeps it after `lateLetterMs`, and can't be interrupted either.
+ */
+export type LetterFault = "none" | "full" | "hang" | "stuck" | "late" | "die" | "after"
+
+export const lateLetterMs = 35_000
 
 /** A dead-letter queue that meets `fault()` at every offer, and suspends as a disk does. */
 export const faultyLetters = (
@@ -63,6 +68,8 @@ export const faultyLetters = (
       const met = fault()
       yield* Effect.yieldNow
       if (met === "hang") return yield* Effect.never
+      if (met === "stuck") return yield* Effect.uninterruptible(Effect.never)
+      if (met === "late") return yield* Effect.uninterruptible(Effect.delay(underneath.offer(letter), lateLetterMs))
       if (met === "die") return yield* Effect.die(new Error("letters broke"))
       if (met === "full") return yield* full
       const answer = yield* Effect.uninterruptible(Effect.tap(underneath.offer(letter), () => Effect.yieldNow))
@@ -74,13 +81,15 @@ export const faultyLetters = (
 /** Like the options of `TestPipeline`, with letters that can fail. */
 export interface BenchOptions extends Omit<TestPipeline.Options, "deadLetters"> {
   readonly letterCapacity?: number
+  /** What lies under the faults; by default a storage in memory. */
+  readonly storage?: Storage.Storage["Service"]
 }
 
 /** A pipeline whose dead-letter queue fails by script too. Its services are stopped until they are started. */
 export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}) {
   const { instances = 1, letterCapacity = 10_000, persistence, tracker } = options
   const queue = yield* TickQueue.make("raw-tick-data", options.queue)
-  const { faults, storage } = FaultyStorage.make(yield* Storage.makeMemory("memory"))
+  const { faults, storage } = FaultyStorage.make(options.storage ?? (yield* Storage.makeMemory("memory")))
   let fault: LetterFault = "none"
   const deadLetters = faultyLetters(
     yield* DeadLetterQueue.makeMemory("letters", { capacity: letterCapacity }),
@@ -113,6 +122,8 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
     faults,
     services,
     first: services[0]!,
+    /** The parts that the services share, for others that work with them. */
+    context,
     /** What is stored by key, past all faults. */
     files,
     letters: Effect.orDie(Stream.runCollect(deadLetters.letters)),

@@ -1,15 +1,19 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
+import * as RunId from "../../src/domain/RunId.ts"
 import * as Balance from "../../src/pipeline/Balance.ts"
+import type { PipelineConfig } from "../../src/pipeline/PipelineConfig.ts"
 import * as ServiceManager from "../../src/pipeline/ServiceManager.ts"
+import * as RunSettings from "../../src/simulation/RunSettings.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
 import type { Storage } from "../../src/storage/Storage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
-import { numbers, settleDown } from "../persistence/harness.ts"
-import { good, small } from "./config/harness.ts"
+import { numbers, settleDown, whileTimePasses } from "../persistence/harness.ts"
+import { engineOf, good, small } from "./config/harness.ts"
 import { production, temporary, watched } from "./managers.ts"
 
 type Manager = Effect.Success<ReturnType<typeof production>>
@@ -195,6 +199,39 @@ it.effect("has one failing service in ERROR with its cause, and the others at wo
   )
 )
 
+it.effect("tells of a service whose batch neither storage nor dead-letter queue takes", () =>
+  watched(
+    Effect.gen(function* () {
+      yield* LogWatch.allow("Error", "Batch consistency violation")
+      yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 1 })
+      yield* LogWatch.expect("Error", /^Storage and dead-letter queue both refuse/u, { times: 1 })
+      yield* LogWatch.expect("Info", "Shutdown requested, writing partial batch", { times: 1 })
+      yield* LogWatch.expect("Error", "Batch could not be settled in time, returned to the queue", { times: 1 })
+      const { config } = yield* good({
+        file: small({
+          resources: { letters: { className: "InMemoryDeadLetterQueue", options: { capacity: 1 } } },
+          ports: { dlq: "queue-out:letters" },
+          options: { maxBatchSize: 1, shutdownTimeout: "2 seconds" }
+        })
+      })
+      const manager = yield* ServiceManager.make(config)
+      const status = Effect.map(manager.serviceStatus, ([persist]) => persist)
+      yield* manager.start("persist")
+      yield* manager.queues.get("ticks")!.offer(TestTick.make("../unsafe", 1))
+      yield* settleDown
+      assert.deepInclude(yield* status, { state: "RUNNING", degraded: undefined })
+      yield* manager.queues.get("ticks")!.offer(TestTick.make("../unsafe", 2))
+      yield* settleDown
+      const { degraded, state } = (yield* status)!
+      assert.strictEqual(state, "RUNNING")
+      assert.deepInclude(degraded, { sinceMs: 0, nextTryMs: 1000 })
+      assert.include(degraded?.cause, 'dead-letter queue "letters": it holds 1 letters')
+      yield* whileTimePasses(manager.stop("persist"))
+      assert.deepInclude(yield* status, { state: "STOPPED", degraded: undefined })
+    })
+  )
+)
+
 it.effect("ends in good order although its services are paused", () =>
   watched(
     Effect.gen(function* () {
@@ -207,6 +244,84 @@ it.effect("ends in good order although its services are paused", () =>
       yield* manager.shutdown
       assert.deepInclude(yield* balanceOf(manager), { inFlight: 0, written: 30 })
       assert.deepStrictEqual(yield* states(manager), all("STOPPED"))
+    })
+  )
+)
+
+const resumedConfig = (directory: string, samplingInterval: number, world: object) =>
+  small({
+    resources: { store: { className: "FileStorage", options: { rootDirectory: directory } } },
+    services: {
+      engine: {
+        className: "SimulationEngine",
+        resources: { tickData: "queue-out:ticks" },
+        options: { runId: "run", maxTicks: 40, samplingInterval, ...world }
+      }
+    }
+  })
+
+const runOn = (config: PipelineConfig, resume?: ServiceManager.Resumption) =>
+  Effect.gen(function* () {
+    const options = resume === undefined ? {} : { resume: new Map([["engine", resume]]) }
+    const manager = yield* ServiceManager.make(config, options)
+    yield* manager.startAll
+    yield* manager.engines.get("engine")!.await
+    yield* manager.shutdown
+    return { balance: yield* balanceOf(manager), stored: yield* ticksIn(manager.storages.get("store")!) }
+  }).pipe(Effect.scoped)
+
+it.effect("goes on with a run under the settings it began with, whatever the configuration says", () =>
+  watched(
+    Effect.gen(function* () {
+      const [directory, other] = [yield* temporary, yield* temporary]
+      const began = { shape: [8, 8], organisms: 2, seed: 5 }
+      const { config } = yield* good({ file: resumedConfig(directory, 2, began) })
+      const { stored: whole } = yield* runOn(config)
+      const metadata = yield* FileSystem.FileSystem.use((fs) => fs.readFile(`${directory}/run/metadata.pb`))
+
+      const another = resumedConfig(other, 3, { shape: [12, 12], seed: 99, runId: "another" })
+      const resumption: ServiceManager.Resumption = {
+        resume: { runId: RunId.make("run"), from: whole[9], settled: { has: (tickNumber) => tickNumber === 30n } },
+        settings: yield* RunSettings.fromBytes("run", metadata)
+      }
+      const { balance, stored } = yield* runOn((yield* good({ file: another })).config, resumption)
+      assert.deepInclude(balance, { received: 9, written: 9, duplicate: 0 })
+      assert.deepStrictEqual(numbers(stored), [22, 24, 26, 28, 32, 34, 36, 38, 40])
+      assert.deepStrictEqual(
+        stored,
+        whole.slice(10).filter(({ tickNumber }) => tickNumber !== 30n)
+      )
+      assert.deepStrictEqual(yield* FileSystem.FileSystem.use((fs) => fs.readDirectory(other)), ["run"])
+    })
+  )
+)
+
+it.effect("can't be built when a run is to go on from a tick that is not its own", () =>
+  watched(
+    Effect.gen(function* () {
+      const { config } = yield* good({ file: resumedConfig(yield* temporary, 1, {}) })
+      const resume = { runId: RunId.make("run"), from: TestTick.make("other", 3), settled: { has: () => false } }
+      const { options, world } = yield* engineOf(config, "engine")
+      const error = yield* Effect.flip(
+        ServiceManager.make(config, {
+          resume: new Map([["engine", { resume, settings: { world, samplingInterval: options.samplingInterval } }]])
+        })
+      )
+      assert.strictEqual(error._tag, "RestoreError")
+      assert.include(error.message, 'it is of the run "other"')
+    })
+  )
+)
+
+it.effect("does not begin a new run where the engine that is to go on is not there", () =>
+  watched(
+    Effect.gen(function* () {
+      const { config } = yield* good({ file: resumedConfig(yield* temporary, 1, {}) })
+      const { world } = yield* engineOf(config, "engine")
+      const resume = { runId: RunId.make("run"), from: undefined, settled: { has: () => false } }
+      const resumption = { resume, settings: { world, samplingInterval: 1 } }
+      const exit = yield* Effect.exit(ServiceManager.make(config, { resume: new Map([["persist", resumption]]) }))
+      assert.isTrue(Exit.hasDies(exit))
     })
   )
 )

@@ -35,7 +35,7 @@ export const watched = <A, E>(
     Effect.provideService(Metric.MetricRegistry, new Map()),
     Effect.provide(
       Layer.mergeAll(
-        LogWatch.layer({ allow: [...lifecycle, { level: "Info", message: "Simulation run begins" }] }),
+        LogWatch.layer({ allow: [...lifecycle, { level: "Info", message: /^Simulation run (begins|goes on)$/u }] }),
         NodeServices.layer
       )
     )

@@ -29,7 +29,7 @@ const metadataOf = ({ faults }: Bench) =>
 /** All ticks of an engine with these options, once it is done. */
 const ticksOf = (options: Options, seed?: number) =>
   Effect.gen(function* () {
-    const bench = yield* makeEngine({ runId: "run", maxTicks: 20, ...options }, {}, seed)
+    const bench = yield* makeEngine({ runId: "run", maxTicks: 20, ...options }, {}, seed === undefined ? {} : { seed })
     yield* bench.engine.start
     yield* bench.engine.await
     yield* bench.queue.end
@@ -54,6 +54,7 @@ it.effect("stores the metadata of the run before it offers a tick", () =>
       assert.strictEqual(metadata.simulationRunId, "run")
       assert.strictEqual(metadata.startTimeMs, 1234n)
       assert.strictEqual(metadata.initialSeed, 42n)
+      assert.deepStrictEqual(metadata.userMetadata, { samplingInterval: "1" })
     })
   )
 )

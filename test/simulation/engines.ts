@@ -18,12 +18,15 @@ export type Options = typeof SimulationEngine.Options.Encoded
 export const makeEngine = Effect.fnUntraced(function* (
   options: Options,
   queueOptions: typeof TickQueue.Options.Encoded = {},
-  seed = 42
+  worldOptions: typeof World.Options.Encoded = {},
+  resume?: SimulationEngine.Resume
 ) {
   const queue = yield* TickQueue.make("raw-tick-data", queueOptions)
   const { faults, storage } = FaultyStorage.make(yield* Storage.makeMemory("memory"))
-  const world = yield* World.make(yield* Schema.decodeEffect(World.Options)({ shape: [8, 8], organisms: 2, seed }))
-  const engine = yield* SimulationEngine.make("engine", options).pipe(
+  const world = yield* World.make(
+    yield* Schema.decodeEffect(World.Options)({ shape: [8, 8], organisms: 2, ...worldOptions })
+  )
+  const engine = yield* SimulationEngine.make("engine", options, resume).pipe(
     Effect.provideContext(
       Context.mergeAll(
         Context.make(TickQueue.TickQueue, queue),
@@ -55,7 +58,7 @@ export type Bench = Effect.Success<ReturnType<typeof makeEngine>>
 
 const lifecycle: ReadonlyArray<LogWatch.Allowed> = [
   { level: "Info", message: /^Service (started|stopped|paused|resumed)$/u },
-  { level: "Info", message: "Simulation run begins" }
+  { level: "Info", message: /^Simulation run (begins|goes on)$/u }
 ]
 
 /** Runs a test watched, with a metric registry of its own. */

@@ -87,13 +87,11 @@ describe("a commit to files", () => {
       const { path, root, script } = yield* setup
       const nested = path.join(root, "x", "y")
       yield* FileStorage.make("files", { rootDirectory: nested })
-      const steps = yield* script.takeRecord(root)
-      assert.deepStrictEqual(
-        steps.filter((line) => /^(mkdir|sync)/u.test(line)),
-        ["mkdir x", "sync .", "mkdir x/y", "sync x"]
-      )
+      const made = Effect.map(script.takeRecord(root), (steps) => steps.filter((line) => /^(mkdir|sync)/u.test(line)))
+      // The last one tries whether folders can be fsynced.
+      assert.deepStrictEqual(yield* made, ["mkdir x", "sync .", "mkdir x/y", "sync x", "sync x/y"])
       yield* FileStorage.make("files", { rootDirectory: nested })
-      assert.notInclude((yield* script.takeRecord(root)).join(), "sync")
+      assert.deepStrictEqual(yield* made, ["sync x/y"])
     }).pipe(Effect.provide(platform))
   )
 
@@ -162,7 +160,12 @@ describe("a start after a crash", () => {
       yield* script.takeRecord(root)
       yield* FileStorage.make("files", { rootDirectory: root })
       const removed = (yield* script.takeRecord(root)).filter((line) => line.startsWith("remove"))
-      assert.strictEqual(removed.length, 2)
+      assert.deepStrictEqual(removed.slice(0, 2).sort(), ["remove TMP", "remove run/TMP"])
+      assert.deepStrictEqual(
+        removed.slice(2),
+        ["remove TMP", "remove TMP"],
+        "the files that tried what the folder can do"
+      )
       assert.deepStrictEqual(yield* files, [
         "run",
         "run/.other.tmp",

@@ -15,13 +15,17 @@ export const platform = Layer.merge(Layer.provideMerge(ScriptedFileSystem.layer,
 
 export const bytes = Uint8Array.of(1, 2, 3)
 
-/** A storage in a folder of its own, its script and what lies in it. */
-export const setup = Effect.gen(function* () {
+/** A storage in a folder of its own, its script and what lies in it. `before` scripts what its start meets. */
+export const setupWith = Effect.fnUntraced(function* (
+  options: typeof FileStorage.Options.Encoded,
+  before: (script: ScriptedFileSystem.ScriptedFileSystem["Service"]) => Effect.Effect<void> = () => Effect.void
+) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const script = yield* ScriptedFileSystem.ScriptedFileSystem
   const root = path.join(yield* temporaryFolder, "data")
-  const storage = yield* FileStorage.make("files", { rootDirectory: root })
+  yield* before(script)
+  const storage = yield* FileStorage.make("files", { ...options, rootDirectory: root })
   yield* script.takeRecord(root)
   const put = Effect.fnUntraced(function* (name: string, ...pieces: ReadonlyArray<Uint8Array>) {
     return yield* Storage.write(storage, yield* Effect.orDie(StorageKey.parse(name)), pieces)
@@ -29,3 +33,6 @@ export const setup = Effect.gen(function* () {
   const files = Effect.map(fs.readDirectory(root, { recursive: true }), (names) => names.sort())
   return { fs, path, script, root, storage, put, files, record: script.takeRecord(root) }
 })
+
+/** The same with the default options, on a file system that can do all. */
+export const setup = setupWith({})

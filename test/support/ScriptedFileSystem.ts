@@ -11,6 +11,7 @@ interface Fault {
   readonly call: Call
   readonly path: RegExp
   readonly code: string
+  readonly always: boolean
 }
 
 /** A file system of the machine that keeps a record of what is done to it, and fails where a test says so. */
@@ -19,6 +20,9 @@ export class ScriptedFileSystem extends Context.Service<
   {
     /** The next `call` on a path that `path` matches fails with the `errno` code. */
     readonly fail: (call: Call, path: RegExp, code: string) => Effect.Effect<void>
+
+    /** Each `call` on a path that `path` matches fails with the `errno` code from now on. */
+    readonly failAlways: (call: Call, path: RegExp, code: string) => Effect.Effect<void>
 
     /** What was done since the last time, with paths below `root` relative to it and temporary names as "TMP". */
     readonly takeRecord: (root: string) => Effect.Effect<ReadonlyArray<string>>
@@ -53,7 +57,8 @@ const script = (fs: FileSystem.FileSystem) => {
     Effect.suspend(() => {
       record.push([call, ...paths])
       const index = faults.findIndex((fault) => fault.call === call && paths.some((path) => fault.path.test(path)))
-      const [fault] = index < 0 ? [] : faults.splice(index, 1)
+      const fault = faults[index]
+      if (fault?.always === false) faults.splice(index, 1)
       return fault === undefined ? Effect.void : Effect.fail(systemError(call, paths.join(" "), fault.code))
     })
 
@@ -85,7 +90,8 @@ const script = (fs: FileSystem.FileSystem) => {
   }
 
   const handle = ScriptedFileSystem.of({
-    fail: (call, path, code) => Effect.sync(() => void faults.push({ call, path, code })),
+    fail: (call, path, code) => Effect.sync(() => void faults.push({ call, path, code, always: false })),
+    failAlways: (call, path, code) => Effect.sync(() => void faults.push({ call, path, code, always: true })),
     takeRecord: (root) =>
       Effect.sync(() =>
         record.splice(0).map((entry) =>

@@ -126,6 +126,7 @@ export interface Account {
   readonly batches: number
   readonly storedBytes: number
   readonly seconds: number
+  readonly resumed?: { readonly after: string | null; readonly stored: number; readonly inLetters: number }
 }
 
 /** The account on the last line of standard output. */

@@ -97,6 +97,23 @@ it.effect("hangs until it is interrupted, and leaves nothing", () =>
   }).pipe(Effect.provide(FaultyStorage.layer))
 )
 
+it.effect("does late work although it was interrupted meanwhile", () =>
+  Effect.gen(function* () {
+    const { faults, there, write } = yield* setup
+    const committing = yield* Deferred.make<void>()
+    const until = Effect.andThen(Deferred.succeed(committing, undefined), Effect.sleep("1 minute"))
+    yield* faults.next("commit", [FaultyStorage.late(until)])
+    const fiber = yield* Effect.forkChild(write)
+    yield* Deferred.await(committing)
+    fiber.interruptUnsafe()
+    yield* TestClock.adjust("59 seconds")
+    assert.isFalse(yield* there)
+    yield* TestClock.adjust("1 second")
+    yield* Fiber.await(fiber)
+    assert.isTrue(yield* there)
+  }).pipe(Effect.provide(FaultyStorage.layer))
+)
+
 it.effect("is held by a latch and slowed down by the clock", () =>
   Effect.gen(function* () {
     const { faults, write } = yield* setup

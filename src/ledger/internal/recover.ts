@@ -30,9 +30,13 @@ export const entryOf = Effect.fnUntraced(function* (storage: Storage["Service"],
   return { entry, checks: contents.checks }
 })
 
+const latest = (times: Map<string, number>, key: string, atMs: number): void =>
+  void times.set(key, Math.max(atMs, times.get(key) ?? atMs))
+
 /**
- * The keys of the batches of `runId` that its ledger doesn't know. The batches are listed first, then `flush` writes what
- * waits to be noted of them, then the ledger is read: a batch that is stored meanwhile is not taken for an unknown one.
+ * The keys of the batches of `runId` that its ledger doesn't know. What it says of an object that was set aside is no
+ * knowledge of the one that took its key. The batches are listed first, then `flush` writes what waits to be noted of
+ * them, then the ledger is read: a batch that is stored meanwhile is not taken for an unknown one.
  */
 export const unknownKeys = Effect.fnUntraced(function* (
   storage: Storage["Service"],
@@ -41,11 +45,16 @@ export const unknownKeys = Effect.fnUntraced(function* (
 ) {
   const keys = new Set(yield* Stream.runCollect(storage.list(StorageKey.batchPrefix(runId))))
   yield* flush
+  const committedMs = new Map<string, number>()
+  const setAsideMs = new Map<string, number>()
   yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
     Effect.sync(() => {
-      const key = item._tag === "Line" && item.entry._tag === "Commit" ? item.entry.key : ""
-      if (StorageKey.is(key)) keys.delete(key)
+      if (item._tag !== "Line") return
+      const { entry } = item
+      if (entry._tag === "Commit") latest(committedMs, entry.key, entry.committedAtMs)
+      if (entry._tag === "SetAside") latest(setAsideMs, entry.key, entry.atMs)
     })
   )
-  return [...keys].filter((key) => StorageKey.batchName(key) !== undefined)
+  const isKnown = (key: string) => (committedMs.get(key) ?? -1) > (setAsideMs.get(key) ?? -1)
+  return [...keys].filter((key) => StorageKey.batchName(key) !== undefined && !isKnown(key))
 })

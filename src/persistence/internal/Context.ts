@@ -3,7 +3,6 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 import type { DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
 import type { IdempotencyTracker } from "../../idempotency/IdempotencyTracker.ts"
 import type { RunLedger } from "../../ledger/RunLedger.ts"
@@ -13,6 +12,7 @@ import type { StorageError } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 import type { PersistenceMetrics } from "../PersistenceMetrics.ts"
 import type { RetryPolicy } from "../RetryPolicy.ts"
+import type { Attempts } from "../../service/Attempts.ts"
 import type { Hand } from "./Hand.ts"
 import type { Portion } from "./Portion.ts"
 
@@ -36,15 +36,17 @@ export interface Context {
   readonly service: string
   readonly retry: RetryPolicy
   readonly shutdownTimeout: Duration.Duration
-  readonly queue: TickQueue["Service"]
+  readonly queue: Pick<TickQueue["Service"], "name" | "settle">
   readonly storage: Storage["Service"]
   readonly tracker: IdempotencyTracker["Service"]
-  readonly deadLetters: DeadLetterQueue["Service"]
-  readonly ledger: RunLedger["Service"]
+  readonly deadLetters: Pick<DeadLetterQueue["Service"], "name" | "offer">
+  readonly ledger: Pick<RunLedger["Service"], "record">
   readonly metrics: PersistenceMetrics
   readonly hand: Hand
-  /** Where attempts run that may have to be abandoned; nobody waits for its end. */
-  readonly attempts: Scope.Scope
+  /** What runs the attempts at the storage. */
+  readonly writes: Attempts
+  /** What runs the offers of letters. */
+  readonly offers: Attempts
 }
 
 /** What log lines say of a portion. */

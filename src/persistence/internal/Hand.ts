@@ -7,6 +7,7 @@
  * long as the service, restarts included.
  */
 import type { TakenBatch } from "../../queue/BatchPolicy.ts"
+import type { Degraded } from "../Degraded.ts"
 import { divide, type Portion } from "./Portion.ts"
 
 /** Where settled ticks are counted. */
@@ -18,8 +19,8 @@ export class Hand {
   bytesWritten = 0
   batchesFailed = 0
   writeRetries = 0
-  /** Since when neither the storage nor the dead-letter queue takes anything; `undefined` while one does. */
-  degradedSinceMs: number | undefined
+  /** There while neither the storage nor the dead-letter queue takes what is held. */
+  degraded: Degraded | undefined
   private held: Array<Portion> = []
 
   /** What is not settled yet. */

@@ -51,7 +51,7 @@ export interface Portion {
   failure: DeadLetter.Failure | undefined
   /** The letter, once it has been written: offered again it stays the same one. */
   letter: DeadLetter.DeadLetter | undefined
-  /** The letter was offered and nobody has heard the answer: it may be kept already. */
+  /** The letter was offered once and nobody has heard the answer: it may be kept already, or later. */
   letterUnanswered: boolean
 }
 

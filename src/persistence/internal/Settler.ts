@@ -14,8 +14,9 @@ import * as BatchFile from "../../storage/BatchFile.ts"
 import { StorageError, TimedOut } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 import * as RetryPolicy from "../RetryPolicy.ts"
-import { abandonable } from "./abandonable.ts"
+import type { Overdue } from "../../service/Attempts.ts"
 import { type Context, facts, UnexpectedFailure, type WriteError } from "./Context.ts"
+import * as Degradation from "./degradation.ts"
 import * as ledgerEntries from "./ledgerEntries.ts"
 import * as letters from "./letters.ts"
 import type { Portion } from "./Portion.ts"
@@ -42,19 +43,17 @@ const giveUp = (portion: Portion, error: WriteError) =>
     Effect.annotateLogs({ ...facts(portion), attempts: portion.attempts, error: error.message })
   )
 
-const timedOut = (portion: Portion, runId: RunId.RunId) =>
-  noteFailure(
-    portion,
-    new StorageError({
-      operation: "write",
-      key: StorageKey.batch(runId, portion.ticks),
-      reason: new TimedOut({ code: "shutdownTimeout" })
-    })
-  )
+const timedOut = (portion: Portion, runId: RunId.RunId, code: string) =>
+  new StorageError({
+    operation: "write",
+    key: StorageKey.batch(runId, portion.ticks),
+    reason: new TimedOut({ code })
+  })
 
 /** Makes the settler of one service. */
 export const make = (context: Context) => {
-  const { attempts, hand, ledger, metrics, queue, retry, service, storage, tracker } = context
+  const { hand, ledger, metrics, queue, retry, service, storage, tracker, writes } = context
+  const degradation = Degradation.make(hand)
 
   const logDuplicates = Effect.fnUntraced(function* (
     runId: RunId.RunId,
@@ -138,20 +137,22 @@ export const make = (context: Context) => {
     portion.attempts++
     const mayBeOwn = portion.mayBeStored
     portion.mayBeStored = true
-    const noteOutcome = (error: WriteError) => {
-      const before = error._tag === "StorageError" && error.operation !== "commit"
-      if (before) portion.mayBeStored = mayBeOwn
-      return noteFailure(portion, error)
+    /** Nothing is stored by an attempt that failed before its commit. One that was abandoned may still get there. */
+    const noteOutcome = (error: WriteError | Overdue) => {
+      const known =
+        error._tag === "Overdue" ? !error.begun : error._tag === "StorageError" && error.operation !== "commit"
+      if (known) portion.mayBeStored = mayBeOwn
     }
     yield* Effect.uninterruptibleMask((restore) =>
-      restore(
-        abandonable(BatchFile.write(storage, StorageKey.batch(runId, portion.ticks), portion.ticks), attempts)
-      ).pipe(
+      restore(writes.run(BatchFile.write(storage, StorageKey.batch(runId, portion.ticks), portion.ticks))).pipe(
         Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "write", cause }))),
-        Effect.tapError((error) => Effect.andThen(noteOutcome(error), took("failure"))),
+        Effect.tapError((error) => Effect.sync(() => noteOutcome(error))),
+        Effect.catchTag("Overdue", ({ code }) => Effect.fail(timedOut(portion, runId, code))),
+        Effect.tapError((error) => Effect.andThen(noteFailure(portion, error), took("failure"))),
         Effect.flatMap((written) =>
           Effect.flatMap(took("success"), (tookMs) => stored(portion, runId, written, { mayBeOwn, tookMs }))
-        )
+        ),
+        Effect.andThen(degradation.accepted)
       )
     )
   })
@@ -174,7 +175,7 @@ export const make = (context: Context) => {
       }).pipe(Effect.uninterruptible)
     )
 
-  const deadLetter = letters.make(context, attempt)
+  const deadLetter = letters.make(context, degradation, attempt)
 
   const isHeld = (portion: Portion) => hand.portions.includes(portion)
 
@@ -227,11 +228,12 @@ export const make = (context: Context) => {
     yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), writeOnce, { discard: true }), half)
     for (const portion of hand.portions) {
       const cutOff = portion.failure === undefined || portion.failure.retries < portion.attempts - 1
-      if (cutOff && portion.runId !== undefined) yield* timedOut(portion, portion.runId)
+      if (cutOff && portion.runId !== undefined)
+        yield* noteFailure(portion, timedOut(portion, portion.runId, "shutdownTimeout"))
     }
     yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), deadLetter, { discard: true }), half)
     yield* Effect.forEach(hand.portions.slice(), returnToQueue, { discard: true })
-    hand.degradedSinceMs = undefined
+    hand.degraded = undefined
   })
 
   return { settleAll, settleRest }

@@ -4,6 +4,7 @@ import type * as FileDeadLetterQueue from "../../deadletter/FileDeadLetterQueue.
 import type * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import type * as PersistenceService from "../../persistence/PersistenceService.ts"
 import type * as TickQueue from "../../queue/TickQueue.ts"
+import type * as RecoveryService from "../../recovery/RecoveryService.ts"
 import type * as SimulationEngine from "../../simulation/SimulationEngine.ts"
 import type * as World from "../../simulation/World.ts"
 import type * as FileStorage from "../../storage/FileStorage.ts"
@@ -69,4 +70,13 @@ export interface PersistenceServiceService extends Component<"PersistenceService
   }
 }
 
-export type Service = SimulationEngineService | PersistenceServiceService
+/** `resources` hold names of resources that exist and are of the right kind. */
+export interface RecoveryServiceService extends Component<"RecoveryService", typeof RecoveryService.Options> {
+  readonly resources: {
+    readonly dlq: string
+    readonly storage: string
+    readonly idempotencyTracker: string | undefined
+  }
+}
+
+export type Service = SimulationEngineService | PersistenceServiceService | RecoveryServiceService

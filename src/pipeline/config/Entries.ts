@@ -1,6 +1,6 @@
 /** Every value of a resolved configuration with who set it, and what a reader of it should know. */
 import * as Duration from "effect/Duration"
-import type { Resource, Service } from "./Component.ts"
+import type { RecoveryServiceService, Resource, Service } from "./Component.ts"
 import type { Document, Draft } from "./Document.ts"
 import type { Kind, ServiceKind } from "./Kind.ts"
 import { display } from "./Problem.ts"
@@ -100,6 +100,18 @@ const resourceNotes = (document: Document, wiring: Wiring): ReadonlyArray<Note> 
   })
 }
 
+/** Letters are replayed into the storage that their batches were meant for, unless somebody has other plans. */
+const recoveryNotes = (services: ReadonlyArray<Service>, { name, resources }: RecoveryServiceService) => {
+  const path = `pipeline.services.${name}.resources`
+  const writers = services.flatMap((each) =>
+    each._tag === "PersistenceService" && each.resources.dlq === resources.dlq ? [each.resources.storage] : []
+  )
+  if (writers.length === 0) return [{ path: `${path}.dlq`, message: "no persistence service sends letters to it" }]
+  if (writers.includes(resources.storage)) return []
+  const message = `batches of these letters were meant for ${[...new Set(writers)].join(" and ")}: they are stored here`
+  return [{ path: `${path}.storage`, message }]
+}
+
 const serviceNotes = (decoded: Decoded): ReadonlyArray<Note> => {
   const { shutdownTimeout } = decoded
   const services = Object.values(decoded.services)
@@ -127,6 +139,7 @@ const serviceNotes = (decoded: Decoded): ReadonlyArray<Note> => {
       const message = `no persistence service takes from ${service.resources.tickData}: the engine waits when it is full`
       notes.push({ path: `${path}.resources.tickData`, message })
     }
+    if (service._tag === "RecoveryService") notes.push(...recoveryNotes(services, service))
     return notes
   })
 }

@@ -10,6 +10,7 @@ import * as FileDeadLetterQueue from "../../deadletter/FileDeadLetterQueue.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as PersistenceService from "../../persistence/PersistenceService.ts"
 import * as TickQueue from "../../queue/TickQueue.ts"
+import * as RecoveryService from "../../recovery/RecoveryService.ts"
 import * as SimulationEngine from "../../simulation/SimulationEngine.ts"
 import * as World from "../../simulation/World.ts"
 import * as FileStorage from "../../storage/FileStorage.ts"
@@ -236,6 +237,27 @@ export const serviceKinds: ReadonlyArray<ServiceKind> = [
           input: connected.get("input") ?? unconnected,
           storage: connected.get("storage") ?? unconnected,
           dlq: connected.get("dlq"),
+          idempotencyTracker: connected.get("idempotencyTracker")
+        }
+      }))
+  },
+  {
+    tag: "RecoveryService",
+    section: "services",
+    classNames: ["RecoveryService"],
+    forms: formsOf(RecoveryService.Options.fields),
+    ...plain,
+    ports: new Map<string, Port>([
+      ["dlq", { usage: "queue-in", group: "dead-letter queue", required: true }],
+      ["storage", { usage: "storage-write", group: "storage", required: true }],
+      ["idempotencyTracker", { usage: undefined, group: "idempotency tracker", required: false }]
+    ]),
+    decode: (name, options, connected) =>
+      Result.map(decoder("RecoveryService", RecoveryService.Options)(name, options), (service): Service => ({
+        ...service,
+        resources: {
+          dlq: connected.get("dlq") ?? unconnected,
+          storage: connected.get("storage") ?? unconnected,
           idempotencyTracker: connected.get("idempotencyTracker")
         }
       }))

@@ -3,36 +3,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as FileSystem from "effect/FileSystem"
-import type * as Path from "effect/Path"
-import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type { Committed, Writer } from "../Storage.ts"
 import { KeyConflict, StorageError } from "../StorageError.ts"
 import type { StorageKey } from "../StorageKey.ts"
-import type * as StorageMetrics from "../StorageMetrics.ts"
 import { closeError, storageError } from "./fileErrors.ts"
 import * as Files from "./files.ts"
-
-/** What a writer needs of its storage. */
-export interface Place {
-  readonly storage: string
-  readonly fs: FileSystem.FileSystem
-  readonly path: Path.Path
-  readonly metrics: StorageMetrics.StorageMetrics
-}
-
-/** Names that no key can have and that are recognised after a crash. */
-export const temporaryName = /^\.tickvault-[0-9a-f]+\.tmp$/u
-
-const makeTemporaryName = Effect.map(
-  Effect.all([Random.nextInt, Random.nextInt]),
-  (numbers) => `.tickvault-${numbers.map((number) => Math.abs(number).toString(16)).join("")}.tmp`
-)
-
-/** Fsyncs `folder`, measured. */
-export const syncFolder = (place: Place, folder: string) =>
-  place.metrics.timeSync("directory", Files.syncFolder(place.fs, folder))
+import * as Names from "./names.ts"
+import { type Place, syncFile, syncFolder } from "./place.ts"
 
 /** Gives the temporary file its final name, or finds out what has the name already. */
 const publish = Effect.fnUntraced(function* (
@@ -42,20 +20,13 @@ const publish = Effect.fnUntraced(function* (
   final: string,
   bytes: number
 ) {
-  const { fs, metrics } = place
   const fail = storageError("commit", key)
-  const outcome: Committed["outcome"] = yield* fs.link(temporary, final).pipe(
-    Effect.as("created" as const),
-    Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed("identical" as const)),
-    Effect.mapError(fail)
-  )
-  if (outcome === "identical") {
-    const same = yield* Effect.mapError(Files.sameBytes(fs, temporary, final), fail)
-    yield* metrics.conflict(same ? "identical" : "different")
-    if (!same) return yield* new StorageError({ operation: "commit", key, reason: new KeyConflict() })
-  }
+  const outcome = yield* Effect.mapError(Names.publish(place, temporary, final), fail)
+  if (outcome !== "created") yield* place.metrics.conflict(outcome)
+  if (outcome === "different") return yield* new StorageError({ operation: "commit", key, reason: new KeyConflict() })
   yield* Effect.mapError(syncFolder(place, place.path.dirname(final)), fail)
-  return { outcome, bytes }
+  const committed: Committed = { outcome, bytes }
+  return committed
 })
 
 /**
@@ -64,7 +35,7 @@ const publish = Effect.fnUntraced(function* (
  */
 export const open = Effect.fnUntraced(function* (place: Place, key: StorageKey, final: string) {
   const { fs, path } = place
-  const temporary = path.join(path.dirname(final), yield* makeTemporaryName)
+  const temporary = path.join(path.dirname(final), yield* Files.makeTemporaryName)
   const handle = yield* Scope.fork(yield* Scope.Scope)
   const file = yield* fs
     .open(temporary, { flag: "wx" })
@@ -89,14 +60,12 @@ export const open = Effect.fnUntraced(function* (place: Place, key: StorageKey, 
         Effect.tap(() => Effect.sync(() => (bytes += piece.length))),
         Effect.uninterruptible
       ),
-    commit: place.metrics
-      .timeSync("file", file.sync)
-      .pipe(
-        Effect.mapError(storageError("commit", key)),
-        Effect.andThen(Effect.suspend(() => close(Exit.void))),
-        Effect.andThen(Effect.suspend(() => publish(place, key, temporary, final, bytes))),
-        Effect.uninterruptible
-      )
+    commit: syncFile(place, file).pipe(
+      Effect.mapError(storageError("commit", key)),
+      Effect.andThen(Effect.suspend(() => close(Exit.void))),
+      Effect.andThen(Effect.suspend(() => publish(place, key, temporary, final, bytes))),
+      Effect.uninterruptible
+    )
   }
   return writer
 }, Effect.uninterruptible)

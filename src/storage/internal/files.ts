@@ -7,22 +7,37 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
+import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { codeOf } from "./fileErrors.ts"
 
 type Fs = FileSystem.FileSystem
 
+/** Names that no key can have and that are recognised after a crash. */
+export const temporaryName = /^\.tickvault-[0-9a-f]+\.tmp$/u
+
+/** A new such name. */
+export const makeTemporaryName = Effect.map(
+  Effect.all([Random.nextInt, Random.nextInt]),
+  (numbers) => `.tickvault-${numbers.map((number) => Math.abs(number).toString(16)).join("")}.tmp`
+)
+
 /**
- * Makes the entries of `folder` durable. Where the system can't fsync a folder (`EINVAL`, `ENOTSUP`, and Windows, which
- * refuses to open one) there is nothing to be done and it succeeds.
+ * Makes the entries of `folder` durable; `false` where the system can't fsync a folder (`EINVAL`, `ENOTSUP`, and Windows,
+ * which refuses to open one) and there is nothing to be done.
  */
-export const syncFolder = (fs: Fs, folder: string): Effect.Effect<void, PlatformError> =>
+export const trySyncFolder = (fs: Fs, folder: string): Effect.Effect<boolean, PlatformError> =>
   Effect.scoped(Effect.flatMap(fs.open(folder), (handle) => handle.sync)).pipe(
+    Effect.as(true),
     Effect.catchIf(
       (error) => ["EINVAL", "ENOTSUP", "EISDIR"].includes(codeOf(error)),
-      () => Effect.void
+      () => Effect.succeed(false)
     )
   )
+
+/** Makes the entries of `folder` durable where that is possible. */
+export const syncFolder = (fs: Fs, folder: string): Effect.Effect<void, PlatformError> =>
+  Effect.asVoid(trySyncFolder(fs, folder))
 
 const compareChunkBytes = 1024 * 1024
 
@@ -52,26 +67,6 @@ const readExactly = Effect.fnUntraced(function* (file: FileSystem.File, size: nu
     filled += read
   }
   return Option.some(whole)
-})
-
-/**
- * Moves `file` into the hidden folder `.set-aside` beside it, under a name that is free there; gives its new place. The
- * link is made before the old name goes, so that the bytes have a name at any moment.
- */
-export const setAside = Effect.fnUntraced(function* (fs: Fs, path: Path.Path, file: string) {
-  const folder = path.join(path.dirname(file), ".set-aside")
-  yield* fs.makeDirectory(folder, { recursive: true })
-  for (let number = 1; ; number++) {
-    const place = path.join(folder, `${path.basename(file)}.${number}`)
-    const linked = yield* fs.link(file, place).pipe(
-      Effect.as(true),
-      Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(false))
-    )
-    if (!linked) continue
-    yield* syncFolder(fs, folder)
-    yield* fs.remove(file)
-    return place
-  }
 })
 
 /**

@@ -6,14 +6,14 @@ import type * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
 import type { Appender } from "../Storage.ts"
 import type { StorageError } from "../StorageError.ts"
-import { type Place, syncFolder } from "./atomicWriter.ts"
+import { type Place, syncFile, syncFolder } from "./place.ts"
 
 interface Log {
   readonly place: Place
   readonly file: FileSystem.File
 }
 
-/** Opens the file, made when it is missing, in a folder that exists. Its name is durable then. */
+/** Opens the file, made when it is missing, in a folder that exists. Its name is then as durable as the storage makes names. */
 export const open = Effect.fnUntraced(function* (place: Place, path: string) {
   const file = yield* place.fs.open(path, { flag: "a" })
   yield* syncFolder(place, place.path.dirname(path))
@@ -24,5 +24,5 @@ export const open = Effect.fnUntraced(function* (place: Place, path: string) {
 /** The log as the storage hands it out. */
 export const appender = ({ file, place }: Log, fail: (error: PlatformError) => StorageError): Appender => ({
   append: (bytes) => Effect.uninterruptible(Effect.mapError(file.writeAll(bytes), fail)),
-  sync: Effect.uninterruptible(Effect.mapError(place.metrics.timeSync("file", file.sync), fail))
+  sync: Effect.uninterruptible(Effect.mapError(syncFile(place, file), fail))
 })

@@ -1,0 +1,108 @@
+/**
+ * What `tickvault run --resume` goes on with: the engine, and where its run stands in the storage and the dead letters that
+ * the engine's ticks go to.
+ */
+import * as Effect from "effect/Effect"
+import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
+import * as RunLedger from "../ledger/RunLedger.ts"
+import type * as PipelineConfig from "../pipeline/PipelineConfig.ts"
+import * as ResumePoint from "../recovery/ResumePoint.ts"
+import type { RunSettings } from "../simulation/RunSettings.ts"
+import * as FileStorage from "../storage/FileStorage.ts"
+import { Storage } from "../storage/Storage.ts"
+import * as options from "./options.ts"
+import * as StoredRuns from "./StoredRuns.ts"
+
+type Config = PipelineConfig.PipelineConfig
+
+/** A run that goes on. */
+export interface Resumption {
+  /** The engine that makes its ticks. */
+  readonly engine: PipelineConfig.SimulationEngineService
+  /** The storage that they go to. */
+  readonly storage: string
+  readonly point: ResumePoint.ResumePoint
+}
+
+const cannot = (problem: string) => new options.CannotStart({ problem })
+
+/** The services of the configuration that are started, by kind. */
+const startedServices = (config: Config) => {
+  const all = config.startupSequence.flatMap((name) => config.services[name] ?? [])
+  return {
+    engines: all.filter((service) => service._tag === "SimulationEngine"),
+    consumers: all.filter((service) => service._tag === "PersistenceService")
+  }
+}
+
+/** The one engine and the one storage that its ticks go to, and the names of their dead-letter queues. */
+const partsOf = Effect.fnUntraced(function* (config: Config) {
+  const { consumers, engines } = startedServices(config)
+  const [engine, ...others] = engines
+  if (engine === undefined || others.length > 0) {
+    const problem = `--resume goes on with one run, and the configuration starts ${engines.length} engines: see startupSequence`
+    return yield* cannot(problem)
+  }
+  const own = consumers.filter(({ resources }) => resources.input === engine.resources.tickData)
+  const [storage, ...more] = new Set(own.map(({ resources }) => resources.storage))
+  const resource = storage === undefined ? undefined : config.resources[storage]
+  if (storage === undefined || resource === undefined || more.length > 0) {
+    return yield* cannot(
+      `the ticks of ${engine.name} go to ${more.length + own.length} storages, and --resume needs one`
+    )
+  }
+  if (resource._tag !== "FileStorage") return yield* cannot(`no run lasts in ${storage}, a ${resource._tag}`)
+  return { engine, storage: resource, letters: new Set(own.flatMap(({ resources }) => resources.dlq ?? [])) }
+})
+
+/** `config` with those of its resources that `isWanted`. */
+const only = (config: Config, isWanted: (name: string) => boolean): Config => ({
+  ...config,
+  resources: Object.fromEntries(Object.entries(config.resources).filter(([name]) => isWanted(name)))
+})
+
+/** The configured settings that those of the run take the place of, in words. */
+const replaced = (engine: PipelineConfig.SimulationEngineService, settings: RunSettings): ReadonlyArray<string> => {
+  const configured = { ...engine.world, samplingInterval: engine.options.samplingInterval }
+  const counting = { ...settings.world, samplingInterval: settings.samplingInterval }
+  return (["seed", "shape", "organisms", "samplingInterval"] as const)
+    .filter((option) => String(configured[option]) !== String(counting[option]))
+    .map((option) => `${option} ${String(counting[option])} instead of ${String(configured[option])}`)
+}
+
+/**
+ * Finds where the run `id` goes on in the pipeline of `config`. Makes nothing when there is no such run. Fails with
+ * `CannotStart` when the configuration is not one for this, with `UnknownRun`, and as `ResumePoint.find` does.
+ */
+export const find = Effect.fnUntraced(function* (config: Config, id: string) {
+  const { engine, letters, storage: resource } = yield* partsOf(config)
+  const { runId } = yield* StoredRuns.find(
+    yield* StoredRuns.storages(only(config, (name) => name === resource.name)),
+    id
+  )
+  const [queue, ...others] = yield* StoredRuns.deadLetterQueues(only(config, (name) => letters.has(name)))
+  if (others.length > 0) {
+    return yield* cannot(`the ticks of ${engine.name} have ${letters.size} dead-letter queues, and --resume needs one`)
+  }
+  const storage = yield* FileStorage.make(resource.name, resource.encoded)
+  yield* Effect.logInfo("Looking where the run goes on").pipe(Effect.annotateLogs({ run: runId }))
+  const point = yield* ResumePoint.find(runId).pipe(
+    Effect.provideServiceEffect(RunLedger.RunLedger, RunLedger.make),
+    Effect.provideService(Storage, storage),
+    Effect.provideServiceEffect(
+      DeadLetterQueue.DeadLetterQueue,
+      queue === undefined ? DeadLetterQueue.makeMemory("none") : Effect.succeed(queue)
+    )
+  )
+  const resumption: Resumption = { engine, storage: resource.name, point }
+  return resumption
+}, Effect.scoped)
+
+/** Says which settings of the configuration don't count. */
+export const announce = ({ engine, point }: Resumption) =>
+  Effect.logInfo("The run goes on with the settings in its metadata, those of the configuration don't count").pipe(
+    Effect.annotateLogs({
+      run: point.resume.runId,
+      replaced: replaced(engine, point.settings).join("; ") || "none"
+    })
+  )

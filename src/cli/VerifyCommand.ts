@@ -1,0 +1,165 @@
+/**
+ * `tickvault verify`: is everything there that should be?
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import type { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
+import type * as RunId from "../domain/RunId.ts"
+import * as Rebuild from "../runs/Rebuild.ts"
+import * as RunFiles from "../runs/RunFiles.ts"
+import type { Verdict } from "../runs/Verdict.ts"
+import * as Verify from "../runs/Verify.ts"
+import * as FileStorage from "../storage/FileStorage.ts"
+import type { Storage } from "../storage/Storage.ts"
+import type { ExitStatus } from "./ExitStatus.ts"
+import * as Format from "./Format.ts"
+import * as Logging from "./Logging.ts"
+import * as options from "./options.ts"
+import * as Progress from "./Progress.ts"
+import * as Session from "./Session.ts"
+import * as StoredRuns from "./StoredRuns.ts"
+import * as VerifyReport from "./VerifyReport.ts"
+
+/** Runs of one storage that are to be looked at. */
+interface Target {
+  readonly storage: Storage["Service"]
+  readonly runIds: ReadonlyArray<RunId.RunId>
+}
+
+/** The runs that are named, or all that there are. Fails when one is not there, or none at all. */
+const targets = Effect.fnUntraced(function* (
+  storages: ReadonlyArray<Storage["Service"]>,
+  names: ReadonlyArray<string>
+) {
+  if (names.length > 0) {
+    return yield* Effect.forEach(new Set(names), (name) =>
+      Effect.map(StoredRuns.find(storages, name), ({ runId, storage }): Target => ({ storage, runIds: [runId] }))
+    )
+  }
+  const found = yield* Effect.forEach(storages, (storage) =>
+    Effect.map(Stream.runCollect(RunFiles.runIds(storage)), (runIds): Target => ({ storage, runIds }))
+  )
+  if (found.some(({ runIds }) => runIds.length > 0)) return found
+  const places = storages.map(({ location }) => location).join(", ")
+  return yield* new options.CannotStart({ problem: `there are no runs in ${places}: nothing to verify` })
+})
+
+/** How far the whole of it is. */
+class Position {
+  private current: Verify.Progress | undefined
+  private before = { runs: 0, bytes: 0 }
+
+  readonly at = (progress: Verify.Progress): void => {
+    if (this.current !== undefined && this.current.run !== progress.run) {
+      this.before = { runs: this.before.runs + 1, bytes: this.before.bytes + this.current.bytes }
+    }
+    this.current = progress
+  }
+
+  shown(rate: Progress.Rate, runs: number, nowMs: number): Progress.Shown {
+    const { bytes = 0, files = 0, of = 0, run = "" } = this.current ?? {}
+    const total = this.before.bytes + bytes
+    const bytesPerSecond = rate.perSecond(total, nowMs)
+    return {
+      parts: [
+        `run ${this.before.runs + 1} of ${runs}`,
+        `${Format.count(files)} of ${Format.plural(of, "file")}`,
+        `${Format.bytes(total)} read`,
+        `${Format.bytes(bytesPerSecond)}/s`
+      ],
+      facts: { run, files, of, bytes: total, bytesPerSecond }
+    }
+  }
+}
+
+const showProgress = Effect.fnUntraced(function* (position: Position, runs: number) {
+  const rate = new Progress.Rate(yield* Clock.currentTimeMillis)
+  return yield* Progress.repeat((nowMs) => Effect.sync(() => position.shown(rate, runs, nowMs)))
+})
+
+const rebuild = Effect.fnUntraced(function* (
+  all: ReadonlyArray<Target>,
+  letters: ReadonlyArray<DeadLetterQueue["Service"]>
+) {
+  let [files, others] = [0, 0]
+  for (const { runIds, storage } of all) {
+    const writable = yield* FileStorage.make(storage.name, { rootDirectory: storage.location })
+    for (const runId of runIds) {
+      const made = yield* Rebuild.rebuild(writable, runId, { letters })
+      files += made.files
+      others += made.letters
+      for (const place of made.setAside) {
+        yield* Effect.logWarning("A damaged log of a ledger was set aside").pipe(Effect.annotateLogs({ place }))
+      }
+      for (const key of made.damaged) {
+        yield* Effect.logWarning("A damaged file gets no entry").pipe(Effect.annotateLogs({ key }))
+      }
+    }
+  }
+  return `Ledger entries written: ${Format.plural(files, "file")}, ${Format.plural(others, "dead letter")}.`
+})
+
+/** Verifies one run after the other; `print` is told of each as soon as its verdict is there. */
+const verifyAll = Effect.fnUntraced(function* <R>(
+  all: ReadonlyArray<Target>,
+  letters: ReadonlyArray<DeadLetterQueue["Service"]>,
+  print: (verdict: Verdict) => Effect.Effect<void, never, R>
+) {
+  const position = new Position()
+  const runs = all.reduce((sum, { runIds }) => sum + runIds.length, 0)
+  const progress = yield* Effect.forkScoped(showProgress(position, runs))
+  const verdicts: Array<Verdict> = []
+  for (const { runIds, storage } of all) {
+    const each = Verify.verifyEach(storage, Stream.fromIterable(runIds), { letters, onProgress: position.at })
+    yield* Stream.runForEach(each, (verdict) => {
+      verdicts.push(verdict)
+      return Effect.andThen(Progress.clear, print(verdict))
+    })
+  }
+  yield* Fiber.interrupt(progress)
+  return verdicts
+})
+
+export const make = (status: ExitStatus) =>
+  Command.make(
+    "verify",
+    {
+      ...StoredRuns.flags,
+      json: Flag.Boolean("json").pipe(
+        Flag.withDescription("print the verdicts as one line of JSON instead of words"),
+        Flag.withDefault(false)
+      ),
+      rebuild: Flag.Boolean("rebuild").pipe(
+        Flag.withDescription("first write what the ledger lacks, from the files as they are; never for damaged ones"),
+        Flag.withDefault(false)
+      ),
+      logFormat: Logging.formatFlag,
+      runs: Argument.String("run").pipe(Argument.withDescription("runs to verify; default all"), Argument.variadic())
+    },
+    (flags) =>
+      Effect.gen(function* () {
+        const config = yield* StoredRuns.resolve(flags)
+        const all = yield* targets(yield* StoredRuns.storages(config), flags.runs)
+        const letters = yield* StoredRuns.deadLetterQueues(config)
+        const say = (words: string) => (flags.json ? Effect.void : Session.print(words))
+        if (flags.rebuild) yield* say(yield* rebuild(all, letters))
+        const startedMs = yield* Clock.currentTimeMillis
+        const verdicts = yield* verifyAll(all, letters, (verdict) => say(VerifyReport.text(verdict)))
+        const seconds = ((yield* Clock.currentTimeMillis) - startedMs) / 1000
+        yield* Session.print(
+          flags.json ? VerifyReport.json(verdicts, seconds) : VerifyReport.summary(verdicts, seconds)
+        )
+        status.code = VerifyReport.exitCode(verdicts)
+      }).pipe(Effect.scoped, Effect.provide(Logging.layer(flags.logFormat)))
+  ).pipe(
+    Command.withDescription(
+      "Is a run whole? Reads every file once, compares it with the ledger, and looks for what is missing, twice, damaged " +
+        "or in dead letters. Exit codes: 0 whole, 1 could not look, 2 only dead letters are between a run and wholeness, " +
+        "3 not whole."
+    )
+  )

@@ -1,0 +1,50 @@
+/**
+ * `tickvault dlq drop`: a dead letter, thrown away for a reason that its runs' ledgers keep.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Format from "../Format.ts"
+import * as Logging from "../Logging.ts"
+import * as Session from "../Session.ts"
+import * as StoredRuns from "../StoredRuns.ts"
+import * as Letters from "./Letters.ts"
+import { id } from "./ShowCommand.ts"
+import * as Target from "./Target.ts"
+import * as View from "./View.ts"
+
+const flags = {
+  ...StoredRuns.flags,
+  logFormat: Logging.formatFlag,
+  reason: Flag.String("reason").pipe(
+    Flag.withMetavar("TEXT"),
+    Flag.withDescription("why the ticks are given up, for the ledger"),
+    Flag.map((text) => text.trim()),
+    Flag.filter(
+      (text) => text !== "",
+      () => "a reason in words"
+    )
+  ),
+  id
+}
+
+export const command = Command.make("drop", flags, ({ id: given, reason, ...where }) =>
+  Effect.gen(function* () {
+    const config = yield* StoredRuns.resolve(where)
+    const place = yield* Letters.find(yield* Letters.all(yield* Letters.open(config)), given)
+    const target = yield* Target.of(config, place.queue.name)
+    const replays = yield* Target.replays(place.queue, target)
+    const found = yield* Letters.read(place)
+    const ticks = yield* replays.drop(place.id, reason)
+    const what = Option.match(found, {
+      onNone: () => Format.plural(ticks, "tick"),
+      onSome: (letter) => View.contents(letter)
+    })
+    yield* Session.print(`Dropped ${place.id}. Gone for good: ${what}.`)
+  }).pipe(Effect.scoped, Effect.provide(Logging.layer(where.logFormat, "Warn")))
+).pipe(
+  Command.withDescription(
+    "Throw a dead letter away: its ticks are gone for good. The ledger of each run keeps the reason."
+  )
+)

@@ -1,0 +1,116 @@
+/**
+ * The dead letters of a configuration, over all of its queues, and finding one by the beginning of its id.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as DeadLetter from "../../deadletter/DeadLetter.ts"
+import type { DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
+import * as RunId from "../../domain/RunId.ts"
+import type * as Tick from "../../domain/Tick.ts"
+import * as Suggestion from "../../pipeline/config/Suggestion.ts"
+import type { PipelineConfig } from "../../pipeline/PipelineConfig.ts"
+import * as options from "../options.ts"
+import * as StoredRuns from "../StoredRuns.ts"
+
+/** A letter by its id, and the queue that has it. */
+export interface Place {
+  readonly queue: DeadLetterQueue["Service"]
+  readonly id: string
+}
+
+/** A letter as far as it can be read. */
+export interface Found extends Place {
+  /** Or why not. */
+  readonly letter: Result.Result<DeadLetter.DeadLetter, string>
+  /** Or why not. */
+  readonly ticks: Result.Result<Tick.Batch, string>
+}
+
+/** No letter, or more than one, is meant by what was given. */
+export class UnknownLetter extends Schema.TaggedError<UnknownLetter>()("UnknownLetter", {
+  given: Schema.String,
+  hint: Schema.String
+}) {
+  override get message() {
+    return `${RunId.quote(this.given)} is the id of no letter: ${this.hint}`
+  }
+}
+
+/**
+ * The dead-letter queues of `config` that last, as far as their folders are there. Fails with `CannotStart` when none
+ * lasts, or when there are no runs either that could have had letters.
+ */
+export const open = Effect.fnUntraced(function* (config: PipelineConfig) {
+  const lasts = Object.values(config.resources).some(({ _tag }) => _tag === "FileDeadLetterQueue")
+  if (!lasts) {
+    const problem = "the configuration has no FileDeadLetterQueue: its dead letters end with the process that has them"
+    return yield* new options.CannotStart({ problem })
+  }
+  const queues = yield* StoredRuns.deadLetterQueues(config)
+  // A folder that is misspelled must not look like one without letters.
+  if (queues.length === 0) yield* StoredRuns.storages(config)
+  return queues
+})
+
+/** All letters, oldest first. */
+export const all = Effect.fnUntraced(function* (queues: ReadonlyArray<DeadLetterQueue["Service"]>) {
+  const places = yield* Effect.forEach(queues, (queue) =>
+    Effect.map(Stream.runCollect(queue.ids), (ids) => ids.map((id): Place => ({ queue, id })))
+  )
+  // Ids begin with the time of the first failure.
+  return places.flat().sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
+})
+
+const shown = 5
+
+const named = (places: ReadonlyArray<Place>) => {
+  const more = places.length > shown ? ` and ${places.length - shown} more` : ""
+  return `${places
+    .slice(0, shown)
+    .map(({ id }) => id)
+    .join(", ")}${more}`
+}
+
+/** The letter among `places` whose id is `given`, or the only one whose id begins with it. Fails with `UnknownLetter`. */
+export const find = (places: ReadonlyArray<Place>, given: string): Effect.Effect<Place, UnknownLetter> => {
+  const exact = places.filter(({ id }) => id === given)
+  const [place, other] = exact.length > 0 ? exact : places.filter(({ id }) => given !== "" && id.startsWith(given))
+  if (place !== undefined && other === undefined) return Effect.succeed(place)
+  const fail = (hint: string) => Effect.fail(new UnknownLetter({ given, hint }))
+  if (place !== undefined && exact.length > 1) return fail("two queues have one of it; choose with --config")
+  if (place !== undefined) return fail(`it could be ${named(places.filter(({ id }) => id.startsWith(given)))}`)
+  if (places.length === 0) return fail("there are no dead letters")
+  const ids = places.map(({ id }) => id)
+  const near = Suggestion.nearest(given, ids)
+  return fail(near === undefined ? `there are ${named(places)}` : `did you mean ${near}?`)
+}
+
+/** What the letter holds; none when it has been dealt with meanwhile. Fails when the queue can't be read. */
+export const read = Effect.fnUntraced(function* ({ id, queue }: Place) {
+  const letter = yield* queue.get(id).pipe(
+    Effect.map((found): Option.Option<Found["letter"]> => Option.some(Result.succeed(found))),
+    Effect.catchReason("DeadLetterError", "LetterDamaged", ({ problem }) => Effect.succeedSome(Result.fail(problem))),
+    Effect.catchReason("DeadLetterError", "LetterMissing", () => Effect.succeedNone)
+  )
+  if (Option.isNone(letter)) return Option.none<Found>()
+  const ticks: Found["ticks"] = Result.isFailure(letter.value)
+    ? Result.fail(letter.value.failure)
+    : Result.mapError(yield* Effect.result(DeadLetter.ticks(letter.value.success)), ({ problem }) => problem)
+  const found: Found = { id, queue, letter: letter.value, ticks }
+  return Option.some(found)
+})
+
+/** What the letter holds. Fails when it can't be read at all: it is damaged, or gone. That its ticks can't is no failure. */
+export const whole = Effect.fnUntraced(function* ({ id, queue }: Place) {
+  const letter = yield* queue.get(id)
+  const ticks = Result.mapError(yield* Effect.result(DeadLetter.ticks(letter)), ({ problem }) => problem)
+  const found: Found = { id, queue, letter: Result.succeed(letter), ticks }
+  return { found, letter }
+})
+
+/** Whether it has ticks of the run. A damaged letter may have, and nobody can tell. */
+export const isOf = ({ ticks }: Found, runId: string): boolean =>
+  Result.isSuccess(ticks) && ticks.success.some(({ simulationRunId }) => simulationRunId === runId)

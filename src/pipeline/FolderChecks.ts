@@ -1,0 +1,195 @@
+/**
+ * Is a folder of the pipeline fit for its work? Tried out, not guessed, and without disturbing a process that works there.
+ *
+ * What is tried leaves nothing behind; a folder that is missing is not made. Only a thorough check takes leftovers away:
+ * temporary files of the age at which a start would remove them.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as Stream from "effect/Stream"
+import * as FreeSpace from "../storage/FreeSpace.ts"
+import * as Leftovers from "../storage/Leftovers.ts"
+import * as Medium from "../storage/Medium.ts"
+import type { StorageError } from "../storage/StorageError.ts"
+import * as StorageMetrics from "../storage/StorageMetrics.ts"
+import type { Planned } from "./PlannedSpace.ts"
+
+/** How bad it is: a "warning" promises less or may go wrong, with a "problem" the pipeline can't work. */
+export type Verdict = "ok" | "warning" | "problem"
+
+/** What was looked at. */
+export type Subject =
+  | "folder"
+  | "files"
+  | "hard links"
+  | "fsync"
+  | "durability"
+  | "free space"
+  | "leftovers"
+  | "set aside"
+  | "clock"
+
+/** One thing that was looked at. */
+export interface Check {
+  /** Name of the storage or dead-letter queue; "system" for what is of the whole machine. */
+  readonly resource: string
+  readonly subject: Subject
+  readonly verdict: Verdict
+  /** What was found and, unless that is as it should be, what to do. */
+  readonly message: string
+  /** The same for programs. */
+  readonly facts: Readonly<Record<string, string | number | boolean>>
+}
+
+/** A folder that a resource keeps its files in. */
+export interface Folder {
+  readonly resource: string
+  readonly path: string
+  readonly durability: Medium.Durability
+  /** Age at which a temporary file is a leftover. */
+  readonly temporaryFileMaxAge: Duration.Duration
+  readonly planned: Planned | undefined
+}
+
+/** "quick" takes milliseconds; "thorough" also deals with leftovers, and looks at every file for that. */
+export type Depth = "quick" | "thorough"
+
+type Finding = Omit<Check, "resource">
+
+const ok = (subject: Subject, message: string, facts: Check["facts"] = {}): Finding => ({
+  subject,
+  verdict: "ok",
+  message,
+  facts
+})
+
+const warning = (subject: Subject, message: string, facts: Check["facts"] = {}): Finding => ({
+  ...ok(subject, message, facts),
+  verdict: "warning"
+})
+
+/** A failure that may pass is waited out by a running pipeline; any other one is not. */
+const failed = (subject: Subject, error: StorageError): Finding => ({
+  ...ok(subject, error.message, { reason: error.reason._tag }),
+  verdict: error.isRetryable ? "warning" : "problem"
+})
+
+/** Bytes in decimal units: 63163460 as "63.2 MB". */
+const inWords = (bytes: number): string => {
+  const units = ["B", "kB", "MB", "GB", "TB"]
+  const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)))
+  return `${(bytes / 1000 ** step).toFixed(step === 0 ? 0 : 1)} ${units[step]}`
+}
+
+const durabilityOf = ({ durability }: Folder): Finding => {
+  const facts = { durability }
+  const remedy = 'set the option durability to "full" where that matters'
+  switch (durability) {
+    case "full":
+      return ok("durability", "full: files and their names are durable before a commit succeeds", facts)
+    case "file":
+      return warning("durability", `file: a power cut may take the names of what was stored last; ${remedy}`, facts)
+    case "none":
+      return warning("durability", `none: a power cut may take or cut what was stored last; ${remedy}`, facts)
+  }
+}
+
+const abilitiesOf = (abilities: Medium.Abilities, { durability }: Folder): ReadonlyArray<Finding> => {
+  const [links, sync] = [{ hardLinks: abilities.hardLinks }, { folderSync: abilities.folderSync }]
+  const remedy = "choose another file system where that matters"
+  return [
+    abilities.hardLinks
+      ? ok("hard links", "there: a commit takes its name in one step", links)
+      : warning("hard links", `${Medium.withoutLinks}; ${remedy}`, links),
+    abilities.folderSync || durability !== "full"
+      ? ok("fsync", abilities.folderSync ? "of files and folders" : "of files", sync)
+      : warning("fsync", `${Medium.withoutFolderSync}; ${remedy}`, sync)
+  ]
+}
+
+/** What can be done with files in a folder that exists. */
+const medium = (fs: FileSystem.FileSystem, path: Path.Path, folder: Folder) =>
+  Effect.andThen(Medium.tryFile(fs, path, folder.path), Medium.probe(fs, path, folder.path)).pipe(
+    Effect.map((abilities) => [ok("files", "written, fsynced and read back"), ...abilitiesOf(abilities, folder)]),
+    Effect.catch((error) => Effect.succeed([failed("files", error)]))
+  )
+
+const space = Effect.fnUntraced(function* ({ planned, resource }: Folder, place: string) {
+  const free = yield* FreeSpace.of(place)
+  if (free === undefined) return ok("free space", "the system does not say how much there is")
+  yield* StorageMetrics.free(resource, free)
+  const facts = { freeBytes: free, ...(planned?.bytes === undefined ? {} : { plannedBytes: planned.bytes }) }
+  const there = `${inWords(free)} free`
+  if (planned === undefined) return ok("free space", there, facts)
+  if (planned.bytes === undefined) return ok("free space", `${there}, planned: unknown (${planned.basis})`, facts)
+  const both = `${there}, planned: about ${inWords(planned.bytes)} (${planned.basis})`
+  return free >= planned.bytes
+    ? ok("free space", both, facts)
+    : warning("free space", `${both}; make room or choose another folder, else the pipeline waits for room`, facts)
+})
+
+const leftovers = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: Path.Path, folder: Folder) {
+  const now = yield* Clock.currentTimeMillis
+  const beforeMs = now - Duration.toMillis(folder.temporaryFileMaxAge)
+  const removed = yield* Leftovers.sweep(fs, path, folder.path, beforeMs)
+  const { young } = yield* Leftovers.temporaryFiles(fs, path, folder.path, beforeMs)
+  const empty = yield* Stream.runCollect(Leftovers.emptyObjects(fs, path, folder.path, now - 60_000))
+  const aside = yield* Leftovers.setAsideFiles(fs, path, folder.path)
+  const facts = { removed, young: young.length, empty: empty.length }
+  const message = removed + young.length === 0 ? "none" : `${removed} old removed, ${young.length} young left alone`
+  return [
+    empty.length === 0
+      ? ok("leftovers", `temporary files: ${message}`, facts)
+      : warning(
+          "leftovers",
+          `temporary files: ${message}; empty files that a crash left behind: ${empty.length}, the first one ${empty[0]}; ` +
+            "store their ticks again, which takes the names over, or remove them",
+          facts
+        ),
+    aside === 0
+      ? ok("set aside", "nothing", { files: 0 })
+      : warning("set aside", `files in .set-aside: ${aside}; they were damaged, look at them, then remove them`, {
+          files: aside
+        })
+  ]
+})
+
+/** When something was last put into the folder or one below it, in milliseconds since 1970. */
+const newest = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: Path.Path, root: string) {
+  const below = yield* Effect.orElseSucceed(fs.readDirectoryEntries(root), () => [])
+  const folders = below.filter(({ type }) => type === "Directory").map(({ name }) => path.join(root, name))
+  const times = yield* Effect.forEach([root, ...folders], (folder) => Effect.option(fs.stat(folder)))
+  return times
+    .map((info) => Option.flatMap(info, ({ mtime }) => mtime))
+    .reduce((latest, at) => Math.max(latest, Option.isSome(at) ? at.value.getTime() : 0), 0)
+})
+
+/** Checks one folder. `newestMs` is when something was last stored there, 0 when nothing was. Never fails. */
+export const check = Effect.fnUntraced(function* (folder: Folder, depth: Depth) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const located = yield* Effect.result(Medium.locate(fs, path, folder.path))
+  const of = (findings: ReadonlyArray<Finding>): ReadonlyArray<Check> =>
+    findings.map((finding) => ({ resource: folder.resource, ...finding }))
+  if (located._tag === "Failure") return { checks: of([failed("folder", located.failure)]), newestMs: 0 }
+  const place = located.success
+  const common = [durabilityOf(folder), yield* space(folder, place)]
+  const facts = { folder: folder.path, exists: place === folder.path }
+  if (place !== folder.path) {
+    return { checks: of([ok("folder", `${folder.path} will be made`, facts), ...common]), newestMs: 0 }
+  }
+  // Before anything is tried: that changes the times.
+  const newestMs = yield* newest(fs, path, place)
+  const tried = yield* medium(fs, path, folder)
+  const left =
+    depth === "quick"
+      ? []
+      : yield* Effect.catch(leftovers(fs, path, folder), (error) =>
+          Effect.succeed([warning("leftovers", `could not be looked for: ${error.message}`)])
+        )
+  return { checks: of([ok("folder", folder.path, facts), ...tried, ...common, ...left]), newestMs }
+})

@@ -1,0 +1,127 @@
+/**
+ * Finds where a run goes on: what it was made with, which of its ticks are there, and from which of them the world can be
+ * restored.
+ *
+ * A tick is there when it is stored, in a batch that is what was written, or waits in a dead letter. Damaged batches at the
+ * end of the run, and those of a wrong size anywhere, are set aside, and so is the batch with the tick to restore from if
+ * it is damaged: their ticks are made again. Batches in between that have the right size are not read: see `Verify`.
+ */
+import * as Bytes from "effect/Bytes"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as DeadLetter from "../deadletter/DeadLetter.ts"
+import { type DeadLetterError, DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
+import * as RunId from "../domain/RunId.ts"
+import type * as Tick from "../domain/Tick.ts"
+import * as TickSet from "../domain/TickSet.ts"
+import { RunLedger } from "../ledger/RunLedger.ts"
+import * as RunSettings from "../simulation/RunSettings.ts"
+import type * as SimulationEngine from "../simulation/SimulationEngine.ts"
+import { Storage } from "../storage/Storage.ts"
+import type { StorageError } from "../storage/StorageError.ts"
+import * as StorageKey from "../storage/StorageKey.ts"
+import * as Grid from "./internal/grid.ts"
+import * as Stock from "./internal/Stock.ts"
+
+/** Without its metadata nobody knows what a run was made with. */
+export class MetadataMissing extends Schema.TaggedError<MetadataMissing>()("MetadataMissing", {
+  simulationRunId: Schema.String,
+  location: Schema.String
+}) {
+  override get message() {
+    return `run ${RunId.quote(this.simulationRunId)} has no metadata.pb in ${this.location}: nobody knows what its world was made with, and it can't go on. Put the file back, or begin a new run`
+  }
+}
+
+export type ResumeError = MetadataMissing | RunSettings.SettingsError | StorageError | DeadLetterError
+
+/** What was found of a run. */
+export interface ResumePoint {
+  /** What the run was made with. */
+  readonly settings: RunSettings.RunSettings
+  /** For the engine that goes on with the run. */
+  readonly resume: SimulationEngine.Resume
+  /** The first tick that is neither stored nor in a dead letter. */
+  readonly firstMissing: bigint
+  /** Distinct ticks that are stored. */
+  readonly stored: bigint
+  /** Distinct ticks that are not stored and wait in dead letters. */
+  readonly inLetters: bigint
+  /** Batches that are stored. */
+  readonly batches: number
+  /** Keys of damaged batches that were set aside. */
+  readonly setAside: ReadonlyArray<StorageKey.StorageKey>
+}
+
+const readSettings = Effect.fnUntraced(function* (storage: Storage["Service"], runId: RunId.RunId) {
+  const chunks = yield* Stream.runCollect(storage.read(StorageKey.metadata(runId))).pipe(
+    Effect.catchReason("StorageError", "ObjectMissing", () =>
+      Effect.fail(new MetadataMissing({ simulationRunId: runId, location: storage.location }))
+    )
+  )
+  return yield* RunSettings.fromBytes(runId, Bytes.concat([...chunks]))
+})
+
+const warnUnreadable = (id: string) => (error: { readonly message: string }) =>
+  Effect.as(
+    Effect.logWarning("A dead letter can't be read: ticks of the run that it may hold are made again").pipe(
+      Effect.annotateLogs({ letter: id, error: error.message })
+    ),
+    undefined
+  )
+
+/** The ticks in a letter; `undefined` when it can't be read or has been dealt with since. */
+const ticksOf = (deadLetters: DeadLetterQueue["Service"], id: string) =>
+  deadLetters.get(id).pipe(
+    Effect.flatMap(DeadLetter.ticks),
+    Effect.catchReason("DeadLetterError", "LetterMissing", () => Effect.undefined),
+    Effect.catchReason("DeadLetterError", "LetterDamaged", warnUnreadable(id)),
+    Effect.catchTag("LetterDamaged", warnUnreadable(id))
+  )
+
+/** The ticks of the run that wait in letters. Memory: one letter at a time, and their stretches. */
+const waiting = Effect.fnUntraced(function* (deadLetters: DeadLetterQueue["Service"], runId: RunId.RunId) {
+  const found: Array<TickSet.Stretch> = []
+  yield* Stream.runForEach(deadLetters.ids, (id) =>
+    Effect.map(ticksOf(deadLetters, id), (ticks: ReadonlyArray<Tick.Tick> = []) => {
+      const own = ticks.filter(({ simulationRunId }) => simulationRunId === runId)
+      for (const stretch of TickSet.stretches(own.map(({ tickNumber }) => tickNumber))) found.push(stretch)
+    })
+  )
+  return found
+})
+
+/**
+ * Finds where the run `runId` of the storage of the context goes on, with its ledger and the dead letters of the context.
+ * Nobody else should be at work on the run. Sets damaged batches aside, each in one step that a crash may follow: to be
+ * repeated then. Fails with `MetadataMissing`, with what is missing or wrong in the metadata, and when the storage or the
+ * dead-letter queue can't be read. Memory: by batches and gaps, not by ticks.
+ */
+export const find = Effect.fn("ResumePoint.find")(function* (
+  runId: RunId.RunId
+): Effect.fn.Return<ResumePoint, ResumeError, Storage | RunLedger | DeadLetterQueue> {
+  const storage = yield* Storage
+  const ledger = yield* RunLedger
+  const settings = yield* readSettings(storage, runId)
+  const interval = BigInt(settings.samplingInterval)
+  const letters = yield* waiting(yield* DeadLetterQueue, runId)
+  const stock = yield* Stock.take({ runId, storage, ledger })
+  for (;;) {
+    const stored = Grid.setOf(stock.stretches, interval)
+    const settled = Grid.setOf([...stored.stretches, ...letters], interval)
+    const firstMissing = Grid.firstMissing(settled)
+    const last = Grid.greatestBelow(stored, firstMissing)
+    const from = last === undefined ? undefined : yield* stock.tick(last)
+    if (last !== undefined && from === undefined) continue // its batch is no more: there is another hole now
+    return {
+      settings,
+      resume: { runId, from, settled },
+      firstMissing,
+      stored: stored.size,
+      inLetters: settled.size - stored.size,
+      batches: stock.size,
+      setAside: stock.setAside
+    }
+  }
+})

@@ -1,0 +1,85 @@
+/**
+ * What becomes of the ticks of a letter: stored now, stored before, or still the letter's.
+ *
+ * Only the storage says that a tick is stored. A tracker that is shared with live services takes a tick for a duplicate
+ * that another batch merely has in hand, or whose file has been taken away since: such a tick stays in the letter.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as DeadLetter from "../../deadletter/DeadLetter.ts"
+import * as Tick from "../../domain/Tick.ts"
+import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
+import { KeyConflict, StorageError } from "../../storage/StorageError.ts"
+import * as Redelivery from "./redelivery.ts"
+import * as StoredTicks from "./storedTicks.ts"
+
+/** The ticks of a letter, each in one of the three, before anything of it is noted. */
+export interface Settlement {
+  readonly stored: ReadonlyArray<Tick.Tick>
+  readonly duplicate: ReadonlyArray<Tick.Tick>
+  readonly remaining: ReadonlyArray<Tick.Tick>
+  /** Why ticks remain. */
+  readonly failure: DeadLetter.Failure | undefined
+}
+
+/** Ticks that the tracker knows and the storage has not: somebody stores them now, or has them in hand. */
+export class NotStoredYet extends Schema.TaggedError<NotStoredYet>()("NotStoredYet", { ticks: Schema.Int }) {
+  override get message() {
+    return `${this.ticks} ticks count as being stored by a running service, and no stored batch has them: replay again later`
+  }
+}
+
+const conflict = (key: string) => new StorageError({ operation: "commit", key, reason: new KeyConflict() })
+
+/** The first tick of each number, and those whose number was there before. */
+const firstOfEach = (ticks: ReadonlyArray<Tick.Tick>) => {
+  const seen = new Set<string>()
+  const [first, again]: [Array<Tick.Tick>, Array<Tick.Tick>] = [[], []]
+  for (const tick of ticks) {
+    const key = IdempotencyTracker.key(tick.simulationRunId, tick)
+    ;(seen.has(key) ? again : first).push(tick)
+    seen.add(key)
+  }
+  return { first, again }
+}
+
+const nothing: Redelivery.Redelivered = { stored: [], duplicate: [], failed: [] }
+
+/** The first of all that has kept ticks from being stored. */
+const failureOf = (
+  failed: Redelivery.Redelivered["failed"],
+  conflicting: StoredTicks.Divided["conflicting"],
+  unsettled: number,
+  nowMs: number
+): DeadLetter.Failure | undefined => {
+  const [portion] = failed
+  if (portion !== undefined) return portion.failure
+  const at = { retries: 0, firstFailureMs: nowMs, lastFailureMs: nowMs }
+  const [first] = conflicting
+  if (first !== undefined) return { reason: "key_conflict", error: conflict(first.key), ...at }
+  return unsettled === 0 ? undefined : { reason: "storage", error: new NotStoredYet({ ticks: unsettled }), ...at }
+}
+
+/** Stores what isn't stored of `ticks`. Fails when the storage can't say what it has; everything may be repeated then. */
+export const settle = Effect.fnUntraced(function* (parts: Redelivery.Parts, ticks: Tick.Batch) {
+  const before = yield* StoredTicks.divide(parts.storage, ticks)
+  const { again, first } = firstOfEach(before.fresh)
+  const { duplicate, failed, stored } = Tick.isBatch(first) ? yield* Redelivery.redeliver(parts, first) : nothing
+  const unsure = [...duplicate, ...again]
+  const after = yield* StoredTicks.divide(parts.storage, unsure)
+  const conflicting = [...before.conflicting, ...after.conflicting]
+  const remaining = new Set([
+    ...conflicting.map(({ tick }) => tick),
+    ...failed.flatMap((portion) => portion.ticks),
+    ...after.fresh
+  ])
+  const nowMs = Math.floor(yield* Clock.currentTimeMillis)
+  const settlement: Settlement = {
+    stored,
+    duplicate: [...before.stored, ...after.stored],
+    remaining: ticks.filter((tick) => remaining.has(tick)),
+    failure: failureOf(failed, conflicting, after.fresh.length, nowMs)
+  }
+  return settlement
+})

@@ -1,0 +1,87 @@
+/**
+ * What has become of a run, in numbers and findings.
+ */
+import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
+import * as Finding from "./Finding.ts"
+
+/**
+ * `whole`: every tick is stored, once and as it was written. `dead-letters`: it would be, but for ticks that wait in dead
+ * letters. `broken`: something is missing, damaged or unproven.
+ */
+export const State = Schema.Literals(["whole", "dead-letters", "broken"])
+
+export type State = typeof State.Type
+
+export const Verdict = Schema.Struct({
+  run: Schema.String,
+  state: State,
+  /** Ticks that are stored and intact, each counted once. */
+  ticks: Schema.Finite,
+  /** The smallest and the largest tick that is known of, stored or not. */
+  first: Schema.optionalKey(Schema.BigIntFromString),
+  last: Schema.optionalKey(Schema.BigIntFromString),
+  /** From one tick to the next, as captured. */
+  step: Schema.BigIntFromString,
+  files: Schema.Int,
+  bytes: Schema.Int,
+  /** Ticks that are nowhere. */
+  missing: Schema.Finite,
+  /** Ticks in dead letters that are not stored. */
+  waiting: Schema.Finite,
+  /** Ticks that were dropped on purpose and are not stored. */
+  dropped: Schema.Finite,
+  /** How many there are of each kind of finding. */
+  counts: Schema.Record(Schema.String, Schema.Int),
+  /** The first thousand of each kind. */
+  findings: Schema.Array(Finding.Finding)
+})
+
+export type Verdict = typeof Verdict.Type
+
+/** Most findings of a kind that are kept. */
+const maxKept = 1000
+
+/** Takes findings in: keeps the first of each kind, counts all. Not shared: it has state. */
+export class Collector {
+  private readonly kept = new Map<Finding.Kind, Array<Finding.Finding>>()
+  private readonly counted = new Map<Finding.Kind, number>()
+  state: State = "whole"
+
+  add(finding: Finding.Finding): void {
+    const count = (this.counted.get(finding._tag) ?? 0) + 1
+    this.counted.set(finding._tag, count)
+    const gravity = Finding.gravity(finding)
+    if (gravity === "broken") this.state = "broken"
+    else if (gravity === "letters" && this.state === "whole") this.state = "dead-letters"
+    if (count > maxKept) return
+    const kept = this.kept.get(finding._tag) ?? []
+    kept.push(finding)
+    this.kept.set(finding._tag, kept)
+  }
+
+  /** Of each kind, the gravest first. */
+  get counts(): Record<string, number> {
+    return Object.fromEntries(
+      Struct.keys(Finding.kinds).flatMap((kind) => {
+        const count = this.counted.get(kind)
+        return count === undefined ? [] : [[kind, count]]
+      })
+    )
+  }
+
+  /** Kind by kind, the gravest first. */
+  get findings(): ReadonlyArray<Finding.Finding> {
+    return Struct.keys(Finding.kinds).flatMap((kind) => this.kept.get(kind) ?? [])
+  }
+}
+
+/** The gravest of the states. */
+export const gravest = (states: Iterable<State>): State => {
+  let found: State = "whole"
+  for (const state of states) {
+    if (state === "broken") return state
+    if (state === "dead-letters") found = state
+  }
+  return found
+}

@@ -1,0 +1,123 @@
+/**
+ * The letters of the dead-letter queues by the runs whose ticks they have: read once each, kept without their bytes.
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as DeadLetter from "../../deadletter/DeadLetter.ts"
+import type { DeadLetterError, DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
+import * as TickSet from "../../domain/TickSet.ts"
+import type { StorageError } from "../../storage/StorageError.ts"
+
+/** A letter that waits, as far as a single run is concerned. */
+export interface Waiting {
+  readonly id: string
+  readonly reason: string
+  /** Who gave its ticks up. */
+  readonly service: string
+  readonly stretches: ReadonlyArray<TickSet.Stretch>
+}
+
+/** What is known of a letter. */
+type Known =
+  | {
+      readonly _tag: "Readable"
+      readonly reason: string
+      readonly service: string
+      readonly stretchesByRun: ReadonlyMap<string, ReadonlyArray<TickSet.Stretch>>
+    }
+  | { readonly _tag: "Damaged"; readonly problem: string }
+
+type Queue = DeadLetterQueue["Service"]
+
+const byRun = (letter: DeadLetter.DeadLetter) =>
+  Effect.map(DeadLetter.ticks(letter), (ticks): Known => {
+    const groups = Map.groupBy(ticks, ({ simulationRunId }) => simulationRunId)
+    return {
+      _tag: "Readable",
+      reason: letter.reason,
+      service: letter.message.sourceService,
+      stretchesByRun: new Map(
+        [...groups].map(([runId, group]) => [
+          runId,
+          TickSet.stretches(group.map(({ tickNumber }) => tickNumber).filter((tickNumber) => tickNumber >= 0n))
+        ])
+      )
+    }
+  })
+
+const damaged = ({ problem }: DeadLetter.LetterDamaged): Known => ({ _tag: "Damaged", problem })
+
+/** Only what the folder of letters itself fails with is a failure of the one who looks. */
+const unread = (error: DeadLetterError): Effect.Effect<Known | undefined, StorageError> => {
+  switch (error.reason._tag) {
+    case "LetterMissing":
+      return Effect.undefined
+    case "LetterNotRead":
+    case "LetterNotWritten":
+      return Effect.fail(error.reason.cause)
+    case "LetterDamaged":
+      return Effect.succeed(damaged(error.reason))
+    default:
+      return Effect.succeed({ _tag: "Damaged", problem: error.reason.message })
+  }
+}
+
+const read = (queue: Queue, id: string): Effect.Effect<Known | undefined, StorageError> =>
+  queue.get(id).pipe(
+    Effect.flatMap((letter) => Effect.catch(byRun(letter), (error) => Effect.succeed(damaged(error)))),
+    Effect.catchTag("DeadLetterError", unread)
+  )
+
+/** Letters that are read at the same time. */
+const concurrency = 4
+
+/** Reads letters and remembers them. Not shared: it has state. */
+export class LetterBook {
+  private readonly queues: ReadonlyArray<Queue>
+  private letters = new Map<string, Known>()
+
+  constructor(queues: ReadonlyArray<Queue>) {
+    this.queues = queues
+  }
+
+  /** Looks which letters there are now, and reads those that it doesn't know. */
+  readonly refresh = Effect.suspend(() => {
+    const there = new Map<string, Known>()
+    const one = (queue: Queue) =>
+      queue.ids.pipe(
+        Stream.catchTag("DeadLetterError", (error) => Stream.fromEffectDrain(unread(error))),
+        Stream.mapEffect(
+          (id) => {
+            const known = this.letters.get(id)
+            return Effect.map(known === undefined ? read(queue, id) : Effect.succeed(known), (letter) => {
+              if (letter !== undefined) there.set(id, letter)
+            })
+          },
+          { concurrency }
+        ),
+        Stream.runDrain
+      )
+    return Effect.map(Effect.forEach(this.queues, one), () => void (this.letters = there))
+  })
+
+  has(id: string): boolean {
+    return this.letters.has(id)
+  }
+
+  /** The letters that have ticks of the run. */
+  of(runId: string): ReadonlyArray<Waiting> {
+    return [...this.letters].flatMap(([id, letter]) => {
+      if (letter._tag === "Damaged") return []
+      const { reason, service, stretchesByRun } = letter
+      const stretches = stretchesByRun.get(runId)
+      return stretches === undefined ? [] : [{ id, reason, service, stretches }]
+    })
+  }
+
+  /** The letters that can't be read; whose ticks they have is not known. */
+  get damaged(): ReadonlyArray<{ readonly id: string; readonly problem: string }> {
+    return [...this.letters].flatMap(([id, letter]) =>
+      letter._tag === "Damaged" ? [{ id, problem: letter.problem }] : []
+    )
+  }
+}

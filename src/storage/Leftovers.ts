@@ -1,0 +1,104 @@
+/**
+ * What crashes of earlier processes left in the folder of a storage, and what was set aside there.
+ *
+ * Temporary files are looked for in the folder and the folders in it: those of runs, where objects are written. A file
+ * that is younger than `beforeMs` may be one that another process writes just now, and is left alone.
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import type * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
+import * as Stream from "effect/Stream"
+import * as Files from "./internal/files.ts"
+
+/** Paths of files. */
+export interface TemporaryFiles {
+  /** Last written to at `beforeMs` or earlier: nobody writes them any more. */
+  readonly old: ReadonlyArray<string>
+  readonly young: ReadonlyArray<string>
+}
+
+type Fs = FileSystem.FileSystem
+
+/** What `folder` holds; nothing when it is gone. */
+const entriesOf = (fs: Fs, folder: string) =>
+  fs
+    .readDirectoryEntries(folder)
+    .pipe(Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed<Array<FileSystem.DirectoryEntry>>([])))
+
+/** The temporary files below `root`. */
+export const temporaryFiles = (
+  fs: Fs,
+  path: Path.Path,
+  root: string,
+  beforeMs: number
+): Effect.Effect<TemporaryFiles, PlatformError> =>
+  Effect.gen(function* () {
+    const old: Array<string> = []
+    const young: Array<string> = []
+    const look = Effect.fnUntraced(function* (folder: string, entries: ReadonlyArray<FileSystem.DirectoryEntry>) {
+      for (const { name } of entries.filter((entry) => Files.temporaryName.test(entry.name))) {
+        const file = path.join(folder, name)
+        const written = Option.flatMap(yield* Effect.option(fs.stat(file)), ({ mtime }) => mtime)
+        if (Option.isNone(written)) continue
+        const list = written.value.getTime() > beforeMs ? young : old
+        list.push(file)
+      }
+    })
+    const entries = yield* entriesOf(fs, root)
+    yield* look(root, entries)
+    for (const { name } of entries.filter(({ type }) => type === "Directory")) {
+      const folder = path.join(root, name)
+      yield* look(folder, yield* entriesOf(fs, folder))
+    }
+    return { old, young }
+  })
+
+/** Removes the temporary files below `root` that are old; gives their number. */
+export const sweep = (fs: Fs, path: Path.Path, root: string, beforeMs: number): Effect.Effect<number, PlatformError> =>
+  Effect.flatMap(temporaryFiles(fs, path, root, beforeMs), ({ old }) =>
+    Effect.as(
+      Effect.forEach(old, (file) => fs.remove(file, { force: true }), { discard: true }),
+      old.length
+    )
+  )
+
+/**
+ * Keys below `root` that only an empty file holds since `beforeMs`, in ascending order: names that a crash left reserved
+ * where there are no hard links. Logs may be empty. Looks at every file, which takes its time.
+ */
+export const emptyObjects = (
+  fs: Fs,
+  path: Path.Path,
+  root: string,
+  beforeMs: number
+): Stream.Stream<string, PlatformError> => {
+  const isLeft = ({ mtime, size, type }: FileSystem.File.Info) =>
+    type === "File" && Number(size) === 0 && Option.exists(mtime, (written) => written.getTime() <= beforeMs)
+  return Files.walk(fs, path, root, "").pipe(
+    Stream.filter((key) => !key.endsWith(".log")),
+    Stream.mapEffect(
+      (key) =>
+        fs.stat(path.join(root, key)).pipe(
+          Effect.map((info) => (isLeft(info) ? key : undefined)),
+          Effect.catchReason("PlatformError", "NotFound", () => Effect.undefined)
+        ),
+      { concurrency: 16 }
+    ),
+    Stream.filter((key) => key !== undefined)
+  )
+}
+
+/** How many files below `root` were set aside. */
+export const setAsideFiles = (fs: Fs, path: Path.Path, root: string): Effect.Effect<number, PlatformError> =>
+  Effect.gen(function* () {
+    const folders = (yield* entriesOf(fs, root)).filter(({ type }) => type === "Directory").map(({ name }) => name)
+    let count = 0
+    for (const name of folders) {
+      const folder = path.join(root, name)
+      if (name === ".set-aside") count += (yield* entriesOf(fs, folder)).length
+      else if (!name.startsWith(".")) count += yield* setAsideFiles(fs, path, folder)
+    }
+    return count
+  })

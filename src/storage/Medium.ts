@@ -1,0 +1,146 @@
+/**
+ * What a folder can promise: found out by trying, in the folder itself, with files that are gone afterwards.
+ *
+ * `FileStorage` asks once when it opens and works accordingly; `tickvault doctor` asks to tell a person. Both may do so
+ * while other processes are at work in the folder: the files have names of their own that no key can have.
+ */
+import * as Bytes from "effect/Bytes"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
+import * as Schema from "effect/Schema"
+import { codeOf, storageError } from "./internal/fileErrors.ts"
+import * as Files from "./internal/files.ts"
+import { IoFailure, reasonOf, StorageError } from "./StorageError.ts"
+
+/**
+ * What is made durable before an operation succeeds: "full" the files and the folders that hold their names, "file" only
+ * the files, "none" neither, so that the system writes them when it likes.
+ */
+export const Durability = Schema.Literals(["full", "file", "none"])
+
+export type Durability = typeof Durability.Type
+
+/** What the file system under a folder can do. */
+export interface Abilities {
+  /** Whether a file can have a second name. Without, a commit reserves its name with an empty file. */
+  readonly hardLinks: boolean
+  /** Whether the entries of a folder can be fsynced. Without, the system decides when a new name is durable. */
+  readonly folderSync: boolean
+}
+
+/** What a storage does with it. */
+export interface Medium extends Abilities {
+  readonly durability: Durability
+}
+
+/** What the file systems of most systems can do. */
+export const able: Abilities = { hardLinks: true, folderSync: true }
+
+/** That there are no hard links, and what that means. */
+export const withoutLinks =
+  "No hard links on this file system: commits reserve their name with an empty file and rename the object over it. A " +
+  "crash in between leaves the empty file, which is taken over when its key is written again"
+
+/** That folders can't be fsynced, and what that means. */
+export const withoutFolderSync =
+  "Folders can't be fsynced on this file system: a power cut may take the names of objects that were committed shortly " +
+  "before"
+
+/** What the medium makes weaker than the storage's settings promise, in words. */
+export const shortfalls = ({ durability, folderSync, hardLinks }: Medium): ReadonlyArray<string> => [
+  ...(hardLinks ? [] : [withoutLinks]),
+  ...(folderSync || durability !== "full" ? [] : [withoutFolderSync])
+]
+
+/** The file system has no hard links; any other failure of a link says something else. */
+const meansNoLinks: ReadonlySet<string> = new Set([
+  "EPERM",
+  "ENOTSUP",
+  "EOPNOTSUPP",
+  "ENOSYS",
+  "EMLINK",
+  "EXDEV",
+  "EISDIR" // exFAT under Windows
+])
+
+/**
+ * The folder itself when it exists, else the one above it in which it can be made. Makes nothing. Fails with `StorageError`
+ * when there is no such folder, or this process may not read and write there.
+ */
+export const locate = (
+  fs: FileSystem.FileSystem,
+  path: Path.Path,
+  folder: string
+): Effect.Effect<string, StorageError> =>
+  Effect.gen(function* () {
+    let place = folder
+    while (true) {
+      const { type } = yield* fs.stat(place).pipe(
+        Effect.catchIf(
+          ({ reason }) =>
+            (reason._tag === "NotFound" || reason._tag === "BadResource") && path.dirname(place) !== place,
+          () => Effect.succeed({ type: "missing" as const })
+        ),
+        Effect.mapError(storageError("open", folder))
+      )
+      if (type === "Directory") break
+      if (type !== "missing") {
+        return yield* new StorageError({ operation: "open", key: folder, reason: reasonOf("ENOTDIR") })
+      }
+      place = path.dirname(place)
+    }
+    yield* Effect.mapError(fs.access(place, { readable: true, writable: true }), storageError("open", folder))
+    return place
+  })
+
+/** A path in `folder` for a file that is removed when the scope closes. */
+const temporary = (fs: FileSystem.FileSystem, path: Path.Path, folder: string) =>
+  Effect.map(Files.makeTemporaryName, (name) => path.join(folder, name)).pipe(
+    Effect.tap((file) => Effect.addFinalizer(() => Effect.ignore(fs.remove(file, { force: true }))))
+  )
+
+/**
+ * Tries in `folder`, which exists, what it can do. Takes a few calls of the system, one of them an fsync. Fails with
+ * `StorageError` when no file can be made there.
+ */
+export const probe = (
+  fs: FileSystem.FileSystem,
+  path: Path.Path,
+  folder: string
+): Effect.Effect<Abilities, StorageError> =>
+  Effect.gen(function* () {
+    const [first, second] = [yield* temporary(fs, path, folder), yield* temporary(fs, path, folder)]
+    yield* Effect.scoped(fs.open(first, { flag: "wx" }))
+    const hardLinks = yield* fs.link(first, second).pipe(
+      Effect.as(true),
+      Effect.catchIf(
+        (error) => meansNoLinks.has(codeOf(error)),
+        () => Effect.succeed(false)
+      )
+    )
+    return { hardLinks, folderSync: yield* Files.trySyncFolder(fs, folder) }
+  }).pipe(Effect.scoped, Effect.mapError(storageError("open", folder)), Effect.uninterruptible)
+
+const pattern = Uint8Array.from({ length: 4096 }, (_, index) => (index * 31) & 0xff)
+
+/**
+ * Writes a file of 4 KiB in `folder`, which exists, fsyncs it and reads it back. Fails with `StorageError` when any of that
+ * fails, or something else is read.
+ */
+export const tryFile = (
+  fs: FileSystem.FileSystem,
+  path: Path.Path,
+  folder: string
+): Effect.Effect<void, StorageError> =>
+  Effect.gen(function* () {
+    const file = yield* temporary(fs, path, folder)
+    const written: Effect.Effect<void, PlatformError> = Effect.scoped(
+      Effect.flatMap(fs.open(file, { flag: "wx" }), (handle) => Effect.andThen(handle.writeAll(pattern), handle.sync))
+    )
+    const read = yield* Effect.mapError(Effect.andThen(written, fs.readFile(file)), storageError("open", folder))
+    if (Bytes.Equivalence(read, pattern)) return
+    const reason = new IoFailure({ code: "what was written is not what is read" })
+    return yield* new StorageError({ operation: "open", key: folder, reason })
+  }).pipe(Effect.scoped, Effect.uninterruptible)

@@ -1,0 +1,29 @@
+/**
+ * Where the files of a storage lie, and how durable they are made there.
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Path from "effect/Path"
+import type * as Semaphore from "effect/Semaphore"
+import type { Medium } from "../Medium.ts"
+import type * as StorageMetrics from "../StorageMetrics.ts"
+import * as Files from "./files.ts"
+
+/** What writers and logs need of their storage. */
+export interface Place {
+  readonly storage: string
+  readonly fs: FileSystem.FileSystem
+  readonly path: Path.Path
+  readonly metrics: StorageMetrics.StorageMetrics
+  readonly medium: Medium
+  /** Held while a name is reserved and given, where names can't be given in one step. */
+  readonly naming: Semaphore.Semaphore
+}
+
+/** Fsyncs `folder`, measured, when the storage promises that names are durable. */
+export const syncFolder = ({ fs, medium, metrics }: Place, folder: string) =>
+  medium.durability === "full" ? metrics.timeSync("directory", Files.syncFolder(fs, folder)) : Effect.void
+
+/** Fsyncs `file`, measured, when the storage promises that bytes are durable. */
+export const syncFile = ({ medium, metrics }: Place, file: FileSystem.File) =>
+  medium.durability === "none" ? Effect.void : metrics.timeSync("file", file.sync)

@@ -1,0 +1,93 @@
+// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
+import { mkdirSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { assert, describe, it } from "vitest"
+import { forEachStep, runKilledAt } from "../support/killed.ts"
+import { run, temporaryFolder } from "../support/process.ts"
+import { readRecorded } from "../support/recordedFiles.ts"
+import { deadLetters, parseDelimited, storedRuns } from "../support/storedRuns.ts"
+
+const recorded = readRecorded("evochora-1-organism.pb.zst")
+const all = parseDelimited(recorded).slice(0, 40)
+const runId = all[0]?.runId ?? ""
+
+/** The first 40 recorded ticks as a delimited file. */
+const input = recorded.subarray(
+  0,
+  all.reduce((total, { payload }) => total + payload.length + 2, 0)
+)
+
+const pad = (tick: number) => tick.toString().padStart(19, "0")
+
+/** A folder with what is to be ingested, and the command that does it in two batches. */
+const prepare = () => {
+  const folder = temporaryFolder()
+  const data = join(folder, "data")
+  writeFileSync(join(folder, "ticks.pb"), input)
+  const ingest = ["ingest", join(folder, "ticks.pb"), "--data", data, "--max-batch-size", "20", "--json"]
+  return { data, ingest }
+}
+
+/** Puts something else under the key of the second batch, so that it becomes a dead letter. */
+const occupy = (data: string) => {
+  const file = join(data, runId, `batch_${pad(21)}_${pad(40)}.pb`)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, input.subarray(0, 40))
+}
+
+/** Every step when there is time for all of them, otherwise every third, beginning with another one each time. */
+const chosen = (steps: number): ReadonlyArray<number> => Array.from({ length: steps }, (_, index) => index + 1)
+
+describe("a process that is killed at any of its calls", () => {
+  it("of a commit and of a note in the ledger leaves a run that the next process makes whole", async () => {
+    const whole = prepare()
+    const { ended, steps } = await runKilledAt(whole.ingest, dirname(whole.data), 0)
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    for (const call of ["half-write", "fsync", "link", "rm", "mkdir"]) {
+      assert.isTrue(
+        steps.some((step) => step.includes(` ${call} `)),
+        `no ${call} in\n${steps.join("\n")}`
+      )
+    }
+    await forEachStep(chosen(steps.length), async (step) => {
+      const { data, ingest } = prepare()
+      const killed = await runKilledAt(ingest, dirname(data), step)
+      const at = `killed at ${killed.steps.at(-1)}`
+      assert.strictEqual(killed.ended.signal, "SIGKILL", at)
+      const again = await run(ingest)
+      assert.strictEqual(again.code, 0, `${at}: ${again.stderr}`)
+      assert.deepStrictEqual(
+        storedRuns(data)
+          .get(runId)
+          ?.ticks.map(({ payload }) => payload.toString("base64")),
+        all.map(({ payload }) => payload.toString("base64")),
+        at
+      )
+      const verified = await run(["verify", "--data", data])
+      assert.strictEqual(verified.code, 0, `${at}: ${verified.stdout}${verified.stderr}`)
+    })
+  }, 600_000)
+
+  it("of a dead letter leaves each tick in a file or in a letter once the next process has run", async () => {
+    const whole = prepare()
+    occupy(whole.data)
+    const { ended, steps } = await runKilledAt(whole.ingest, dirname(whole.data), 0)
+    assert.strictEqual(ended.code, 2, ended.stderr)
+    const first = steps.findIndex((step) => step.includes(".dead-letters/")) + 1
+    assert.isAbove(first, 0)
+    await forEachStep(
+      chosen(steps.length).filter((step) => step >= first),
+      async (step) => {
+        const { data, ingest } = prepare()
+        occupy(data)
+        const killed = await runKilledAt(ingest, dirname(data), step)
+        const at = `killed at ${killed.steps.at(-1)}`
+        assert.strictEqual(killed.ended.signal, "SIGKILL", at)
+        const again = await run(ingest)
+        assert.strictEqual(again.code, 2, `${at}: ${again.stderr}`)
+        // Its letter may have been kept without an answer: then there are two about the same ticks.
+        assert.include([1, 2], deadLetters(data).length, at)
+      }
+    )
+  }, 600_000)
+})

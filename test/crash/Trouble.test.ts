@@ -1,0 +1,125 @@
+// These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
+import { execFileSync } from "node:child_process"
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "vitest"
+import { canMount, makeDisk } from "../support/disk.ts"
+import { accountOf, canLimit, run, type Started, start, temporaryFolder, until } from "../support/process.ts"
+import { pathOf, readRecorded } from "../support/recordedFiles.ts"
+import { deadLetters, leftovers, storedRuns } from "../support/storedRuns.ts"
+
+const refused = /Storage and dead-letter queue both refuse/u
+
+/** A simulation that stores a batch of 20 ticks about ten times a second, each tried once before it is given up. */
+const simulate = (data: string, ticks: number) =>
+  start(["run", "--data", data, "--ticks", String(ticks), "--max-batch-size", "20", "--max-retries", "0", "--json"], {
+    env: { TICKVAULT_SIMULATION_ENGINE_TICKS_PER_SECOND: "200" }
+  })
+
+const runIn = (data: string): string => {
+  const [run = ""] = existsSync(data) ? readdirSync(data).filter((name) => !name.startsWith(".")) : []
+  return run
+}
+
+const hasBatches = (data: string) => () => {
+  const run = runIn(data)
+  return run !== "" && readdirSync(join(data, run)).some((name) => name.startsWith("batch_"))
+}
+
+const assertWhole = async (data: string) => {
+  const verified = await run(["verify", "--data", data])
+  assert.strictEqual(verified.code, 0, verified.stdout + verified.stderr)
+  assert.deepStrictEqual(leftovers(data), [])
+}
+
+const assertAllStored = async (process_: Started, data: string, ticks: number) => {
+  const ended = await process_.ended
+  assert.strictEqual(ended.code, 0, ended.stderr)
+  assert.include({ ...accountOf(ended) }, { received: ticks, written: ticks, lost: 0, inFlight: 0 })
+  const [stored] = storedRuns(data).values()
+  assert.lengthOf(stored?.ticks ?? [], ticks)
+  await assertWhole(data)
+}
+
+describe.skipIf(!canMount)("a disk that becomes read-only (needs the right to mount)", () => {
+  it("is waited for until it can be written again, and nothing is lost", async () => {
+    const { data } = makeDisk()
+    const disk = join(data, "..")
+    rmSync(join(disk, "ballast"))
+    const process_ = simulate(data, 400)
+    await until(hasBatches(data), "a batch was stored")
+    execFileSync("mount", ["-o", "remount,ro", disk])
+    await process_.logs(refused)
+    execFileSync("mount", ["-o", "remount,rw", disk])
+    await assertAllStored(process_, data, 400)
+  })
+})
+
+describe.skipIf(!canLimit)("a process that has no file handle to spare", () => {
+  it("waits for one, and nothing is lost", async () => {
+    const data = temporaryFolder()
+    const process_ = simulate(data, 400)
+    await until(hasBatches(data), "a batch was stored")
+    const limit = (handles: string) => execFileSync("prlimit", [`--pid=${process_.child.pid}`, `--nofile=${handles}:`])
+    limit("8")
+    await process_.logs(refused)
+    limit("1024")
+    await assertAllStored(process_, data, 400)
+  })
+})
+
+describe("a run's folder that is deleted under the process", () => {
+  it("is made again, and what comes after is stored", async () => {
+    const data = temporaryFolder()
+    const process_ = start(
+      ["run", "--data", data, "--ticks", "400", "--max-batch-size", "20", "--retry-backoff-ms", "10", "--json"],
+      { env: { TICKVAULT_SIMULATION_ENGINE_TICKS_PER_SECOND: "200" } }
+    )
+    await until(hasBatches(data), "a batch was stored")
+    rmSync(join(data, runIn(data)), { recursive: true, force: true })
+    const ended = await process_.ended
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.include({ ...accountOf(ended) }, { received: 400, lost: 0, inFlight: 0 })
+    const ticks = [...storedRuns(data).values()].flatMap((stored) => stored.ticks)
+    assert.strictEqual(ticks.at(-1)?.tick, 400n)
+    assert.deepStrictEqual(deadLetters(data), [])
+    // What was deleted is deleted, and the command that proves a run whole does not say that this one is.
+    assert.strictEqual((await run(["verify", "--data", data])).code, 3)
+  })
+})
+
+describe("two processes that store into the same folder at once", () => {
+  it("of two runs store both, each whole", async () => {
+    const data = temporaryFolder()
+    const ended = await Promise.all(
+      (["evochora-1-organism.pb.zst", "evochora-60-organisms.pb.zst"] as const).map((file) =>
+        run(["ingest", pathOf(file), "--data", data, "--max-batch-size", "50", "--json"])
+      )
+    )
+    assert.deepStrictEqual(
+      ended.map(({ code }) => code),
+      [0, 0]
+    )
+    const sizes = [...storedRuns(data).values()].map(({ ticks }) => ticks.length)
+    assert.sameMembers(sizes, [1000, 100])
+    await assertWhole(data)
+  })
+
+  it("of the same run store every tick once", async () => {
+    const data = temporaryFolder()
+    const ticks = join(data, "..", `${data.split("/").at(-1)}.pb`)
+    writeFileSync(ticks, readRecorded("evochora-1-organism.pb.zst"))
+    const ingest = ["ingest", ticks, "--data", data, "--max-batch-size", "20", "--json"]
+    const ended = await Promise.all([run(ingest), run(ingest)])
+    rmSync(ticks)
+    const accounts = ended.map(accountOf)
+    for (const [index, account] of accounts.entries()) {
+      assert.strictEqual(ended[index]?.code, 0, ended[index]?.stderr)
+      assert.strictEqual(account.written + account.duplicate, 1000)
+    }
+    assert.strictEqual((accounts[0]?.written ?? 0) + (accounts[1]?.written ?? 0), 1000)
+    const [stored] = storedRuns(data).values()
+    assert.lengthOf(stored?.ticks ?? [], 1000)
+    await assertWhole(data)
+  })
+})

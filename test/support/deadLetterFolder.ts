@@ -1,0 +1,69 @@
+// For tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as Delimited from "../../src/domain/Delimited.ts"
+import type * as Tick from "../../src/domain/Tick.ts"
+import * as TestTick from "../../src/testing/TestTick.ts"
+import { run, temporaryFolder } from "./process.ts"
+
+export const delimited = (ticks: ReadonlyArray<Tick.Tick>) => Buffer.concat([...Delimited.encode(ticks)])
+
+const pad = (tick: number) => tick.toString().padStart(19, "0")
+
+/** Name of the file of the ticks from `first` to `last`. */
+export const batchName = (first: number, last: number) => `batch_${pad(first)}_${pad(last)}.pb`
+
+/** Dead letters that a real ingest has made: other files lie under the keys of its batches. */
+export interface Letters {
+  readonly cwd: string
+  readonly data: string
+  /** Ids, oldest first. */
+  readonly ids: ReadonlyArray<string>
+  /** Takes the files away that are in the way: what is replayed now is stored. */
+  readonly makeWay: () => void
+}
+
+/** Ids of the letters in `data`, oldest first. */
+export const idsIn = (data: string): ReadonlyArray<string> => [
+  ...new Set(
+    readdirSync(join(data, ".dead-letters"))
+      .filter((name) => name.endsWith(".pb"))
+      .sort()
+      .map((name) => name.split(".")[0] ?? "")
+  )
+]
+
+/** `letters` letters a run, of `size` ticks each. */
+export const makeLetters = async (letters: number, size = 10, runs: ReadonlyArray<string> = ["run"]) => {
+  const cwd = temporaryFolder()
+  const data = join(cwd, "data")
+  const inTheWay: Array<string> = []
+  const ticks: Array<Tick.Tick> = []
+  for (const runId of runs) {
+    mkdirSync(join(data, runId), { recursive: true })
+    for (let first = 1; first <= letters * size; first += size) {
+      const path = join(data, runId, batchName(first, first + size - 1))
+      writeFileSync(path, "something else")
+      inTheWay.push(path)
+    }
+    ticks.push(...TestTick.range(runId, 1, letters * size))
+  }
+  writeFileSync(join(cwd, "ticks"), delimited(ticks))
+  const ended = await run(["ingest", "ticks", "--max-batch-size", String(size), "--mixed-runs", "split"], { cwd })
+  if (ended.code !== 2) throw new Error(`no dead letters: ${ended.stderr}`)
+  const made: Letters = {
+    cwd,
+    data,
+    ids: idsIn(data),
+    makeWay: () => inTheWay.splice(0).forEach((path) => rmSync(path))
+  }
+  return made
+}
+
+/** Everything in `folder`, name by name with its bytes. */
+export const snapshot = (folder: string) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+    .map((path) => [path, readFileSync(path).toString("base64")] as const)
