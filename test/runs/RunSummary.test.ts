@@ -9,7 +9,7 @@ import * as RunSummary from "../../src/runs/RunSummary.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
-import { note, numbers, run, store, storeUnknown, tamper } from "./runs.ts"
+import { commitOf, note, numbers, run, store, storeUnknown, tamper } from "./runs.ts"
 
 const memory = FaultyStorage.layer.pipe(Layer.provideMerge(LogWatch.layer()))
 
@@ -147,6 +147,27 @@ describe("the summary of a run", () => {
       yield* storeUnknown(storage, every(10, 100, 10))
       const summary = yield* RunSummary.read(storage, run)
       assert.deepInclude(summary, { ticks: 0n, step: undefined, missing: 0n, first: 10n, last: 100n })
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("takes the entry that tells how a batch was written over one made afterwards, in either order", () =>
+    Effect.gen(function* () {
+      const storage = yield* setup
+      for (const [first, entries] of [
+        [1, [written("a"), {}]],
+        [11, [{}, written("a")]]
+      ] as const) {
+        const ticks = every(first, first + 9, 1)
+        const stored = yield* storeUnknown(storage, ticks)
+        for (const [index, more] of entries.entries()) {
+          yield* note(storage, commitOf(ticks, stored, { committedAtMs: 1000 + index, ...more }))
+        }
+      }
+      const { batches } = yield* RunSummary.read(storage, run)
+      assert.deepStrictEqual(
+        batches.map(({ commit }) => commit?.write?.service),
+        ["a", "a"]
+      )
     }).pipe(Effect.provide(memory))
   )
 
