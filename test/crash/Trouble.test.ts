@@ -1,20 +1,32 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
 import { execFileSync } from "node:child_process"
-import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, chownSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
-import { canMount, makeDisk } from "../support/disk.ts"
-import { accountOf, canLimit, run, type Started, start, temporaryFolder, until } from "../support/process.ts"
+import {
+  accountOf,
+  canLimit,
+  type Options,
+  run,
+  type Started,
+  start,
+  temporaryFolder,
+  until
+} from "../support/process.ts"
 import { pathOf, readRecorded } from "../support/recordedFiles.ts"
 import { deadLetters, leftovers, storedRuns } from "../support/storedRuns.ts"
 
 const refused = /Storage and dead-letter queue both refuse/u
 
 /** A simulation that stores a batch of 20 ticks about ten times a second, each tried once before it is given up. */
-const simulate = (data: string, ticks: number) =>
+const simulate = (data: string, ticks: number, options: Options = {}) =>
   start(["run", "--data", data, "--ticks", String(ticks), "--max-batch-size", "20", "--max-retries", "0", "--json"], {
+    ...options,
     env: { TICKVAULT_SIMULATION_ENGINE_TICKS_PER_SECOND: "200" }
   })
+
+/** The user that has no rights beyond the common ones. */
+const nobody = 65_534
 
 const runIn = (data: string): string => {
   const [run = ""] = existsSync(data) ? readdirSync(data).filter((name) => !name.startsWith(".")) : []
@@ -41,16 +53,16 @@ const assertAllStored = async (process_: Started, data: string, ticks: number) =
   await assertWhole(data)
 }
 
-describe.skipIf(!canMount)("a disk that becomes read-only (needs the right to mount)", () => {
+describe.skipIf(process.getuid?.() !== 0)("a folder that becomes read-only (needs the right to change users)", () => {
   it("is waited for until it can be written again, and nothing is lost", async () => {
-    const { data } = makeDisk()
-    const disk = join(data, "..")
-    rmSync(join(disk, "ballast"))
-    const process_ = simulate(data, 400)
+    const data = temporaryFolder()
+    chownSync(data, nobody, nobody)
+    const process_ = simulate(data, 400, { asNobody: true })
     await until(hasBatches(data), "a batch was stored")
-    execFileSync("mount", ["-o", "remount,ro", disk])
+    const folders = [join(data, runIn(data)), join(data, ".dead-letters")]
+    for (const folder of folders) chmodSync(folder, 0o555)
     await process_.logs(refused)
-    execFileSync("mount", ["-o", "remount,rw", disk])
+    for (const folder of folders) chmodSync(folder, 0o755)
     await assertAllStored(process_, data, 400)
   })
 })
