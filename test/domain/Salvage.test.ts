@@ -173,6 +173,13 @@ describe("salvage", () => {
     assert.isBelow(lost / untouched, 0.1)
   })
 
+  it("gives a message once that damage has put there twice", () => {
+    const { bytes, checks, framed, ticks } = written(TestTick.range("run", 1, 5))
+    const twice = Bytes.concat([...framed.slice(0, 3), ...framed.slice(2)])
+    const found = salvage(expectedOf(ticks, checks), twice, randomFrom(1))
+    assert.deepStrictEqual(found, { ticks, accounted: bytes.length + (framed[2]?.length ?? 0) })
+  })
+
   it("does not take long when every single message of a batch is damaged", () => {
     const { bytes, checks, framed, ticks } = written(TestTick.range("run", 1, 1000, 2000))
     const damaged = bytes.slice()

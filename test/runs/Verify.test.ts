@@ -160,7 +160,7 @@ describe("a run", () => {
 
   it.effect("is not whole with a file of other bytes than the ledger says; what is intact in it counts", () =>
     Effect.gen(function* () {
-      const storage = yield* storageOf(Stored.numbered(1, 5))
+      const storage = yield* storageOf(Stored.batchOf(TestTick.range("run", 1, 5, 20)))
       const bytes = yield* Stored.bytesOf(storage, keyOf(1, 5))
       bytes[bytes.length - 1] = 99
       const { findings, ...rest } = yield* look(Stored.withObject(storage, keyOf(1, 5), bytes))
@@ -252,6 +252,17 @@ describe("ticks that are stored twice", () => {
     }).pipe(watched)
   )
 
+  it.effect("are a conflict when a single byte differs", () =>
+    Effect.gen(function* () {
+      const same = TestTick.range("run", 4, 7, 9)
+      const other = same.map((tick) => ({ ...tick, payload: tick.payload.with(tick.payload.length - 1, 8) }))
+      const storage = yield* storageOf(Stored.batchOf(same), Stored.batchOf(other.slice(1)))
+      assert.deepStrictEqual((yield* look(storage)).findings, [
+        { _tag: "Conflict", first: 5n, last: 7n, count: 3, keys: [keyOf(4, 7), keyOf(5, 7)] }
+      ])
+    }).pipe(watched)
+  )
+
   it.effect("are found within one file", () =>
     Effect.gen(function* () {
       const [one, two, three] = [1, 2, 3].map((tick) => TestTick.make("run", tick))
@@ -315,6 +326,15 @@ describe("ticks in dead letters", () => {
     }).pipe(watched)
   )
 
+  it.effect("that no run can have wait too, and make no hole", () =>
+    Effect.gen(function* () {
+      const storage = yield* storageOf(Stored.numbered(1, 5))
+      const { letter } = yield* Stored.letterOf(Stored.batchOf([TestTick.make("run", -5), TestTick.make("run", 6)]))
+      const verdict = yield* verify(storage, yield* Stored.queueOf(letter))
+      assert.deepInclude(verdict, { state: "dead-letters", first: 1n, last: 6n, waiting: 1, missing: 0 })
+    }).pipe(watched)
+  )
+
   it.effect("of other runs don't matter", () =>
     Effect.gen(function* () {
       const storage = yield* storageOf(Stored.numbered(1, 5))
@@ -338,6 +358,8 @@ describe("ticks in dead letters", () => {
           { _tag: "VanishedLetter", letter: letter.id, first: 6n, last: 7n, count: 2, missing: 2 }
         ]
       })
+      yield* noted(storage, { _tag: "Replay", letter: letter.id, stored: 0, duplicate: 0, remaining: 2, atMs: 8 })
+      assert.deepInclude(yield* verify(storage, queue), { state: "broken", missing: 2 })
       const replayed = yield* Stored.store(storage, Stored.numbered(6, 7))
       yield* Stored.log(storage, [replayed.line], "replay")
       assert.deepInclude(yield* verify(storage, queue), { state: "whole", counts: { VanishedLetter: 1 } })
@@ -395,7 +417,7 @@ describe("beside a pipeline at work", () => {
         // Its entry is on its way.
         yield* Stored.store(storage, Stored.numbered(6, 9))
       })
-      assert.deepInclude(yield* verify(during(storage, more)), { state: "whole", counts: {} })
+      assert.deepInclude(yield* verify(during(storage, more)), { state: "whole", counts: {}, ticks: 15 })
     }).pipe(watched)
   )
 
