@@ -24,7 +24,10 @@ export const Hole = Schema.TaggedStruct("Hole", Ticks)
 /** Ticks that two files have with different bytes. */
 export const Conflict = Schema.TaggedStruct("Conflict", Twice)
 
-/** Ticks that two files have, or one has twice, with the same bytes. They count once, and are read once. */
+/**
+ * Ticks that two files have, or one has twice, with the same bytes. They count once, and are read once; but a run in which
+ * something is stored twice is not as it should be.
+ */
 export const Duplicate = Schema.TaggedStruct("Duplicate", Twice)
 
 /** A file that is not what was written, or can't be read. Has ticks as far as the ledger or its name tell. */
@@ -97,9 +100,9 @@ export const Finding = Schema.Union([
   DroppedLetter,
   DamagedLedger,
   NothingStored,
+  Duplicate,
   WaitingLetter,
   UnknownLetter,
-  Duplicate,
   TornLedger
 ])
 
@@ -154,6 +157,11 @@ export const kinds: Readonly<Record<Kind, About>> = {
     advice: "`tickvault verify --rebuild` writes what can be told anew and sets the log aside"
   },
   NothingStored: { title: ["run without a tick", "runs without a tick"], advice: "nothing of it was stored" },
+  Duplicate: {
+    title: ["duplicate", "duplicates"],
+    advice:
+      "the same bytes twice: nothing is missing and each is read once; take out a file whose ticks another one has"
+  },
   WaitingLetter: {
     title: ["dead letter that waits", "dead letters that wait"],
     advice: "`tickvault dlq replay` stores its ticks once the reason has passed"
@@ -161,10 +169,6 @@ export const kinds: Readonly<Record<Kind, About>> = {
   UnknownLetter: {
     title: ["dead letter that the ledger doesn't know", "dead letters that the ledger doesn't know"],
     advice: "as after a crash; `tickvault verify --rebuild` notes it"
-  },
-  Duplicate: {
-    title: ["duplicate", "duplicates"],
-    advice: "the same bytes twice: harmless, they are read once"
   },
   TornLedger: {
     title: ["torn end of a ledger", "torn ends of ledgers"],
@@ -175,7 +179,6 @@ export const kinds: Readonly<Record<Kind, About>> = {
 /** How grave `finding` is. */
 export const gravity = (finding: Finding): Gravity => {
   switch (finding._tag) {
-    case "Duplicate":
     case "TornLedger":
     case "UnknownLetter":
       return "note"

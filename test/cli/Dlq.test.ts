@@ -280,13 +280,12 @@ describe("dlq export", () => {
   })
 })
 
-describe("a configuration with several storages", () => {
-  const service = (storage: string, more: object = {}) => ({
-    className: "PersistenceService",
-    resources: { input: "queue-in:ticks", storage: `storage-write:${storage}`, dlq: "queue-out:letters" },
-    ...more
-  })
+const service = (storage: string) => ({
+  className: "PersistenceService",
+  resources: { input: "queue-in:ticks", storage: `storage-write:${storage}`, dlq: "queue-out:letters" }
+})
 
+describe("a configuration with several storages", () => {
   const document = (services: object) => ({
     resources: {
       main: { className: "FileStorage", options: { rootDirectory: "data" } },

@@ -224,16 +224,18 @@ describe("a run", () => {
 })
 
 describe("ticks that are stored twice", () => {
-  it.effect("are duplicates when their bytes are the same: the run is whole", () =>
-    Effect.gen(function* () {
-      const storage = yield* storageOf(Stored.numbered(1, 5), Stored.numbered(4, 9), Stored.numbered(10, 12))
-      assert.deepStrictEqual(yield* look(storage), {
-        state: "whole",
-        ticks: 12,
-        missing: 0,
-        findings: [{ _tag: "Duplicate", first: 4n, last: 5n, count: 2, keys: [keyOf(1, 5), keyOf(4, 9)] }]
-      })
-    }).pipe(watched)
+  it.effect(
+    "are duplicates when their bytes are the same: nothing is missing, and the run is not as it should be",
+    () =>
+      Effect.gen(function* () {
+        const storage = yield* storageOf(Stored.numbered(1, 5), Stored.numbered(4, 9), Stored.numbered(10, 12))
+        assert.deepStrictEqual(yield* look(storage), {
+          state: "broken",
+          ticks: 12,
+          missing: 0,
+          findings: [{ _tag: "Duplicate", first: 4n, last: 5n, count: 2, keys: [keyOf(1, 5), keyOf(4, 9)] }]
+        })
+      }).pipe(watched)
   )
 
   it.effect("are a conflict when they are not", () =>
