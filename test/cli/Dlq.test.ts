@@ -285,18 +285,18 @@ const service = (storage: string) => ({
   resources: { input: "queue-in:ticks", storage: `storage-write:${storage}`, dlq: "queue-out:letters" }
 })
 
-describe("a configuration with several storages", () => {
-  const document = (services: object) => ({
-    resources: {
-      main: { className: "FileStorage", options: { rootDirectory: "data" } },
-      other: { className: "FileStorage", options: { rootDirectory: "other" } },
-      ticks: { className: "TickQueue" },
-      letters: { className: "FileDeadLetterQueue", options: { directory: "data/.dead-letters" } }
-    },
-    services: { one: service("main"), two: service("other"), ...services },
-    startupSequence: ["one", "two"]
-  })
+const document = (services: object) => ({
+  resources: {
+    main: { className: "FileStorage", options: { rootDirectory: "data" } },
+    other: { className: "FileStorage", options: { rootDirectory: "other" } },
+    ticks: { className: "TickQueue" },
+    letters: { className: "FileDeadLetterQueue", options: { directory: "data/.dead-letters" } }
+  },
+  services: { one: service("main"), two: service("other"), ...services },
+  startupSequence: ["one", "two"]
+})
 
+describe("a configuration with several storages", () => {
   it("must say into which one letters are replayed", async () => {
     const letters = await makeLetters(1)
     letters.makeWay()

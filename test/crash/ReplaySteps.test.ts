@@ -39,37 +39,37 @@ const replays = (data: string, runId: string) =>
       .filter((line) => line.includes('"Replay"'))
   )
 
+const letterIn = (letter: string) => {
+  const data = join(temporaryFolder(), "data")
+  cpSync(letter, data, { recursive: true, preserveTimestamps: true })
+  return data
+}
+
+const everyStep = async (letter: string, prepare: (data: string) => void, code: number) => {
+  const undisturbed = letterIn(letter)
+  prepare(undisturbed)
+  const { ended, steps } = await runKilledAt(replay(undisturbed), dirname(undisturbed), 0)
+  assert.strictEqual(ended.code, code, ended.stderr)
+  // Without time for all: those that give names, take them away, or leave half of something.
+  const chosen = steps.flatMap((step, index) => (soak || / (link|rm|half-write) /u.test(step) ? [index + 1] : []))
+  await forEachStep(chosen, async (step) => {
+    const data = letterIn(letter)
+    prepare(data)
+    const killed = await runKilledAt(replay(data), dirname(data), step)
+    const at = `killed at ${killed.steps.at(-1)}`
+    assert.strictEqual(killed.ended.signal, "SIGKILL", at)
+    if (code !== 0) clear(data)
+    const next = await run(replay(data))
+    assert.strictEqual(next.code, 0, `${at}: ${next.stderr}`)
+    assert.deepStrictEqual(numbersIn(data), { a: [1, 2, 3], b: [1, 2, 3, 4] }, at)
+    assert.deepStrictEqual([deadLetters(data), strays(data)], [[], []], at)
+    // Whatever was killed, what is stored for good is noted for good.
+    for (const runId of ["a", "b"]) assert.isNotEmpty(replays(data, runId), at)
+  })
+  return steps
+}
+
 describe("a replay that is killed at any of its calls", () => {
-  const letterIn = (letter: string) => {
-    const data = join(temporaryFolder(), "data")
-    cpSync(letter, data, { recursive: true, preserveTimestamps: true })
-    return data
-  }
-
-  const everyStep = async (letter: string, prepare: (data: string) => void, code: number) => {
-    const undisturbed = letterIn(letter)
-    prepare(undisturbed)
-    const { ended, steps } = await runKilledAt(replay(undisturbed), dirname(undisturbed), 0)
-    assert.strictEqual(ended.code, code, ended.stderr)
-    // Without time for all: those that give names, take them away, or leave half of something.
-    const chosen = steps.flatMap((step, index) => (soak || / (link|rm|half-write) /u.test(step) ? [index + 1] : []))
-    await forEachStep(chosen, async (step) => {
-      const data = letterIn(letter)
-      prepare(data)
-      const killed = await runKilledAt(replay(data), dirname(data), step)
-      const at = `killed at ${killed.steps.at(-1)}`
-      assert.strictEqual(killed.ended.signal, "SIGKILL", at)
-      if (code !== 0) clear(data)
-      const next = await run(replay(data))
-      assert.strictEqual(next.code, 0, `${at}: ${next.stderr}`)
-      assert.deepStrictEqual(numbersIn(data), { a: [1, 2, 3], b: [1, 2, 3, 4] }, at)
-      assert.deepStrictEqual([deadLetters(data), strays(data)], [[], []], at)
-      // Whatever was killed, what is stored for good is noted for good.
-      for (const runId of ["a", "b"]) assert.isNotEmpty(replays(data, runId), at)
-    })
-    return steps
-  }
-
   it("is finished by the next replay", { timeout: 600_000 }, async () => {
     const steps = await everyStep(await makeLetter(), clear, 0)
     assert.isAbove(steps.length, 20)
