@@ -10,7 +10,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -32,6 +32,12 @@ export class RunLedger extends Context.Service<
      * until it is written, and doesn't fail: what can't be written is tried again.
      */
     readonly record: (runId: RunId.RunId, entry: Entry, checks?: ReadonlyArray<number>) => Effect.Effect<void>
+
+    /**
+     * This process stores ticks of the run, or has found some stored: compares in the background, once, what is stored
+     * with what the ledger knows, and makes the entries that a crash has left out. Noting does it too.
+     */
+    readonly attend: (runId: RunId.RunId) => Effect.Effect<void>
 
     /** Waits until all that was noted before survives a crash of the system. Fails when the next attempt to write does. */
     readonly flush: Effect.Effect<void, StorageError>
@@ -152,21 +158,23 @@ export const make = Effect.gen(function* () {
   const writer = yield* makeWriter(storage, pending, background)
   const annotate = Effect.annotateLogs({ module: "tickvault/ledger/RunLedger", storage: storage.name })
   const begun = new Set<RunId.RunId>()
-  const fibers = new Set<Fiber.Fiber<unknown>>()
-
-  const fork = (effect: Effect.Effect<unknown>) =>
-    Effect.map(Effect.forkIn(annotate(effect), background), (fiber) => {
-      fibers.add(fiber)
-      fiber.addObserver(() => void fibers.delete(fiber))
-    })
+  const recoveries = new Set<Fiber.Fiber<unknown>>()
 
   const record = (runId: RunId.RunId, entry: Entry, checks?: ReadonlyArray<number>): Effect.Effect<void> =>
     Effect.suspend(() => {
       pending.add(runId, entry, checks)
       writer.wake()
+      return attend(runId)
+    })
+
+  const attend = (runId: RunId.RunId): Effect.Effect<void> =>
+    Effect.suspend(() => {
       if (begun.has(runId)) return Effect.void
       begun.add(runId)
-      return fork(recover(runId))
+      return Effect.map(Effect.forkIn(annotate(recover(runId)), background), (fiber) => {
+        recoveries.add(fiber)
+        fiber.addObserver(() => void recoveries.delete(fiber))
+      })
     })
 
   const recover = Effect.fnUntraced(
@@ -198,13 +206,19 @@ export const make = Effect.gen(function* () {
     )
   )
 
-  yield* fork(Effect.forever(writer.turn))
+  const writing = yield* Effect.forkIn(annotate(Effect.forever(writer.turn)), background)
+
+  /** What was found to be missing is noted, and all that was noted is written. */
+  const finish = Effect.andThen(
+    Effect.suspend(() => Effect.forEach([...recoveries], Fiber.await, { discard: true })),
+    Effect.exit(writer.flush)
+  )
 
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
-      const written = yield* Effect.timeoutOption(Effect.exit(writer.flush), closingTimeout)
-      for (const fiber of fibers) fiber.interruptUnsafe()
-      if (Option.isSome(written)) yield* writer.close
+      const finished = yield* Effect.timeoutOption(finish, closingTimeout)
+      for (const fiber of [...recoveries, writing]) fiber.interruptUnsafe()
+      if (Option.isSome(finished)) yield* writer.close
       const left = pending.count + pending.left
       if (left === 0) return
       yield* Effect.logWarning(
@@ -212,14 +226,18 @@ export const make = Effect.gen(function* () {
       ).pipe(Effect.annotateLogs({ entries: left }))
     }).pipe(annotate)
   )
-  return RunLedger.of({ record, flush: writer.flush })
+  return RunLedger.of({ record, attend, flush: writer.flush })
 })
 
 /** The ledgers of a storage, kept beside its batches. */
 export const layer: Layer.Layer<RunLedger, never, Storage> = Layer.effect(RunLedger, make)
 
 /** Without ledgers: nothing proves later that a run is whole. */
-export const discard: RunLedger["Service"] = RunLedger.of({ record: () => Effect.void, flush: Effect.void })
+export const discard: RunLedger["Service"] = RunLedger.of({
+  record: () => Effect.void,
+  attend: () => Effect.void,
+  flush: Effect.void
+})
 
 /** Keeps none, on purpose. */
 export const layerDiscard: Layer.Layer<RunLedger> = Layer.succeed(RunLedger, discard)

@@ -40,7 +40,7 @@ export interface Context {
   readonly storage: Storage["Service"]
   readonly tracker: IdempotencyTracker["Service"]
   readonly deadLetters: Pick<DeadLetterQueue["Service"], "name" | "offer">
-  readonly ledger: Pick<RunLedger["Service"], "record">
+  readonly ledger: Pick<RunLedger["Service"], "record" | "attend">
   readonly metrics: PersistenceMetrics
   readonly hand: Hand
   /** What runs the attempts at the storage. */

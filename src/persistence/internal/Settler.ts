@@ -105,6 +105,7 @@ export const make = (context: Context) => {
     hand.settle(portion, found ? "duplicate" : "written")
     const key = StorageKey.batch(runId, ticks)
     if (found) {
+      yield* ledger.attend(runId)
       yield* metrics.duplicates("storage", ticks.length)
       return yield* Effect.logInfo("Batch is stored already").pipe(Effect.annotateLogs({ key, ticks: ticks.length }))
     }

@@ -65,7 +65,8 @@ export const redeliver = Effect.fnUntraced(
       // What fails stays in the letter that it comes from, and that has its entry in the ledger already.
       deadLetters: { name: deadLetterQueue, offer: () => Effect.succeed("kept" as const) },
       ledger: {
-        record: (runId, entry, checks) => (entry._tag === "Letter" ? Effect.void : ledger.record(runId, entry, checks))
+        record: (runId, entry, checks) => (entry._tag === "Letter" ? Effect.void : ledger.record(runId, entry, checks)),
+        attend: ledger.attend
       },
       metrics: yield* PersistenceMetrics.make(service, storage.name, deadLetterQueue, nowMs),
       hand,
