@@ -236,5 +236,6 @@ export const take = Effect.fnUntraced(function* (place: Place) {
   // All that is to be read was read: what the ledger does by itself from now on meets nothing that is damaged.
   for (const one of damaged) yield* stock.drop(one)
   yield* noteGone(place, [...known.keys()])
+  yield* place.ledger.attend(place.runId)
   return stock
 })
