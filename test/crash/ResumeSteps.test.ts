@@ -6,7 +6,7 @@ import { forEachStep, runKilledAt } from "../support/killed.ts"
 import { run, temporaryFolder } from "../support/process.ts"
 import { soak } from "../support/soak.ts"
 import { comparableTicks } from "../support/comparableTicks.ts"
-import { deadLetters, storedRuns } from "../support/storedRuns.ts"
+import { deadLetters } from "../support/storedRuns.ts"
 
 const runId = "damaged"
 const last = "batch_0000000000000000021_0000000000000000030.pb"
@@ -59,7 +59,8 @@ describe("a process that is killed at any of its calls while it goes on with a d
         kept.some((file) => file.equals(bytes)),
         at
       )
-      assert.strictEqual(storedRuns(data).size, 1, at)
+      const verified = await run(["verify", "--data", data])
+      assert.strictEqual(verified.code, 0, `${at}: ${verified.stdout}${verified.stderr}`)
     })
   })
 })

@@ -13,6 +13,7 @@ import * as Checksum from "../../domain/Checksum.ts"
 import type * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import type * as TickSet from "../../domain/TickSet.ts"
+import * as Recover from "../../ledger/internal/recover.ts"
 import * as Ledger from "../../ledger/Ledger.ts"
 import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
 import type { RunLedger } from "../../ledger/RunLedger.ts"
@@ -58,11 +59,14 @@ const knownOf = Effect.fnUntraced(function* ({ runId, storage }: Place) {
     })
   )
   const known = new Map<string, ReadonlyArray<LedgerEntry.Commit>>()
+  /** Keys that the ledger says nothing of but what was set aside. */
+  const outdated = new Set<string>()
   for (const [key, all] of commits) {
     const valid = all.filter(({ committedAtMs }) => committedAtMs > (setAsideMs.get(key) ?? -1))
     if (valid.length > 0) known.set(key, valid)
+    else outdated.add(key)
   }
-  return known
+  return { known, outdated }
 })
 
 /** The ticks that `commits` agree on. */
@@ -128,6 +132,15 @@ const noteGone = Effect.fnUntraced(function* (place: Place, keys: ReadonlyArray<
   yield* Effect.logWarning("Batches that the ledger knows are gone, their ticks are made again").pipe(
     Effect.annotateLogs({ run: place.runId, batches: gone.length, first: gone[0] })
   )
+})
+
+/** Batches that took the keys of what was set aside, and whose entries a crash has left out, get them. */
+const noteRemade = Effect.fnUntraced(function* ({ ledger, runId, storage }: Place, batches: ReadonlyArray<Batch>) {
+  for (const { key } of batches) {
+    const made = yield* Recover.entryOf(storage, key)
+    if (made !== undefined) yield* ledger.record(runId, made.entry, made.checks)
+  }
+  if (batches.length > 0) yield* ledger.flush
 })
 
 /** Frees the key of a damaged batch; notes it for good, so that what takes the key next is not held against it. */
@@ -221,7 +234,7 @@ export class Stock {
  */
 export const take = Effect.fnUntraced(function* (place: Place) {
   const listed = yield* RunFiles.batches(place.storage, place.runId)
-  const known = yield* knownOf(place)
+  const { known, outdated } = yield* knownOf(place)
   const batches: Array<Batch> = []
   const damaged: Array<Damaged> = []
   for (const batch of listed) {
@@ -236,5 +249,9 @@ export const take = Effect.fnUntraced(function* (place: Place) {
   // All that is to be read was read: what the ledger does by itself from now on meets nothing that is damaged.
   for (const one of damaged) yield* stock.drop(one)
   yield* noteGone(place, [...known.keys()])
+  yield* noteRemade(
+    place,
+    batches.filter(({ key }) => outdated.has(key))
+  )
   return stock
 })
