@@ -39,9 +39,11 @@ describe("a process that is killed at any of its calls while it goes on with a d
     const noted = steps.findIndex((step) => / fsync .*\.log$/u.test(step)) + 1
     assert.isAbove(noted, steps.findIndex((step) => step.includes(".set-aside")) + 1, steps.join("\n"))
 
-    // Without time for all: the steps that set it aside and note that, as far as they change anything.
+    // Without time for all: the steps that set it aside and note that, as far as they change anything, and the one between
+    // the last commit and its entry.
+    const committed = steps.findLastIndex((step) => / link .*TMP$/u.test(step)) + 1
     const chosen = steps.flatMap((step, index) =>
-      soak || (index < noted && !step.includes(" close ")) ? [index + 1] : []
+      soak || index === committed || (index < noted && !step.includes(" close ")) ? [index + 1] : []
     )
     await forEachStep(chosen, async (step) => {
       const { data, resume: again } = prepare()

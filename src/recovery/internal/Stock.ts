@@ -59,14 +59,11 @@ const knownOf = Effect.fnUntraced(function* ({ runId, storage }: Place) {
     })
   )
   const known = new Map<string, ReadonlyArray<LedgerEntry.Commit>>()
-  /** Keys that the ledger says nothing of but what was set aside. */
-  const outdated = new Set<string>()
   for (const [key, all] of commits) {
     const valid = all.filter(({ committedAtMs }) => committedAtMs > (setAsideMs.get(key) ?? -1))
     if (valid.length > 0) known.set(key, valid)
-    else outdated.add(key)
   }
-  return { known, outdated }
+  return known
 })
 
 /** The ticks that `commits` agree on. */
@@ -134,11 +131,15 @@ const noteGone = Effect.fnUntraced(function* (place: Place, keys: ReadonlyArray<
   )
 })
 
-/** Batches that took the keys of what was set aside, and whose entries a crash has left out, get them. */
-const noteRemade = Effect.fnUntraced(function* ({ ledger, runId, storage }: Place, batches: ReadonlyArray<Batch>) {
-  for (const { key } of batches) {
+/** Entries that are noted before they are written: the ledger keeps so many waiting with ease. */
+const notedAtATime = 1000
+
+/** Batches whose entries a crash has left out get them, so that the run is whole when nothing else is missing. */
+const noteUnknown = Effect.fnUntraced(function* ({ ledger, runId, storage }: Place, batches: ReadonlyArray<Batch>) {
+  for (const [index, { key }] of batches.entries()) {
     const made = yield* Recover.entryOf(storage, key)
     if (made !== undefined) yield* ledger.record(runId, made.entry, made.checks)
+    if ((index + 1) % notedAtATime === 0) yield* ledger.flush
   }
   if (batches.length > 0) yield* ledger.flush
 })
@@ -234,7 +235,7 @@ export class Stock {
  */
 export const take = Effect.fnUntraced(function* (place: Place) {
   const listed = yield* RunFiles.batches(place.storage, place.runId)
-  const { known, outdated } = yield* knownOf(place)
+  const known = yield* knownOf(place)
   const batches: Array<Batch> = []
   const damaged: Array<Damaged> = []
   for (const batch of listed) {
@@ -249,9 +250,9 @@ export const take = Effect.fnUntraced(function* (place: Place) {
   // All that is to be read was read: what the ledger does by itself from now on meets nothing that is damaged.
   for (const one of damaged) yield* stock.drop(one)
   yield* noteGone(place, [...known.keys()])
-  yield* noteRemade(
+  yield* noteUnknown(
     place,
-    batches.filter(({ key }) => outdated.has(key))
+    batches.filter(({ commits }) => commits.length === 0)
   )
   return stock
 })
