@@ -5,6 +5,7 @@ import * as FileDeadLetterQueue from "../src/deadletter/FileDeadLetterQueue.ts"
 import * as IdempotencyTracker from "../src/idempotency/IdempotencyTracker.ts"
 import * as PersistenceService from "../src/persistence/PersistenceService.ts"
 import * as TickQueue from "../src/queue/TickQueue.ts"
+import * as RecoveryService from "../src/recovery/RecoveryService.ts"
 import * as SimulationEngine from "../src/simulation/SimulationEngine.ts"
 import * as World from "../src/simulation/World.ts"
 import * as FileStorage from "../src/storage/FileStorage.ts"
@@ -43,7 +44,8 @@ it("every option is in the table of options", () => {
     FileStorage,
     FileDeadLetterQueue,
     IdempotencyTracker,
-    SimulationEngine
+    SimulationEngine,
+    RecoveryService
   ]
   const names = [...schemas.flatMap(({ Options }) => Object.keys(Options.fields)), ...Object.keys(World.Options.fields)]
   assert.isAbove(names.length, 20)

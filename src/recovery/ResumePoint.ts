@@ -94,8 +94,8 @@ const waiting = Effect.fnUntraced(function* (deadLetters: DeadLetterQueue["Servi
 
 /**
  * Finds where the run `runId` of the storage of the context goes on, with its ledger and the dead letters of the context.
- * Nobody else should be at work on the run. Sets damaged batches aside, each in one step that a crash may follow: to be
- * repeated then. Fails with `MetadataMissing`, with what is missing or wrong in the metadata, and when the storage or the
+ * Nobody else should be at work on the run. Sets damaged batches aside and enters into the ledger what it doesn't know, one by one:
+ * to be repeated after a crash. Fails with `MetadataMissing`, with what is missing or wrong in the metadata, and when the storage or the
  * dead-letter queue can't be read. Memory: by batches and gaps, not by ticks.
  */
 export const find = Effect.fn("ResumePoint.find")(function* (

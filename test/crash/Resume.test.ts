@@ -109,6 +109,9 @@ describe("a run whose process is killed, whose last batches are damaged, and tha
     )
     assert.deepStrictEqual(ticks, comparableTicks(whole, runId))
 
+    const verified = await run(["verify", "--data", data])
+    assert.strictEqual(verified.code, 0, `${verified.stdout}${verified.stderr}`)
+
     const files = batchesOf(data)
     const after = await run([...args(data), "--resume", runId])
     assert.deepInclude(JSON.parse(after.stdout), { received: 0, written: 0, batches: 0 })

@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf"
 import { assert, describe, it } from "@effect/vitest"
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
 import type * as DeadLetter from "../../src/deadletter/DeadLetter.ts"
 import { SimulationMetadataSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import * as Storage from "../../src/storage/Storage.ts"
@@ -227,23 +228,30 @@ describe("a damaged batch", () => {
     }).pipe(watched)
   )
 
-  it.effect("that was set aside says nothing of the one that has its key now", () =>
-    Effect.gen(function* () {
-      const of = yield* makeRun()
-      yield* storeAll(of, [range(1, 3), [4, 5, 6, 8]], true)
-      yield* of.damage([4, 5, 6, 8])
-      yield* LogWatch.expect("Warn", setAside, { times: 1 })
-      yield* of.find
-      // As after a crash between the commit and its entry.
-      yield* of.storeUnknown([4, 8])
-      const point = yield* of.find
-      assert.deepStrictEqual(point.setAside, [])
-      assert.deepStrictEqual(summary(point), { from: 4, firstMissing: 5, stored: 5, inLetters: 0 })
-      yield* of.withLedger((ledger) => Effect.andThen(ledger.record(run, drop), settleDown))
-      assert.sameMembers(yield* of.notedCounts([4, 8]), [4, 2])
-      assert.deepStrictEqual(summary(yield* of.find), summary(point))
-    }).pipe(watched)
-  )
+  for (const who of ["the next search", "the next note"]) {
+    it.effect(
+      `that was set aside says nothing of the one that has its key now, which ${who} enters into the ledger`,
+      () =>
+        Effect.gen(function* () {
+          const of = yield* makeRun()
+          yield* storeAll(of, [range(1, 3), [4, 5, 6, 8]], true)
+          yield* of.damage([4, 5, 6, 8])
+          yield* LogWatch.expect("Warn", setAside, { times: 1 })
+          yield* of.find
+          // As after a crash between the commit and its entry.
+          yield* of.storeUnknown([4, 8])
+          if (who === "the next note") {
+            yield* TestClock.adjust(10)
+            yield* of.withLedger((ledger) => Effect.andThen(ledger.record(run, drop), settleDown))
+            assert.sameMembers(yield* of.notedCounts([4, 8]), [4, 2])
+          }
+          const point = yield* of.find
+          assert.deepStrictEqual(point.setAside, [])
+          assert.deepStrictEqual(summary(point), { from: 4, firstMissing: 5, stored: 5, inLetters: 0 })
+          assert.includeMembers(yield* of.notedCounts([4, 8]), [4, 2])
+        }).pipe(watched)
+    )
+  }
 
   it.effect("that is gone without a note is noted, and its ticks are made again", () =>
     Effect.gen(function* () {

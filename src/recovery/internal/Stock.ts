@@ -13,6 +13,7 @@ import * as Checksum from "../../domain/Checksum.ts"
 import type * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import type * as TickSet from "../../domain/TickSet.ts"
+import * as Recover from "../../ledger/internal/recover.ts"
 import * as Ledger from "../../ledger/Ledger.ts"
 import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
 import type { RunLedger } from "../../ledger/RunLedger.ts"
@@ -130,6 +131,19 @@ const noteGone = Effect.fnUntraced(function* (place: Place, keys: ReadonlyArray<
   )
 })
 
+/** Entries that are noted before they are written: the ledger keeps so many waiting with ease. */
+const notedAtATime = 1000
+
+/** Batches whose entries a crash has left out get them, so that the run is whole when nothing else is missing. */
+const noteUnknown = Effect.fnUntraced(function* ({ ledger, runId, storage }: Place, batches: ReadonlyArray<Batch>) {
+  for (const [index, { key }] of batches.entries()) {
+    const made = yield* Recover.entryOf(storage, key)
+    if (made !== undefined) yield* ledger.record(runId, made.entry, made.checks)
+    if ((index + 1) % notedAtATime === 0) yield* ledger.flush
+  }
+  if (batches.length > 0) yield* ledger.flush
+})
+
 /** Frees the key of a damaged batch; notes it for good, so that what takes the key next is not held against it. */
 const setAside = ({ key, problem }: Damaged, place: Place) =>
   place.storage.setAside(key).pipe(
@@ -236,6 +250,9 @@ export const take = Effect.fnUntraced(function* (place: Place) {
   // All that is to be read was read: what the ledger does by itself from now on meets nothing that is damaged.
   for (const one of damaged) yield* stock.drop(one)
   yield* noteGone(place, [...known.keys()])
-  yield* place.ledger.attend(place.runId)
+  yield* noteUnknown(
+    place,
+    batches.filter(({ commits }) => commits.length === 0)
+  )
   return stock
 })
