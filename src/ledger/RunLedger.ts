@@ -84,6 +84,13 @@ class Pending {
   }
 }
 
+/** Pauses of 1, 2, 4, 8 and 16 seconds, and none any more once `closing` is open. */
+const recoveryRetries = (closing: Latch.Latch) =>
+  Schedule.upTo(Schedule.exponential(shortestPause), { times: 5 }).pipe(
+    Schedule.while(({ duration }) => Effect.map(Effect.timeoutOption(closing.await, duration), Option.isNone)),
+    Schedule.modifyDelay(() => Effect.succeed(Duration.zero))
+  )
+
 /** A fault in an implementation of the storage, as the failure that the writer gets over. */
 const unexpected = (cause: unknown) =>
   new StorageError({ operation: "append", key: "ledger", reason: new IoFailure({ code: "UNEXPECTED" }), cause })
@@ -159,6 +166,7 @@ export const make = Effect.gen(function* () {
   const annotate = Effect.annotateLogs({ module: "tickvault/ledger/RunLedger", storage: storage.name })
   const begun = new Set<RunId.RunId>()
   const recoveries = new Set<Fiber.Fiber<unknown>>()
+  const closing = Latch.makeUnsafe(false)
 
   const record = (runId: RunId.RunId, entry: Entry, checks?: ReadonlyArray<number>): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -198,7 +206,8 @@ export const make = Effect.gen(function* () {
       )
     },
     Effect.catchDefect((defect) => Effect.fail(unexpected(defect))),
-    Effect.retry(Schedule.upTo(Schedule.exponential(shortestPause), { times: 5 })),
+    // A storage that fails is tried again a few times; the end of the scope doesn't wait for that.
+    Effect.retry(recoveryRetries(closing)),
     Effect.catch((error) =>
       Effect.logWarning("Ledger could not be compared with what is stored").pipe(
         Effect.annotateLogs({ error: error.message })
@@ -216,6 +225,7 @@ export const make = Effect.gen(function* () {
 
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
+      closing.openUnsafe()
       const finished = yield* Effect.timeoutOption(finish, closingTimeout)
       for (const fiber of [...recoveries, writing]) fiber.interruptUnsafe()
       if (Option.isSome(finished)) yield* writer.close

@@ -12,8 +12,8 @@ const runId = "killed-again-and-again"
 
 const kills = soak ? 110 : 6
 
-/** Enough that the run is far from its end when it is killed for the last time. */
-const lastTick = kills * 250
+/** At 400 ticks a second, more than a process can make before it is killed: the run is far from its end at the last kill. */
+const lastTick = kills * 600
 
 /** Small batches, so that a kill falls into the middle of one of many commits; competing services, so that it leaves holes. */
 const args = (data: string) =>
@@ -23,7 +23,7 @@ const args = (data: string) =>
 
 /** A small world. Only the process that begins the run is told so: the others find it in the metadata. */
 const beginning = { TICKVAULT_SIMULATION_ENGINE_RUN_ID: runId, TICKVAULT_SIMULATION_ENGINE_ORGANISMS: "1" }
-const slow = { TICKVAULT_SIMULATION_ENGINE_TICKS_PER_SECOND: "1000" }
+const slow = { TICKVAULT_SIMULATION_ENGINE_TICKS_PER_SECOND: "400" }
 
 const batchesOf = (data: string): ReadonlyArray<string> =>
   existsSync(join(data, runId))

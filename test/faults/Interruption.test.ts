@@ -9,7 +9,12 @@ import * as TestClock from "effect/testing/TestClock"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
 import type { DeadLetterMessage } from "../../src/gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
+import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as Replay from "../../src/recovery/Replay.ts"
+import * as Finding from "../../src/runs/Finding.ts"
+import * as RunFiles from "../../src/runs/RunFiles.ts"
+import * as Verify from "../../src/runs/Verify.ts"
+import * as Storage from "../../src/storage/Storage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import { failing, lifecycle, settleDown, ticksOf, valueOf, whileTimePasses } from "../persistence/harness.ts"
 import { seeds } from "../support/soak.ts"
@@ -165,6 +170,24 @@ const assertStill = Effect.fnUntraced(function* ({ bench, note, watched }: World
   assert.strictEqual(watched.open(), 0, `${note}: something was opened after the end`)
 })
 
+/** What verify may find after producers that send ticks twice, of unsafe runs and with negative numbers. */
+const ofBadProducers: ReadonlyArray<string> = ["Hole", "WaitingLetter", "UnknownLetter"]
+
+/** The next process compares the runs with their ledgers, and then each of them is whole by the word of `verify`. */
+const assertVerified = Effect.fnUntraced(function* ({ bench, note, tracked }: World, kind: Kind) {
+  const storage = bench.faults.underneath
+  const runIds = yield* Stream.runCollect(RunFiles.runIds(storage))
+  const ledger = Effect.provideService(RunLedger.make, Storage.Storage, storage)
+  yield* Effect.scoped(Effect.flatMap(ledger, ({ attend }) => Effect.forEach(runIds, attend)))
+  const letters = [Context.get(bench.context, DeadLetterQueue.DeadLetterQueue)]
+  const allowedKinds = [...(kind.badProducers ? ofBadProducers : []), ...(tracked ? [] : ["Duplicate"])]
+  for (const runId of runIds) {
+    const { findings } = yield* Verify.verify(storage, runId, { letters })
+    const grave = findings.filter(({ _tag }) => !allowedKinds.includes(_tag)).map(Finding.describe)
+    assert.deepStrictEqual(grave, [], `${note}: verify of ${runId}`)
+  }
+})
+
 const round = Effect.fnUntraced(function* (seed: number, kind: Kind) {
   const scope = yield* Scope.make()
   const world = yield* Effect.gen(function* () {
@@ -180,6 +203,7 @@ const round = Effect.fnUntraced(function* (seed: number, kind: Kind) {
     Effect.onExit((exit) => whileTimePasses(Scope.close(scope, exit)))
   )
   yield* assertStill(world)
+  yield* assertVerified(world, kind)
 })
 
 /** Each kind has ten thousand seeds of its own, so that a seed alone says of which kind it is. */
