@@ -50,8 +50,10 @@ const maxPending = 10_000
 const shortestPause = Duration.seconds(1)
 const longestPause = Duration.seconds(30)
 
-/** Longest that the closing of the scope waits for the storage. */
+/** Longest that the closing of the scope waits for the storage: half for comparisons, half for what is to be written. */
 const closingTimeout = Duration.seconds(5)
+
+const half = Duration.times(closingTimeout, 0.5)
 
 /** What waits to be written. */
 class Pending {
@@ -154,8 +156,9 @@ const makeWriter = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes the ledgers of the storage of the context. Closing the scope writes what waits, as long as the storage takes no
- * longer than five seconds; how many entries are left then is logged at WARN, and they can be made again from the objects.
+ * Makes the ledgers of the storage of the context. Closing the scope waits five seconds at most for comparisons under way
+ * and for what is to be written; how many entries are left then is logged at WARN, and they can be made again from the
+ * objects.
  */
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
@@ -217,18 +220,15 @@ export const make = Effect.gen(function* () {
 
   const writing = yield* Effect.forkIn(annotate(Effect.forever(writer.turn)), background)
 
-  /** What was found to be missing is noted, and all that was noted is written. */
-  const finish = Effect.andThen(
-    Effect.suspend(() => Effect.forEach([...recoveries], Fiber.await, { discard: true })),
-    Effect.exit(writer.flush)
-  )
-
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       closing.openUnsafe()
-      const finished = yield* Effect.timeoutOption(finish, closingTimeout)
-      for (const fiber of [...recoveries, writing]) fiber.interruptUnsafe()
-      if (Option.isSome(finished)) yield* writer.close
+      const recovered = Effect.forEach([...recoveries], Fiber.await, { discard: true })
+      yield* Effect.timeoutOption(recovered, half)
+      for (const fiber of recoveries) fiber.interruptUnsafe()
+      const written = yield* Effect.timeoutOption(Effect.exit(writer.flush), half)
+      writing.interruptUnsafe()
+      if (Option.isSome(written)) yield* writer.close
       const left = pending.count + pending.left
       if (left === 0) return
       yield* Effect.logWarning(
