@@ -198,6 +198,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     tracker: yield* IdempotencyTracker,
     deadLetters: yield* DeadLetterQueue,
     ledger: yield* RunLedger,
+    letterSentence: "Sent failed batch to dead-letter queue",
     metrics,
     hand,
     writes: Attempts.make(decoded.writeTimeout, attempts),

@@ -138,7 +138,7 @@ export const make = Effect.fnUntraced(function* (
         letter,
         stored: of.filter((tick) => stored.has(tick)).length,
         duplicate: of.filter((tick) => duplicate.has(tick)).length,
-        remaining: result.remaining.length,
+        remaining: result.remaining?.ticks.length ?? 0,
         atMs
       })
     }
@@ -146,10 +146,10 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const count = Effect.fnUntraced(function* ({ duplicate, remaining, stored }: Settlement.Settlement) {
-    yield* metrics.letter(remaining.length > 0 ? "failed" : stored.length > 0 ? "stored" : "duplicate")
+    yield* metrics.letter(remaining !== undefined ? "failed" : stored.length > 0 ? "stored" : "duplicate")
     yield* metrics.ticks("stored", stored.length)
     yield* metrics.ticks("duplicate", duplicate.length)
-    yield* metrics.ticks("failed", remaining.length)
+    yield* metrics.ticks("failed", remaining?.ticks.length ?? 0)
   })
 
   /** The letter goes, or stays with what remains. Whatever is not done here is done by the next replay. */
@@ -158,24 +158,23 @@ export const make = Effect.fnUntraced(function* (
     ticks: Tick.Batch,
     result: Settlement.Settlement
   ) {
-    const { failure, remaining } = result
+    const { remaining } = result
+    const left = remaining?.ticks.length ?? 0
     // Ticks leave the letter only after the ledger says where they are. When all of them stay there is nothing to say.
-    if (remaining.length < ticks.length) yield* note(letter.id, ticks, result)
+    if (left < ticks.length) yield* note(letter.id, ticks, result)
     const next =
-      Tick.isBatch(remaining) && failure !== undefined
-        ? deadLetters.update(DeadLetter.extend(letter, { ticks: remaining, failure }))
-        : deadLetters.remove(letter.id)
+      remaining === undefined ? deadLetters.remove(letter.id) : deadLetters.update(DeadLetter.extend(letter, remaining))
     yield* Effect.uninterruptibleMask((restore) => Effect.andThen(restore(next), count(result)))
     const replayed: Replayed = {
       letter: letter.id,
       stored: result.stored.length,
       duplicate: result.duplicate.length,
-      remaining: remaining.length,
-      problem: failure?.error.message
+      remaining: left,
+      problem: remaining?.failure.error.message
     }
-    yield* Effect.logInfo(
-      remaining.length === 0 ? "Dead letter replayed" : "Dead letter replayed in part or not at all"
-    ).pipe(Effect.annotateLogs({ ...replayed }))
+    yield* Effect.logInfo(left === 0 ? "Dead letter replayed" : "Dead letter replayed in part or not at all").pipe(
+      Effect.annotateLogs({ ...replayed })
+    )
     return replayed
   })
 

@@ -14,23 +14,41 @@ import * as StorageKey from "../storage/StorageKey.ts"
 /** Where the user metadata of a run say every how many ticks one is captured, as text. */
 const samplingIntervalKey = "samplingInterval"
 
+/** Where they say which of its ticks is the first one, as text. */
+const firstTickKey = "firstTick"
+
+/** What a run has promised of its ticks; each is `undefined` when it hasn't. */
+export interface Promised {
+  /** Every how many ticks it has one. */
+  readonly samplingInterval: bigint | undefined
+  readonly firstTick: bigint | undefined
+}
+
+/** Of a run without metadata. */
+export const nothing: Promised = { samplingInterval: undefined, firstTick: undefined }
+
+const positive = (text = ""): bigint | undefined => (/^[1-9]\d{0,17}$/u.test(text) ? BigInt(text) : undefined)
+
 /**
- * Every how many ticks the run has one; `undefined` when it has no metadata, or they don't say. Fails with `ObjectDamaged`
- * when they can't be read as metadata of this run.
+ * What the metadata of the run promise of its ticks; nothing when there are none. Fails with `ObjectDamaged` when they
+ * can't be read as metadata of this run.
  */
-export const samplingInterval = Effect.fnUntraced(function* (storage: Storage["Service"], runId: RunId.RunId) {
+export const promised = Effect.fnUntraced(function* (storage: Storage["Service"], runId: RunId.RunId) {
   const key = StorageKey.metadata(runId)
   const damaged = (problem: string) =>
     new StorageError({ operation: "read", key, reason: new ObjectDamaged({ problem }) })
   const chunks = yield* Stream.runCollect(storage.read(key)).pipe(
     Effect.catchReason("StorageError", "ObjectMissing", () => Effect.undefined)
   )
-  if (chunks === undefined) return undefined
+  if (chunks === undefined) return nothing
   const { simulationRunId, userMetadata } = yield* Effect.try({
     try: () => fromBinary(SimulationMetadataSchema, Bytes.concat(chunks)),
     catch: (cause) => damaged(`it is no SimulationMetadata (${String(cause)})`)
   })
   if (simulationRunId !== runId) return yield* damaged("it is of another run")
-  const text = userMetadata[samplingIntervalKey] ?? ""
-  return /^[1-9]\d{0,17}$/u.test(text) ? BigInt(text) : undefined
+  const found: Promised = {
+    samplingInterval: positive(userMetadata[samplingIntervalKey]),
+    firstTick: positive(userMetadata[firstTickKey])
+  }
+  return found
 })

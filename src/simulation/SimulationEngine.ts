@@ -57,6 +57,9 @@ export const Options = Schema.Struct({
 /** Where the user metadata of a run say every how many ticks one is captured, as text. */
 export const samplingIntervalKey = "samplingInterval"
 
+/** Where the user metadata of a run say which of its ticks is the first one. */
+const firstTickKey = "firstTick"
+
 /**
  * A run that began before and goes on. The simulation and the sampling interval must be those it began with:
  * `RunSettings` reads them from its metadata, which are stored already and stay as they are.
@@ -102,10 +105,15 @@ const nowMs = Effect.map(Clock.currentTimeMillis, (now) => BigInt(Math.floor(now
 
 const metadataRetry = Schedule.upTo(Schedule.exponential("1 second"), { times: 3 })
 
-const encodeMetadata = (message: SimulationMetadata, samplingInterval: bigint) =>
+/** The metadata of a run of ticks that are captured every `samplingInterval` ticks, and first after tick `begin`. */
+const encodeMetadata = (message: SimulationMetadata, samplingInterval: bigint, begin: bigint) =>
   toBinary(SimulationMetadataSchema, {
     ...message,
-    userMetadata: { ...message.userMetadata, [samplingIntervalKey]: String(samplingInterval) }
+    userMetadata: {
+      ...message.userMetadata,
+      [samplingIntervalKey]: String(samplingInterval),
+      [firstTickKey]: String((begin / samplingInterval + 1n) * samplingInterval)
+    }
   })
 
 /** Longest that an engine held back catches up on afterwards; beyond it, time lost is lost. */
@@ -165,7 +173,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   let begun = false
 
   const storeMetadata = Effect.gen(function* () {
-    metadata ??= encodeMetadata(yield* simulation.metadata(runId, yield* nowMs), interval)
+    metadata ??= encodeMetadata(yield* simulation.metadata(runId, yield* nowMs), interval, current)
     yield* Effect.retry(Storage.write(storage, StorageKey.metadata(runId), [metadata]), {
       schedule: metadataRetry,
       while: (error) => error.isRetryable

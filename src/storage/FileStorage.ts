@@ -23,7 +23,7 @@ import * as AtomicWriter from "./internal/atomicWriter.ts"
 import { storageError } from "./internal/fileErrors.ts"
 import * as Log from "./internal/log.ts"
 import * as Names from "./internal/names.ts"
-import { type Place, syncFolder } from "./internal/place.ts"
+import { type Place, syncFile, syncFolder } from "./internal/place.ts"
 import * as Leftovers from "./Leftovers.ts"
 import * as Medium from "./Medium.ts"
 import { Storage } from "./Storage.ts"
@@ -147,6 +147,15 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
       return yield* Effect.tapError(Effect.mapError(Log.open(place, final), fail), () =>
         Effect.sync(() => durableFolders.delete(folder))
       ).pipe(Effect.map((log) => Log.appender(log, fail)))
+    }),
+    secure: Effect.fnUntraced(function* (key) {
+      const file = pathOf(key)
+      yield* Effect.scoped(Effect.flatMap(fs.open(file), (handle) => syncFile(place, handle))).pipe(
+        Effect.andThen(syncFolder(place, path.dirname(file))),
+        Effect.catchReason("PlatformError", "NotFound", () => Effect.void),
+        Effect.mapError(storageError("secure", key)),
+        Effect.uninterruptible
+      )
     }),
     remove: Effect.fnUntraced(function* (key) {
       const file = pathOf(key)

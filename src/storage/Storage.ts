@@ -79,6 +79,12 @@ export class Storage extends Context.Service<
      */
     readonly append: (key: StorageKey) => Effect.Effect<Appender, StorageError, Scope.Scope>
 
+    /**
+     * Makes an object survive a crash that may have been stored by somebody who has not heard whether it does: an attempt
+     * that failed or was abandoned late. Does nothing when there is none.
+     */
+    readonly secure: (key: StorageKey) => Effect.Effect<void, StorageError>
+
     /** Removes an object, durably; `false` when there was none. */
     readonly remove: (key: StorageKey) => Effect.Effect<boolean, StorageError>
 
@@ -157,6 +163,7 @@ export const makeMemory = Effect.fnUntraced(function* (name: string) {
           sync: Effect.void
         }
       }),
+    secure: () => Effect.void,
     remove: (key) => Effect.sync(() => objects.delete(key)),
     setAside: (key) =>
       Effect.suspend(() =>

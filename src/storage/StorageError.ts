@@ -145,6 +145,7 @@ export class StorageError extends Schema.TaggedError<StorageError>()("StorageErr
     "list",
     "stat",
     "remove",
+    "secure",
     "set-aside"
   ]),
   /** The key, or the prefix or folder where the operation has no key. */

@@ -62,6 +62,7 @@ export const make = Effect.fnUntraced(function* (name: string, rootDirectory: st
     ...reading(fs, path, root),
     create: refuse("create"),
     append: refuse("append"),
+    secure: refuse("secure"),
     remove: refuse("remove"),
     setAside: refuse("set-aside")
   })

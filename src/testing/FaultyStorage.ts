@@ -23,6 +23,7 @@ export type Operation =
   | "list"
   | "stat"
   | "remove"
+  | "secure"
   | "set-aside"
 
 /** What one call meets instead of success. */
@@ -126,6 +127,7 @@ export const make = (underneath: Storage.Storage["Service"]) => {
         append: (bytes) => meet("append", key, log.append(bytes)),
         sync: meet("sync", key, log.sync)
       })),
+    secure: (key) => meet("secure", key, underneath.secure(key)),
     remove: (key) => meet("remove", key, underneath.remove(key)),
     setAside: (key) => meet("set-aside", key, underneath.setAside(key))
   })

@@ -34,7 +34,7 @@ const allowed: ReadonlyArray<LogWatch.Allowed> = [
   { level: "Error", message: "Batch consistency violation" },
   { level: "Error", message: "Duplicate tick detected" },
   { level: "Warn", message: "Entire batch was duplicates, skipping" },
-  { level: "Warn", message: /^Ledger (could|entries could) not be/u },
+  { level: "Warn", message: /^(Ledger|Ledger entries|Runs) could not be/u },
   { level: "Info", message: /^Dead letter replayed/u }
 ]
 

@@ -72,6 +72,7 @@ describe("a ledger", () => {
     Effect.gen(function* () {
       const { always } = yield* FaultyStorage.FaultyStorage
       yield* LogWatch.expect("Warn", /^Ledger entries could not be written/u, { times: 1 })
+      yield* LogWatch.expect("Warn", /^Runs could not be compared with their ledgers in time/u, { times: 1 })
       yield* always("append", FaultyStorage.stuck)
       yield* whileTimePasses(withLedger(record("a")))
       assert.isAtMost(yield* Clock.currentTimeMillis, 5200)
@@ -96,6 +97,61 @@ describe("a ledger", () => {
         })
       )
       assert.includeMembers([...(yield* letters)], ["a"])
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect(
+    "writes again what was not made durable in a log that was given up, before it says that it is flushed",
+    () =>
+      Effect.gen(function* () {
+        const { calls, next, underneath } = yield* FaultyStorage.FaultyStorage
+        yield* LogWatch.expect("Warn", "Ledger could not be written, trying again", { times: 1 })
+        yield* record("a")
+        yield* settleDown
+        // The log that has "a" is given up without having been synced.
+        yield* next("append", [FaultyStorage.fail(new NoSpace({ code: "ENOSPC" }))])
+        yield* record("b")
+        yield* settleDown
+        yield* whileTimePasses(flush)
+        const synced = (yield* calls).filter(({ operation }) => operation === "sync").map(({ key }) => key)
+        const durable: Array<string> = []
+        for (const log of new Set(synced)) {
+          const items = yield* Stream.runCollect(Ledger.readLog(underneath, yield* Effect.orDie(StorageKey.parse(log))))
+          for (const item of items) {
+            if (item._tag === "Line" && item.entry._tag === "Drop") durable.push(item.entry.letter)
+          }
+        }
+        assert.includeMembers(durable, ["a", "b"])
+      }).pipe(withLedger, Effect.provide(memory))
+  )
+
+  it.effect("is compared again, a minute later or at its end, when something stored may not have been noted", () =>
+    Effect.gen(function* () {
+      const { underneath } = yield* FaultyStorage.FaultyStorage
+      yield* LogWatch.expect("Info", "Ledger entries made from stored batches", { times: 2 })
+      const store = Effect.fnUntraced(function* (first: number, last: number) {
+        const ticks = TestTick.range("run", first, last)
+        assert(Tick.isBatch(ticks))
+        yield* BatchFile.write(underneath, StorageKey.batch(run, ticks), ticks)
+      })
+      const commits = Effect.map(entries, (all) => all.filter(({ _tag }) => _tag === "Commit").length)
+      const attend = RunLedger.RunLedger.use((ledger) => ledger.attend(run))
+      yield* withLedger(
+        Effect.gen(function* () {
+          yield* record("a")
+          yield* settleDown
+          yield* store(1, 5)
+          yield* attend
+          yield* settleDown
+          assert.strictEqual(yield* commits, 0)
+          yield* TestClock.adjust("1 minute")
+          yield* settleDown
+          assert.strictEqual(yield* commits, 1)
+          yield* store(6, 9)
+          yield* attend
+        })
+      )
+      assert.strictEqual(yield* commits, 2)
     }).pipe(Effect.provide(memory))
   )
 

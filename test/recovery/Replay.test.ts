@@ -88,6 +88,27 @@ describe("a replay", () => {
     )
   )
 
+  it.effect("secures what it finds stored before the letter goes, as nobody may have heard that it is durable", () =>
+    watched(
+      Effect.gen(function* () {
+        const bench = yield* makeReplays()
+        const ticks = TestTick.range("run", 1, 4)
+        yield* store(bench, ticks)
+        const id = yield* bench.give(ticks)
+        yield* bench.faults.next("secure", [FaultyStorage.fail(new IoFailure({ code: "EIO" }))])
+        assert.strictEqual((yield* Effect.flip(bench.replays.replay(id)))._tag, "StorageError")
+        assert.deepStrictEqual<ReadonlyArray<string>>(yield* bench.ids, [id])
+        yield* bench.replays.replay(id)
+        const secured = (yield* bench.faults.calls).filter(({ operation }) => operation === "secure")
+        assert.deepStrictEqual(
+          secured.map(({ key }) => key),
+          [keyOf("run", 1, 4), keyOf("run", 1, 4)]
+        )
+        assert.deepStrictEqual(yield* bench.ids, [])
+      })
+    )
+  )
+
   it.effect("of a letter of several runs makes a file a run", () =>
     watched(
       Effect.gen(function* () {

@@ -25,7 +25,7 @@ export const complaints: ReadonlyArray<LogWatch.Allowed> = [
   { level: "Warn", message: "Failed to write batch, retrying" },
   { level: "Error", message: "Failed to write batch, giving up" },
   { level: "Error", message: "Batch consistency violation" },
-  { level: "Info", message: "Sent failed batch to dead-letter queue" },
+  { level: "Info", message: "Ticks stay in their dead letter" },
   { level: "Info", message: "Ledger entries made from stored batches" }
 ]
 

@@ -50,8 +50,9 @@ const noted = (storage: Port, ...entries: ReadonlyArray<LedgerEntry.Entry>) =>
     "later"
   )
 
-const describeMetadata = (storage: Port, samplingInterval: string) => {
-  const metadata = create(SimulationMetadataSchema, { simulationRunId: "run", userMetadata: { samplingInterval } })
+const describeMetadata = (storage: Port, samplingInterval: string, more: Readonly<Record<string, string>> = {}) => {
+  const userMetadata = { samplingInterval, ...more }
+  const metadata = create(SimulationMetadataSchema, { simulationRunId: "run", userMetadata })
   return Storage.write(storage, StorageKey.metadata(Stored.run), [toBinary(SimulationMetadataSchema, metadata)])
 }
 
@@ -219,6 +220,29 @@ describe("a run", () => {
       const storage = yield* Storage.makeMemory("memory")
       yield* describeMetadata(storage, "1")
       assert.deepStrictEqual((yield* look(storage)).findings, [{ _tag: "NothingStored" }])
+    }).pipe(watched)
+  )
+})
+
+describe("the beginning of a run", () => {
+  it.effect("is missed when the metadata say which tick is the first one", () =>
+    Effect.gen(function* () {
+      const storage = yield* storageOf(Stored.numbered(40, 90, 10))
+      yield* describeMetadata(storage, "10", { firstTick: "10" })
+      assert.deepStrictEqual(yield* look(storage), {
+        state: "broken",
+        ticks: 6,
+        missing: 3,
+        findings: [{ _tag: "Hole", first: 10n, last: 30n, count: 3 }]
+      })
+    }).pipe(watched)
+  )
+
+  it.effect("is the first tick that anything tells of when they don't", () =>
+    Effect.gen(function* () {
+      const storage = yield* storageOf(Stored.numbered(40, 90, 10))
+      yield* describeMetadata(storage, "10")
+      assert.strictEqual((yield* look(storage)).state, "whole")
     }).pipe(watched)
   )
 })

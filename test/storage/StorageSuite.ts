@@ -126,6 +126,17 @@ const objects = <E>(storage: Layer.Layer<Storage.Storage, E>): void => {
     }).pipe(Effect.provide(storage))
   )
 
+  it.effect("secures what is there, and does nothing about what is not", () =>
+    Effect.gen(function* () {
+      const storage = yield* Storage.Storage
+      yield* put("run/a", Uint8Array.of(1))
+      yield* storage.secure(yield* key("run/a"))
+      yield* storage.secure(yield* key("run/b"))
+      assert.deepStrictEqual(yield* get("run/a"), Uint8Array.of(1))
+      assert.isFalse(yield* Storage.exists(storage, yield* key("run/b")))
+    }).pipe(Effect.provide(storage))
+  )
+
   it.effect("knows what exists, a prefix of a key not among it", () =>
     Effect.gen(function* () {
       const storage = yield* Storage.Storage

@@ -2,7 +2,7 @@
  * The logs that this process keeps, one a run, each opened when something is to be written to it.
  *
  * What is written may be torn when it fails, or written yet when nobody waits for it any more. So a failure gives up all
- * logs, and what is written next goes into new ones.
+ * logs, and what is written next goes into new ones. A log that is given up is closed once no call to it is under way.
  */
 import * as Bytes from "effect/Bytes"
 import * as Clock from "effect/Clock"
@@ -21,11 +21,8 @@ import * as LedgerLine from "../LedgerLine.ts"
 /** Most logs that are open at a time; the one that was opened first is closed to open another. */
 const maxOpen = 32
 
-interface OpenLog {
-  readonly appender: Appender
-  readonly scope: Scope.Closeable
-  synced: boolean
-}
+/** Longest that one call of the storage may take. */
+const callTimeout = Duration.seconds(30)
 
 /** A name for a writer that no other has: when it began, and chance. */
 export const writerName = Effect.gen(function* () {
@@ -34,26 +31,61 @@ export const writerName = Effect.gen(function* () {
   return `${now.toString().padStart(15, "0")}-${chance}`
 })
 
-/** Longest that one call of the storage may take. */
-const callTimeout = Duration.seconds(30)
+/** A log that is open. */
+class Log {
+  readonly appender: Appender
+  private readonly scope: Scope.Closeable
+  private calls = 0
+  private givenUp = false
+  synced = false
+
+  constructor(appender: Appender, scope: Scope.Closeable) {
+    this.appender = appender
+    this.scope = scope
+  }
+
+  /** `call` of the appender: its file is not closed before it has ended, whoever waits for it. */
+  use<A>(call: Effect.Effect<A, StorageError>): Effect.Effect<A, StorageError> {
+    return Effect.suspend(() => {
+      this.calls++
+      return Effect.ensuring(
+        call,
+        Effect.suspend(() => {
+          this.calls--
+          return this.givenUp ? this.close : Effect.void
+        })
+      )
+    })
+  }
+
+  /** Closes it, now or when the last call has ended. */
+  get close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.givenUp = true
+      return this.calls > 0 ? Effect.void : Scope.close(this.scope, Exit.void)
+    })
+  }
+}
 
 /**
- * Makes the logs of the writer of this name. They are closed by `close`; those that are given up are closed in
- * `background`, and nobody waits for it.
+ * Makes the logs of the writer of this name. They are closed by `close`; nobody waits for calls that run in `background`
+ * and have taken too long.
  */
 export const make = (storage: Storage["Service"], writer: string, background: Scope.Scope) => {
   const attempts = Attempts.make(callTimeout, background)
-  const open = new Map<RunId.RunId, OpenLog>()
+  const open = new Map<RunId.RunId, Log>()
   let generation = 1
 
-  const closeOne = Effect.fnUntraced(function* (runId: RunId.RunId, log: OpenLog) {
-    open.delete(runId)
-    yield* Scope.close(log.scope, Exit.void)
+  const close = Effect.suspend(() => {
+    const logs = [...open.values()]
+    open.clear()
+    return Effect.forEach(logs, (log) => log.close, { discard: true })
   })
 
-  const close = Effect.suspend(() =>
-    Effect.forEach([...open], ([runId, log]) => closeOne(runId, log), { discard: true })
-  )
+  const giveUp = Effect.suspend(() => {
+    generation++
+    return Effect.forkIn(close, background)
+  })
 
   /** `call` within its time, and all logs given up when it fails. */
   const limited = <A>(call: Effect.Effect<A, StorageError>): Effect.Effect<A, StorageError> =>
@@ -61,36 +93,40 @@ export const make = (storage: Storage["Service"], writer: string, background: Sc
       Effect.catchTag("Overdue", ({ code }) =>
         Effect.fail(new StorageError({ operation: "append", key: writer, reason: new TimedOut({ code }) }))
       ),
-      Effect.onError(() =>
-        Effect.suspend(() => {
-          generation++
-          return Effect.forkIn(close, background)
-        })
-      )
+      Effect.onError(() => giveUp)
     )
 
-  const logOf = Effect.fnUntraced(function* (runId: RunId.RunId) {
-    const there = open.get(runId)
-    if (there !== undefined) return there
+  /** Makes room for one more log. */
+  const closeOldest = Effect.fnUntraced(function* () {
     const [oldest] = open
-    if (oldest !== undefined && open.size >= maxOpen) {
-      yield* oldest[1].appender.sync
-      yield* closeOne(...oldest)
-    }
-    const scope = yield* Scope.make()
+    if (oldest === undefined || open.size < maxOpen) return
+    const [runId, log] = oldest
+    yield* log.use(log.appender.sync)
+    open.delete(runId)
+    yield* log.close
+  })
+
+  const openLog = Effect.fnUntraced(function* (runId: RunId.RunId) {
     const of = generation
     const name = `${writer}-${of}`
+    const scope = yield* Scope.make()
     const appender = yield* storage.append(StorageKey.ledger(runId, name)).pipe(
       Scope.provide(scope),
       Effect.onError(() => Scope.close(scope, Exit.void))
     )
-    const log: OpenLog = { appender, scope, synced: false }
-    // Given up while it was being opened: nobody writes to it.
-    if (of !== generation) yield* Scope.close(scope, Exit.void)
-    else open.set(runId, log)
-    yield* appender.append(LedgerLine.encode({ _tag: "Header", version: 1, run: runId, writer: name }))
+    const log = new Log(appender, scope)
+    // Given up while it was being opened: what is written now goes elsewhere already.
+    if (of !== generation) return yield* Effect.andThen(log.close, Effect.never)
+    open.set(runId, log)
+    yield* log.use(appender.append(LedgerLine.encode({ _tag: "Header", version: 1, run: runId, writer: name })))
     return log
   })
+
+  const logOf = (runId: RunId.RunId) =>
+    Effect.suspend(() => {
+      const there = open.get(runId)
+      return there === undefined ? Effect.andThen(closeOldest(), openLog(runId)) : Effect.succeed(there)
+    })
 
   return {
     close,
@@ -98,18 +134,20 @@ export const make = (storage: Storage["Service"], writer: string, background: Sc
     /** Adds `lines` to the log of the run in one piece. */
     append: (runId: RunId.RunId, lines: ReadonlyArray<Uint8Array>): Effect.Effect<void, StorageError> =>
       limited(
-        logOf(runId).pipe(
-          Effect.tap((log) => Effect.sync(() => void (log.synced = false))),
-          Effect.flatMap((log) => log.appender.append(Bytes.concat([...lines])))
+        Effect.flatMap(logOf(runId), (log) =>
+          Effect.suspend(() => {
+            log.synced = false
+            return log.use(log.appender.append(Bytes.concat([...lines])))
+          })
         )
       ),
 
-    /** Makes all that was appended survive a crash of the system. */
+    /** Makes all that was appended to logs that are not given up survive a crash of the system. */
     sync: Effect.suspend(() =>
       Effect.forEach(
         [...open.values()].filter(({ synced }) => !synced),
         (log) =>
-          limited(log.appender.sync).pipe(
+          limited(log.use(log.appender.sync)).pipe(
             Effect.andThen(
               Effect.sync(() => {
                 log.synced = true

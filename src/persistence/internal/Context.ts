@@ -41,6 +41,8 @@ export interface Context {
   readonly tracker: IdempotencyTracker["Service"]
   readonly deadLetters: Pick<DeadLetterQueue["Service"], "name" | "offer">
   readonly ledger: Pick<RunLedger["Service"], "record" | "attend">
+  /** What is logged when a batch has become a dead letter, or stays one. */
+  readonly letterSentence: string
   readonly metrics: PersistenceMetrics
   readonly hand: Hand
   /** What runs the attempts at the storage. */

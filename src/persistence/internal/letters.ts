@@ -51,7 +51,9 @@ export const make = (
     for (const [run, entry] of ledgerEntries.letters(portion, id, { service, reason: failure.reason, atMs })) {
       yield* ledger.record(run, entry)
     }
-    yield* Effect.logInfo("Sent failed batch to dead-letter queue").pipe(
+    // An attempt that nobody has heard of may have stored it all the same: then the ledger is to know of that too.
+    if (runId !== undefined && portion.mayBeStored) yield* ledger.attend(runId)
+    yield* Effect.logInfo(context.letterSentence).pipe(
       Effect.annotateLogs({ ...facts(portion), deadLetterQueue: deadLetters.name, reason: failure.reason })
     )
   })

@@ -68,6 +68,7 @@ export const redeliver = Effect.fnUntraced(
         record: (runId, entry, checks) => (entry._tag === "Letter" ? Effect.void : ledger.record(runId, entry, checks)),
         attend: ledger.attend
       },
+      letterSentence: "Ticks stay in their dead letter",
       metrics: yield* PersistenceMetrics.make(service, storage.name, deadLetterQueue, nowMs),
       hand,
       writes: Attempts.make(options.writeTimeout, scope),

@@ -11,6 +11,7 @@ import type * as DeadLetter from "../../deadletter/DeadLetter.ts"
 import * as Tick from "../../domain/Tick.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import { KeyConflict, StorageError } from "../../storage/StorageError.ts"
+import * as StorageKey from "../../storage/StorageKey.ts"
 import * as Redelivery from "./redelivery.ts"
 import * as StoredTicks from "./storedTicks.ts"
 
@@ -18,9 +19,8 @@ import * as StoredTicks from "./storedTicks.ts"
 export interface Settlement {
   readonly stored: ReadonlyArray<Tick.Tick>
   readonly duplicate: ReadonlyArray<Tick.Tick>
-  readonly remaining: ReadonlyArray<Tick.Tick>
-  /** Why ticks remain. */
-  readonly failure: DeadLetter.Failure | undefined
+  /** What is still the letter's, and why; `undefined` when nothing is. */
+  readonly remaining: { readonly ticks: Tick.Batch; readonly failure: DeadLetter.Failure } | undefined
 }
 
 /** Ticks that the tracker knows and the storage has not: somebody stores them now, or has them in hand. */
@@ -52,14 +52,29 @@ const failureOf = (
   conflicting: StoredTicks.Divided["conflicting"],
   unsettled: number,
   nowMs: number
-): DeadLetter.Failure | undefined => {
+): DeadLetter.Failure => {
   const [portion] = failed
   if (portion !== undefined) return portion.failure
   const at = { retries: 0, firstFailureMs: nowMs, lastFailureMs: nowMs }
   const [first] = conflicting
   if (first !== undefined) return { reason: "key_conflict", error: conflict(first.key), ...at }
-  return unsettled === 0 ? undefined : { reason: "storage", error: new NotStoredYet({ ticks: unsettled }), ...at }
+  return { reason: "storage", error: new NotStoredYet({ ticks: unsettled }), ...at }
 }
+
+/**
+ * Batches that ticks were found in may be of attempts that nobody has heard of: they must survive a crash before a letter
+ * goes that has the same ticks, and the ledger may not know them.
+ */
+const secure = Effect.fnUntraced(function* (
+  { ledger, storage }: Redelivery.Parts,
+  keys: ReadonlyArray<StorageKey.StorageKey>
+) {
+  for (const key of new Set(keys)) {
+    yield* storage.secure(key)
+    const runId = StorageKey.batchName(key)?.runId
+    if (runId !== undefined) yield* ledger.attend(runId)
+  }
+})
 
 /** Stores what isn't stored of `ticks`. Fails when the storage can't say what it has; everything may be repeated then. */
 export const settle = Effect.fnUntraced(function* (parts: Redelivery.Parts, ticks: Tick.Batch) {
@@ -75,11 +90,14 @@ export const settle = Effect.fnUntraced(function* (parts: Redelivery.Parts, tick
     ...after.fresh
   ])
   const nowMs = Math.floor(yield* Clock.currentTimeMillis)
+  yield* secure(parts, [...before.keys, ...after.keys])
+  const left = ticks.filter((tick) => remaining.has(tick))
   const settlement: Settlement = {
     stored,
     duplicate: [...before.stored, ...after.stored],
-    remaining: ticks.filter((tick) => remaining.has(tick)),
-    failure: failureOf(failed, conflicting, after.fresh.length, nowMs)
+    remaining: Tick.isBatch(left)
+      ? { ticks: left, failure: failureOf(failed, conflicting, after.fresh.length, nowMs) }
+      : undefined
   }
   return settlement
 })

@@ -20,31 +20,39 @@ export interface Divided {
   readonly stored: ReadonlyArray<Tick.Tick>
   /** Stored with other bytes, under `key`: two ticks claim one number. */
   readonly conflicting: ReadonlyArray<{ readonly tick: Tick.Tick; readonly key: StorageKey }>
+  /** The batches that have those that are stored. */
+  readonly keys: ReadonlyArray<StorageKey>
 }
 
 type State = "stored" | StorageKey
 
-/** Notes in `states` what is found of `wanted`. What a damaged batch holds before its damage is found too. */
+/** Notes in `states` what is found of `wanted`; whether any of it is stored there. What a damaged batch holds before its damage is found too. */
 const look = (
   storage: Storage["Service"],
   key: StorageKey,
   wanted: ReadonlyMap<bigint, ReadonlyArray<Tick.Tick>>,
   states: Map<Tick.Tick, State>
-): Effect.Effect<void, StorageError> =>
-  BatchFile.read(storage, key).pipe(
-    Stream.runForEachArray((ticks) =>
-      Effect.sync(() => {
-        for (const { payload, tickNumber } of ticks) {
-          for (const tick of wanted.get(tickNumber) ?? []) {
-            if (states.get(tick) === "stored") continue
-            states.set(tick, Bytes.Equivalence(tick.payload, payload) ? "stored" : key)
+): Effect.Effect<boolean, StorageError> =>
+  Effect.suspend(() => {
+    let isStored = false
+    return BatchFile.read(storage, key).pipe(
+      Stream.runForEachArray((ticks) =>
+        Effect.sync(() => {
+          for (const { payload, tickNumber } of ticks) {
+            for (const tick of wanted.get(tickNumber) ?? []) {
+              if (states.get(tick) === "stored") continue
+              const isSame = Bytes.Equivalence(tick.payload, payload)
+              states.set(tick, isSame ? "stored" : key)
+              isStored ||= isSame
+            }
           }
-        }
-      })
-    ),
-    Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.void),
-    Effect.catchReason("StorageError", "ObjectMissing", () => Effect.void) // set aside since it was listed
-  )
+        })
+      ),
+      Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.void),
+      Effect.catchReason("StorageError", "ObjectMissing", () => Effect.void), // set aside since it was listed
+      Effect.map(() => isStored)
+    )
+  })
 
 /** The ticks that can be stored at all, by run and number; a letter may hold a number twice. */
 const byRun = (ticks: ReadonlyArray<Tick.Tick>): ReadonlyMap<RunId.RunId, Map<bigint, Array<Tick.Tick>>> => {
@@ -62,13 +70,16 @@ const byRun = (ticks: ReadonlyArray<Tick.Tick>): ReadonlyMap<RunId.RunId, Map<bi
 /** Divides `ticks` by what is stored of their runs. Only batches whose range has one of them are read. */
 export const divide = Effect.fnUntraced(function* (storage: Storage["Service"], ticks: ReadonlyArray<Tick.Tick>) {
   const states = new Map<Tick.Tick, State>()
+  const keys: Array<StorageKey> = []
   for (const [runId, wanted] of byRun(ticks)) {
     const numbers = [...wanted.keys()]
     for (const { first, key, last } of yield* RunFiles.batches(storage, runId)) {
-      if (numbers.some((number) => number >= first && number <= last)) yield* look(storage, key, wanted, states)
+      if (!numbers.some((number) => number >= first && number <= last)) continue
+      if (yield* look(storage, key, wanted, states)) keys.push(key)
     }
   }
   const divided: Divided = {
+    keys,
     fresh: ticks.filter((tick) => !states.has(tick)),
     stored: ticks.filter((tick) => states.get(tick) === "stored"),
     conflicting: ticks.flatMap((tick) => {

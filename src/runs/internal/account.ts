@@ -2,13 +2,14 @@
  * Which ticks a run should have, and which of them are stored, wait, were dropped, or are nowhere.
  */
 import * as TickSet from "../../domain/TickSet.ts"
+import type { Promised } from "../RunMetadata.ts"
 
 type Stretches = ReadonlyArray<TickSet.Stretch>
 
 /** All that is known of the ticks of a run. */
 export interface Known {
-  /** Every how many ticks the run has one, when that was noted. */
-  readonly samplingInterval: bigint | undefined
+  /** What the run's metadata say of its ticks. */
+  readonly promised: Promised
   /** Stored and intact. */
   readonly stored: Stretches
   readonly waiting: Stretches
@@ -69,10 +70,12 @@ const stepOf = (samplingInterval: bigint | undefined, all: Stretches) =>
   )
 
 /** Draws up the account. */
-export const of = ({ dropped, samplingInterval, spokenOf, stored, waiting }: Known): Account => {
+export const of = ({ dropped, promised, spokenOf, stored, waiting }: Known): Account => {
   const all = [...stored, ...waiting, ...dropped, ...spokenOf]
-  const step = stepOf(samplingInterval, all)
-  const first = least(all.map((stretch) => stretch.first))
+  const step = stepOf(promised.samplingInterval, all)
+  const told = least(all.map((stretch) => stretch.first))
+  // The beginning that was promised is missed, too: a crash may have taken it while a later batch was being stored.
+  const first = told === undefined ? undefined : least([told, promised.firstTick ?? told])
   const last = greatest(all.map((stretch) => stretch.last))
   const storedSet = new TickSet.TickSet(stored, step)
   const withLetters = sum(storedSet, waiting)

@@ -74,13 +74,13 @@ const damagedLetters = ({ book }: Look, { dropped, letters, replayed }: Told) =>
     .filter(({ id }) => !replayed.has(id) && !dropped.has(id))
     .map((letter) => ({ ...letter, stretches: letters.get(letter.id) }))
 
-/** The interval at which ticks were captured; what is wrong with the metadata is a finding. */
-const samplingInterval = ({ found, runId, storage }: Look) =>
-  RunMetadata.samplingInterval(storage, runId).pipe(
+/** What the metadata promise; what is wrong with them is a finding. */
+const promised = ({ found, runId, storage }: Look) =>
+  RunMetadata.promised(storage, runId).pipe(
     Effect.catchReason("StorageError", "ObjectDamaged", ({ problem }) =>
       Effect.sync(() => {
         found.add({ _tag: "DamagedFile", key: StorageKey.metadata(runId), problem, count: 0, intact: 0 })
-        return undefined
+        return RunMetadata.nothing
       })
     )
   )
@@ -141,7 +141,7 @@ export const gather = Effect.fnUntraced(function* (look: Look) {
     waiting: book.of(runId),
     damagedLetters: damagedLetters(look, told),
     absent: yield* absentFiles(look, told),
-    samplingInterval: yield* samplingInterval(look)
+    promised: yield* promised(look)
   }
 })
 

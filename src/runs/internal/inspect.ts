@@ -18,9 +18,9 @@ const expected = ({ differs, first, last }: Scanned.ScannedFile): Stretches =>
     : LedgerEntry.toStretches(differs.entry.stretches)
 
 const knownOf = (gathered: Gathered): Account.Known => {
-  const { absent, damaged, damagedLetters, intact, samplingInterval, told, vanished, waiting } = gathered
+  const { absent, damaged, damagedLetters, intact, promised, told, vanished, waiting } = gathered
   return {
-    samplingInterval,
+    promised,
     stored: [
       ...intact.flatMap(({ stretches }) => stretches),
       ...damaged.flatMap(({ salvaged }) => salvaged),
