@@ -147,8 +147,12 @@ export const make = Effect.gen(function* () {
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       closing.openUnsafe()
-      const recovered = Effect.forEach([...recoveries], Fiber.await, { discard: true })
-      yield* Effect.timeoutOption(recovered, half)
+      const recovered = Effect.suspend(() => Effect.forEach([...recoveries], Fiber.await, { discard: true }))
+      const lost = Effect.flatMap(
+        Effect.orElseSucceed(writer.vanished, () => []),
+        (runIds) => Effect.forEach(runIds, attend, { discard: true })
+      )
+      yield* Effect.timeoutOption(Effect.andThen(lost, recovered), half)
       if (recoveries.size > 0) {
         yield* Effect.logWarning("Runs could not be compared with their ledgers in time: verify them").pipe(
           Effect.annotateLogs({ runs: recoveries.size })

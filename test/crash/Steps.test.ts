@@ -1,7 +1,9 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
-import { mkdirSync, writeFileSync } from "node:fs"
+import { fromBinary } from "@bufbuild/protobuf"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "vitest"
+import { DeadLetterMessageSchema } from "../../src/domain/Contracts.ts"
 import { forEachStep, runKilledAt } from "../support/killed.ts"
 import { run, temporaryFolder } from "../support/process.ts"
 import { readRecorded } from "../support/recordedFiles.ts"
@@ -20,6 +22,12 @@ const input = recorded.subarray(
 
 const pad = (tick: number) => tick.toString().padStart(19, "0")
 
+/** The ticks in the dead letter of this file name. */
+const ticksIn = (data: string, name: string) => {
+  const bytes = readFileSync(join(data, ".dead-letters", name))
+  return parseDelimited(Buffer.from(fromBinary(DeadLetterMessageSchema, bytes).originalMessage))
+}
+
 /** A folder with what is to be ingested, and the command that does it in two batches. */
 const prepare = () => {
   const folder = temporaryFolder()
@@ -29,11 +37,18 @@ const prepare = () => {
   return { data, ingest }
 }
 
-/** Puts something else under the key of the second batch, so that it becomes a dead letter. */
+/** The bytes of the ticks `from` to `to` with their lengths, as they stand in the file. */
+const framesOf = (from: number, to: number) => {
+  const sizes = all.map(({ payload }) => payload.length + 2)
+  const end = (tick: number) => sizes.slice(0, tick).reduce((total, size) => total + size, 0)
+  return input.subarray(end(from - 1), end(to))
+}
+
+/** Puts a batch of two ticks under the key of the second batch, so that this becomes a dead letter. */
 const occupy = (data: string) => {
   const file = join(data, runId, `batch_${pad(21)}_${pad(40)}.pb`)
   mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, input.subarray(0, 40))
+  writeFileSync(file, Buffer.concat([framesOf(21, 21), framesOf(40, 40)]))
 }
 
 /** All steps when there is time, otherwise those that give names, take them away, make durable or leave half of something. */
@@ -91,7 +106,19 @@ describe("a process that is killed at any of its calls", () => {
         const again = await run(ingest)
         assert.strictEqual(again.code, 2, `${at}: ${again.stderr}`)
         // Its letter may have been kept without an answer: then there are two about the same ticks.
-        assert.include([1, 2], deadLetters(data).length, at)
+        const letters = deadLetters(data)
+        assert.include([1, 2], letters.length, at)
+        const settled = [
+          ...(storedRuns(data).get(runId)?.ticks ?? []),
+          ...letters.flatMap((name) => ticksIn(data, name))
+        ]
+        assert.sameMembers(
+          [...new Set(settled.map(({ payload }) => payload.toString("base64")))],
+          all.map(({ payload }) => payload.toString("base64")),
+          at
+        )
+        const verified = await run(["verify", "--data", data])
+        assert.strictEqual(verified.code, 2, `${at}: ${verified.stdout}${verified.stderr}`)
       }
     )
   }, 600_000)

@@ -35,7 +35,7 @@ const allowed: ReadonlyArray<LogWatch.Allowed> = [
   { level: "Error", message: "Duplicate tick detected" },
   { level: "Warn", message: "Entire batch was duplicates, skipping" },
   { level: "Warn", message: /^(Ledger|Ledger entries|Runs) could not be/u },
-  { level: "Info", message: /^Dead letter replayed/u }
+  { level: "Info", message: /^(Dead letter replayed|Ticks stay in their dead letter)/u }
 ]
 
 const keyOf = ({ simulationRunId, tickNumber }: Tick.Tick) => `${simulationRunId}:${tickNumber}`

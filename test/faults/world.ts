@@ -61,7 +61,9 @@ const randomFault = (random: Random, kind: Kind): FaultyStorage.Fault => {
     case 2:
       return FaultyStorage.fail(reason)
     case 3:
-      return FaultyStorage.hang
+      return kind.unknownOutcomes && random.chance(0.5)
+        ? FaultyStorage.late(Effect.sleep(random.between(1, 200)))
+        : FaultyStorage.hang
     case 4:
       return FaultyStorage.die(new Error("broken storage"))
     case 5:

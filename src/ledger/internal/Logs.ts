@@ -33,13 +33,15 @@ export const writerName = Effect.gen(function* () {
 
 /** A log that is open. */
 class Log {
+  readonly key: StorageKey.StorageKey
   readonly appender: Appender
   private readonly scope: Scope.Closeable
   private calls = 0
   private givenUp = false
   synced = false
 
-  constructor(appender: Appender, scope: Scope.Closeable) {
+  constructor(key: StorageKey.StorageKey, appender: Appender, scope: Scope.Closeable) {
+    this.key = key
     this.appender = appender
     this.scope = scope
   }
@@ -109,12 +111,13 @@ export const make = (storage: Storage["Service"], writer: string, background: Sc
   const openLog = Effect.fnUntraced(function* (runId: RunId.RunId) {
     const of = generation
     const name = `${writer}-${of}`
+    const key = StorageKey.ledger(runId, name)
     const scope = yield* Scope.make()
-    const appender = yield* storage.append(StorageKey.ledger(runId, name)).pipe(
+    const appender = yield* storage.append(key).pipe(
       Scope.provide(scope),
       Effect.onError(() => Scope.close(scope, Exit.void))
     )
-    const log = new Log(appender, scope)
+    const log = new Log(key, appender, scope)
     // Given up while it was being opened: what is written now goes elsewhere already.
     if (of !== generation) return yield* Effect.andThen(log.close, Effect.never)
     open.set(runId, log)
@@ -130,6 +133,19 @@ export const make = (storage: Storage["Service"], writer: string, background: Sc
 
   return {
     close,
+
+    /** Runs whose open log is not in the storage any more: somebody has taken the folder away. The log is given up. */
+    vanished: Effect.gen(function* () {
+      const runIds: Array<RunId.RunId> = []
+      for (const [runId, log] of [...open]) {
+        if ((yield* storage.stat(log.key)) !== undefined) continue
+        generation++
+        open.delete(runId)
+        yield* log.close
+        runIds.push(runId)
+      }
+      return runIds
+    }),
 
     /** Adds `lines` to the log of the run in one piece. */
     append: (runId: RunId.RunId, lines: ReadonlyArray<Uint8Array>): Effect.Effect<void, StorageError> =>

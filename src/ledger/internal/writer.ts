@@ -89,5 +89,5 @@ export const make = Effect.fnUntraced(function* (
     return Deferred.await(request)
   })
 
-  return { turn, flush, wake: () => work.openUnsafe(), close: logs.close }
+  return { turn, flush, wake: () => work.openUnsafe(), close: logs.close, vanished: logs.vanished }
 })
