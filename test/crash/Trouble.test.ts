@@ -59,10 +59,11 @@ describe.skipIf(process.getuid?.() !== 0)("a folder that becomes read-only (need
     chownSync(data, nobody, nobody)
     const process_ = simulate(data, 400, { asNobody: true })
     await until(hasBatches(data), "a batch was stored")
-    const folders = [join(data, runIn(data)), join(data, ".dead-letters")]
+    // The letters first, and last when it can be written again: a batch that only the storage refuses becomes one.
+    const folders = [join(data, ".dead-letters"), join(data, runIn(data))]
     for (const folder of folders) chmodSync(folder, 0o555)
     await process_.logs(refused)
-    for (const folder of folders) chmodSync(folder, 0o755)
+    for (const folder of folders.toReversed()) chmodSync(folder, 0o755)
     await assertAllStored(process_, data, 400)
   })
 })
@@ -98,8 +99,10 @@ describe("a run's folder that is deleted under the process", () => {
     const first = ticks[0]?.tick ?? 0n
     assert.isAbove(Number(first), 1)
     assert.lengthOf(ticks, Number(400n - first + 1n))
-    // What was deleted is deleted, the ledger too: it was made again from what is there.
-    await assertWhole(data)
+    // The ledger was deleted too, and made again from what is there. Whether it knew of what is gone is chance.
+    const verified = await run(["verify", "--data", data])
+    assert.include([0, 3], verified.code)
+    assert.notMatch(verified.stdout, /damaged|doesn't know/u)
   })
 })
 
