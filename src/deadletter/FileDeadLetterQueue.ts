@@ -18,7 +18,7 @@ import * as Stream from "effect/Stream"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as FileStorage from "../storage/FileStorage.ts"
 import * as Storage from "../storage/Storage.ts"
-import type { StorageError } from "../storage/StorageError.ts"
+import { ReadOnly, StorageError } from "../storage/StorageError.ts"
 import * as StoredFiles from "../storage/StoredFiles.ts"
 import type { DeadLetter, LetterDamaged } from "./DeadLetter.ts"
 import * as DeadLetterMetrics from "./DeadLetterMetrics.ts"
@@ -89,8 +89,13 @@ const choose = (versions: ReadonlyArray<Result.Result<DeadLetter, LetterDamaged>
   return letter === undefined ? found[0] : Result.succeed(letter)
 }
 
-/** The queue `name` over the letters in `storage`. */
-const over = Effect.fnUntraced(function* (name: string, capacity: number, storage: Storage.Storage["Service"]) {
+/** The queue `name` over the letters in `storage`, which is `readOnly` or not. */
+const over = Effect.fnUntraced(function* (
+  name: string,
+  capacity: number,
+  storage: Storage.Storage["Service"],
+  readOnly?: StorageError
+) {
   const metrics = yield* DeadLetterMetrics.make(name, capacity)
   const oneAtATime = yield* Semaphore.make(1)
   const index = new LetterIndex()
@@ -178,6 +183,7 @@ const over = Effect.fnUntraced(function* (name: string, capacity: number, storag
     get,
     update,
     remove: (id) => notWritten(remove(id)),
+    checkChangeable: readOnly === undefined ? Effect.void : Effect.fail(fail(new LetterNotWritten({ cause: readOnly }))),
     letters: lettersOf({ name, ids, get })
   })
 })
@@ -191,7 +197,13 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
 /** The queue in a folder that exists, to be read: whatever would change it fails. Fails when the folder can't be read. */
 export const makeStored = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
   const { capacity, directory } = yield* Schema.decodeEffect(Options)(options)
-  return yield* over(name, capacity, yield* StoredFiles.make(name, directory))
+  const storage = yield* StoredFiles.make(name, directory)
+  const readOnly = new StorageError({
+    operation: "open",
+    key: storage.location,
+    reason: new ReadOnly({ code: "opened to be read" })
+  })
+  return yield* over(name, capacity, storage, readOnly)
 })
 
 /** A folder of letters. Fails when an option is bad or the folder can't be used. */
