@@ -81,12 +81,18 @@ export const storages = Effect.fnUntraced(function* (config: PipelineConfig.Pipe
   return yield* new options.CannotStart({ problem: "the configuration has no FileStorage: no run of it lasts" })
 })
 
-/** The dead-letter queues of `config` whose folders exist: where there is no folder, there are no letters. */
-export const deadLetterQueues = Effect.fnUntraced(function* (config: PipelineConfig.PipelineConfig) {
+/**
+ * The dead-letter queues of `config` whose folders exist: where there is no folder, there are no letters. To be read only,
+ * unless `open` says otherwise.
+ */
+export const deadLetterQueues = Effect.fnUntraced(function* (
+  config: PipelineConfig.PipelineConfig,
+  open: typeof FileDeadLetterQueue.make | typeof FileDeadLetterQueue.makeStored = FileDeadLetterQueue.makeStored
+) {
   const queues = yield* Effect.forEach(Object.values(config.resources), (resource) =>
     Effect.gen(function* () {
       if (resource._tag !== "FileDeadLetterQueue" || !(yield* isFolder(resource.options.directory))) return []
-      return [yield* FileDeadLetterQueue.makeStored(resource.name, resource.encoded)]
+      return [yield* open(resource.name, resource.encoded)]
     })
   )
   return queues.flat()

@@ -106,6 +106,9 @@ export class DeadLetterQueue extends Context.Service<
      */
     readonly remove: (id: string) => Effect.Effect<boolean, DeadLetterError>
 
+    /** Fails with `LetterNotWritten` when the queue was opened to be read: `update` and `remove` would fail too. */
+    readonly checkChangeable: Effect.Effect<void, DeadLetterError>
+
     /** The messages of the letters, oldest first. One that can't be read is left out, and named in a line at WARN. */
     readonly letters: Stream.Stream<DeadLetterMessage, DeadLetterError>
   }
@@ -179,6 +182,7 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
           () => measure
         )
       ),
+    checkChangeable: Effect.void,
     letters: lettersOf({ name, ids, get })
   })
 })
@@ -207,6 +211,7 @@ export const makeDiscard = Effect.fnUntraced(function* (name: string) {
     get: missing,
     update: ({ id }) => missing(id),
     remove: () => Effect.succeed(false),
+    checkChangeable: Effect.void,
     letters: Stream.empty
   })
 })

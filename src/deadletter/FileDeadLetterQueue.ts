@@ -4,7 +4,8 @@
  * A letter is an encoded `DeadLetterMessage`. Its name `<id>.<checksum>.pb` begins with the time of the first failure, so
  * that the names sort oldest first, and has the CRC-32 of the bytes, so that damage shows. A new version of a letter is
  * durable under its own name before the old one goes; a crash in between leaves two, of which the newer one counts and the
- * other goes with the next update or removal. Letters may be removed by hand or by another process at any time.
+ * other goes with the next update or removal. Letters may be removed by hand or by another process at any time. A call that
+ * hangs in the file system holds up the updates and removals of its own letter and nothing else.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
@@ -13,12 +14,11 @@ import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as FileStorage from "../storage/FileStorage.ts"
 import * as Storage from "../storage/Storage.ts"
-import type { StorageError } from "../storage/StorageError.ts"
+import { ReadOnly, StorageError } from "../storage/StorageError.ts"
 import * as StoredFiles from "../storage/StoredFiles.ts"
 import type { DeadLetter, LetterDamaged } from "./DeadLetter.ts"
 import * as DeadLetterMetrics from "./DeadLetterMetrics.ts"
@@ -33,6 +33,7 @@ import {
 } from "./DeadLetterQueue.ts"
 import * as LetterFiles from "./internal/letterFiles.ts"
 import { type Entry, LetterIndex } from "./internal/LetterIndex.ts"
+import * as OneByOne from "./internal/oneByOne.ts"
 
 /** Settings of a folder of dead letters. */
 export const Options = Schema.Struct({
@@ -89,67 +90,92 @@ const choose = (versions: ReadonlyArray<Result.Result<DeadLetter, LetterDamaged>
   return letter === undefined ? found[0] : Result.succeed(letter)
 }
 
-/** The queue `name` over the letters in `storage`. */
-const over = Effect.fnUntraced(function* (name: string, capacity: number, storage: Storage.Storage["Service"]) {
+/** The queue `name` over the letters in `storage`, which is `readOnly` or not. */
+const over = Effect.fnUntraced(function* (
+  name: string,
+  capacity: number,
+  storage: Storage.Storage["Service"],
+  readOnly?: StorageError
+) {
   const metrics = yield* DeadLetterMetrics.make(name, capacity)
-  const oneAtATime = yield* Semaphore.make(1)
+  const alone = OneByOne.make()
   const index = new LetterIndex()
   const fail = (reason: DeadLetterError["reason"]) => new DeadLetterError({ queue: name, reason })
   const notWritten = Effect.mapError((cause: StorageError) => fail(new LetterNotWritten({ cause })))
   const notRead = Effect.mapError((cause: StorageError) => fail(new LetterNotRead({ cause })))
   const measure = Effect.suspend(() => metrics.holds(index.held))
 
-  const listAll = Effect.map(list(storage, index, ""), (files) => index.replace(files)).pipe(Effect.andThen(measure))
+  const listAll = Effect.suspend(() => {
+    const listing = index.list()
+    return Effect.ensuring(Effect.map(list(storage, index, ""), listing.done), Effect.sync(listing.end))
+  }).pipe(Effect.andThen(measure))
   yield* listAll
 
   /** The files of the letter `id` that are in the folder now. */
-  const listOne = (id: string) =>
-    Effect.map(list(storage, index, LetterFiles.prefix(id)), (files) => files.filter((file) => file.id === id))
+  const listOne = Effect.fnUntraced(function* (id: string) {
+    const before = index.files(id)
+    const found = yield* list(storage, index, LetterFiles.prefix(id))
+    const files = found.filter((file) => file.id === id)
+    if (index.files(id) === before) index.set(id, files) // else it has changed meanwhile
+    return files
+  })
 
-  /** Writes `letter`, beside other versions of it that the index has. */
+  /** Writes `letter`, beside other versions of it, and gives those that the index has. */
   const write = Effect.fnUntraced(function* (letter: DeadLetter) {
     const file = yield* LetterFiles.of(letter)
     const others = index.files(letter.id).filter(({ key }) => key !== file.key)
     const firstFailureMs = LetterFiles.firstFailureMs(letter.id) ?? Number(letter.message.firstFailureTimeMs)
     const entry: Entry = { ...file, bytes: letter.bytes.length, firstFailureMs }
     // Known before it is there: whatever the write comes to, the newer version is found if it is.
-    if (others.length > 0) index.set(letter.id, [...others, entry])
+    if (others.length > 0) index.add(entry)
     yield* Storage.write(storage, file.key, [letter.bytes])
-    return { entry, others }
+    index.add(entry)
+    return others
   })
 
+  // Waits for nobody. The same letter offered twice at the same time has the same bytes under the same name.
   const offer = Effect.fnUntraced(function* (letter: DeadLetter) {
+    const { key } = yield* notWritten(LetterFiles.of(letter))
     const known = index.files(letter.id).length > 0
     // Letters may have been removed since: look again before this one counts as there, or as one too many.
-    if (known || index.size >= capacity) yield* notWritten(listAll)
-    const held = index.files(letter.id)
-    if (held.length === 0 && index.size >= capacity) return yield* fail(new QueueFull({ capacity }))
-    const { key } = yield* notWritten(LetterFiles.of(letter))
-    if (held.length > 0 && held.every((file) => file.key !== key)) return "kept" as const // a newer version
-    // One that is there already may be of an attempt that failed after all: written again, it is durable.
-    const { entry, others } = yield* notWritten(write(letter))
-    index.set(letter.id, [...others, entry])
-    if (!known) yield* metrics.received(letter.reason)
-    yield* measure
-    return "kept" as const
-  }, Semaphore.withPermit(oneAtATime))
+    if (known || index.isFull(capacity, letter.id)) yield* notWritten(listAll)
+    return yield* Effect.suspend(() => {
+      const held = index.files(letter.id)
+      if (held.length > 0 && held.every((file) => file.key !== key)) return Effect.void // a newer version
+      if (held.length === 0 && index.isFull(capacity, letter.id)) return Effect.fail(fail(new QueueFull({ capacity })))
+      // One that is there already may be of an attempt that failed after all: written again, it is durable.
+      return Effect.ensuring(notWritten(write(letter)), Effect.sync(index.reserve(letter.id))).pipe(
+        Effect.andThen(known ? Effect.void : metrics.received(letter.reason)),
+        Effect.andThen(measure)
+      )
+    }).pipe(Effect.as("kept" as const))
+  })
 
-  const remove = Effect.fnUntraced(function* (id: string) {
-    let removed = false
-    for (const { key } of yield* listOne(id)) removed = (yield* storage.remove(key)) || removed
-    index.set(id, [])
-    yield* measure
-    return removed
-  }, Semaphore.withPermit(oneAtATime))
+  const remove = Effect.fnUntraced(
+    function* (id: string) {
+      let removed = false
+      for (const { key } of yield* listOne(id)) {
+        removed = (yield* storage.remove(key)) || removed
+        index.drop(id, key)
+      }
+      yield* measure
+      return removed
+    },
+    (effect, id) => alone(id)(effect)
+  )
 
-  const update = Effect.fnUntraced(function* (letter: DeadLetter) {
-    index.set(letter.id, yield* notWritten(listOne(letter.id)))
-    if (index.files(letter.id).length === 0) return yield* fail(new LetterMissing({ letter: letter.id }))
-    const { entry, others } = yield* notWritten(write(letter))
-    for (const { key } of others) yield* notWritten(storage.remove(key))
-    index.set(letter.id, [entry])
-    yield* measure
-  }, Semaphore.withPermit(oneAtATime))
+  const update = Effect.fnUntraced(
+    function* (letter: DeadLetter) {
+      const held = yield* notWritten(listOne(letter.id))
+      if (held.length === 0) return yield* fail(new LetterMissing({ letter: letter.id }))
+      for (const { key } of yield* notWritten(write(letter))) {
+        yield* notWritten(storage.remove(key))
+        index.drop(letter.id, key)
+      }
+      yield* measure
+    },
+    (effect, { id }) => alone(id)(effect)
+  )
 
   const get = Effect.fnUntraced(function* (id: string) {
     let files = index.files(id)
@@ -162,12 +188,7 @@ const over = Effect.fnUntraced(function* (name: string, capacity: number, storag
     return yield* fail(new LetterMissing({ letter: id }))
   })
 
-  const ids = Stream.unwrap(
-    notRead(listAll).pipe(
-      Effect.map(() => Stream.fromIterable(index.ids)),
-      Semaphore.withPermit(oneAtATime)
-    )
-  )
+  const ids = Stream.unwrap(Effect.map(notRead(listAll), () => Stream.fromIterable(index.ids)))
 
   return DeadLetterQueue.of({
     name,
@@ -178,6 +199,8 @@ const over = Effect.fnUntraced(function* (name: string, capacity: number, storag
     get,
     update,
     remove: (id) => notWritten(remove(id)),
+    checkChangeable:
+      readOnly === undefined ? Effect.void : Effect.fail(fail(new LetterNotWritten({ cause: readOnly }))),
     letters: lettersOf({ name, ids, get })
   })
 })
@@ -191,7 +214,13 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
 /** The queue in a folder that exists, to be read: whatever would change it fails. Fails when the folder can't be read. */
 export const makeStored = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
   const { capacity, directory } = yield* Schema.decodeEffect(Options)(options)
-  return yield* over(name, capacity, yield* StoredFiles.make(name, directory))
+  const storage = yield* StoredFiles.make(name, directory)
+  const readOnly = new StorageError({
+    operation: "open",
+    key: storage.location,
+    reason: new ReadOnly({ code: "opened to be read" })
+  })
+  return yield* over(name, capacity, storage, readOnly)
 })
 
 /** A folder of letters. Fails when an option is bad or the folder can't be used. */

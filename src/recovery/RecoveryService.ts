@@ -5,6 +5,9 @@
  * would take. A letter that fails again waits twice as long each time, up to a limit. What the operator replays or drops
  * meanwhile is simply gone. Stopped, it leaves the letter in hand as it is: a replay may be interrupted anywhere.
  *
+ * A look or a replay that takes too long is abandoned, which a line at WARN says: a call that hangs in the file system
+ * must not keep the other letters waiting. A letter whose replay still hangs has no second one.
+ *
  * Letters that no waiting can help (an invalid tick, two ticks of one number, a fault) are the operator's:
  * `tickvault dlq` shows, replays and drops them.
  */
@@ -14,10 +17,12 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Reason } from "../deadletter/DeadLetter.ts"
-import { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
+import { DeadLetterError, DeadLetterQueue, LetterTimedOut } from "../deadletter/DeadLetterQueue.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as PersistenceService from "../persistence/PersistenceService.ts"
+import type { Overdue } from "../service/Attempts.ts"
 import * as Service from "../service/Service.ts"
+import * as Patience from "./internal/Patience.ts"
 import * as Replay from "./Replay.ts"
 
 const { maxRetryBackoff, retryBackoffMs, retryJitter, writeTimeout } = PersistenceService.Options.fields
@@ -72,9 +77,13 @@ interface Turn {
 /** What became of a letter at its turn. */
 type Outcome = "gone" | "failed" | "left"
 
+const timedOut = (queue: string, { code }: Overdue) =>
+  new DeadLetterError({ queue, reason: new LetterTimedOut({ code }) })
+
 /** Makes the turns of one life of the service: nothing of it is remembered when it starts again. */
 const makeLooks = (
   deadLetters: DeadLetterQueue["Service"],
+  patience: Patience.Patience,
   options: typeof Options.Type,
   counts: Record<keyof Metrics, number>,
   replay: (id: string) => Effect.Effect<Outcome>
@@ -93,7 +102,9 @@ const makeLooks = (
   const look = Effect.fnUntraced(function* (gate: Service.Gate) {
     counts.looks++
     const startMs = yield* Clock.currentTimeMillis
-    const ids = yield* Stream.runCollect(deadLetters.ids)
+    const ids = yield* patience
+      .look(Stream.runCollect(deadLetters.ids))
+      .pipe(Effect.catchTag("Overdue", (overdue) => Effect.fail(timedOut(deadLetters.name, overdue))))
     const known = new Set(ids)
     for (const id of turns.keys()) if (!known.has(id)) turns.delete(id)
     for (const id of ids) {
@@ -121,7 +132,10 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
   const { interval: _interval, maxInterval: _maxInterval, ...retry } = yield* Schema.encodeEffect(Options)(decoded)
   const deadLetters = yield* DeadLetterQueue
-  const replays = yield* Replay.make(name, retry)
+  const context = yield* Effect.context<Effect.Services<ReturnType<typeof Replay.make>>>()
+  const makeReplays = Effect.orDie(Effect.provideContext(Replay.make(name, retry), context))
+  let replays = yield* makeReplays
+  const patience = yield* Patience.make(decoded.writeTimeout)
   const counts: Record<keyof Metrics, number> = {
     looks: 0,
     letters_replayed: 0,
@@ -147,6 +161,12 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
       )
     })
 
+  /** The one that hangs keeps its replays for itself. */
+  const overdue = Effect.fnUntraced(function* (id: string, error: Overdue) {
+    if (error.begun) replays = yield* makeReplays
+    return yield* failed(id, timedOut(deadLetters.name, error).message)
+  })
+
   const replay = (id: string): Effect.Effect<Outcome> =>
     Effect.gen(function* () {
       const { reason } = yield* deadLetters.get(id)
@@ -155,6 +175,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
       count(replayed)
       return replayed.remaining === 0 ? ("gone" as const) : ("failed" as const)
     }).pipe(
+      (one) => patience.replay(id, one),
       // Dealt with by the operator or another process since the look began.
       Effect.catchReason("DeadLetterError", "LetterMissing", () => Effect.succeed("gone" as const)),
       Effect.catchReason("DeadLetterError", "LetterDamaged", ({ message }) =>
@@ -163,13 +184,14 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
           "left" as const
         )
       ),
+      Effect.catchTag("Overdue", (error) => overdue(id, error)),
       Effect.catch(({ message }) => failed(id, message)),
       Effect.catchDefect((defect) => failed(id, String(defect)))
     )
 
   const work = (gate: Service.Gate) =>
     Effect.suspend(() => {
-      const look = makeLooks(deadLetters, decoded, counts, replay)
+      const look = makeLooks(deadLetters, patience, decoded, counts, replay)
       return gate.open.pipe(
         Effect.andThen(look(gate)),
         Effect.catch((error) =>

@@ -204,6 +204,7 @@ export const make = Effect.fnUntraced(function* (
 
     drop: Effect.fn("Replay.drop")(
       function* (id: string, reason: string) {
+        yield* deadLetters.checkChangeable
         const atMs = Math.floor(yield* Clock.currentTimeMillis)
         const ticks = yield* Effect.map(read(id), (found): ReadonlyArray<Tick.Tick> => found.ticks).pipe(
           Effect.catchTag("LetterDamaged", noTicks),

@@ -1,4 +1,5 @@
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -10,8 +11,10 @@ export type Call = "mkdir" | "open" | "write" | "sync" | "close" | "link" | "rem
 interface Fault {
   readonly call: Call
   readonly path: RegExp
-  readonly code: string
+  /** None for a call that hangs. */
+  readonly code?: string
   readonly always: boolean
+  readonly met?: Deferred.Deferred<void>
 }
 
 /** A file system of the machine that keeps a record of what is done to it, and fails where a test says so. */
@@ -23,6 +26,9 @@ export class ScriptedFileSystem extends Context.Service<
 
     /** Each `call` on a path that `path` matches fails with the `errno` code from now on. */
     readonly failAlways: (call: Call, path: RegExp, code: string) => Effect.Effect<void>
+
+    /** The next `call` on a path that `path` matches never answers and can't be interrupted; the result waits for it. */
+    readonly hang: (call: Call, path: RegExp) => Effect.Effect<Effect.Effect<void>>
 
     /** What was done since the last time, with paths below `root` relative to it and temporary names as "TMP". */
     readonly takeRecord: (root: string) => Effect.Effect<ReadonlyArray<string>>
@@ -59,7 +65,10 @@ const script = (fs: FileSystem.FileSystem) => {
       const index = faults.findIndex((fault) => fault.call === call && paths.some((path) => fault.path.test(path)))
       const fault = faults[index]
       if (fault?.always === false) faults.splice(index, 1)
-      return fault === undefined ? Effect.void : Effect.fail(systemError(call, paths.join(" "), fault.code))
+      if (fault?.met !== undefined) {
+        return Effect.uninterruptible(Effect.andThen(Deferred.succeed(fault.met, undefined), Effect.never))
+      }
+      return fault?.code === undefined ? Effect.void : Effect.fail(systemError(call, paths.join(" "), fault.code))
     })
 
   const file = (path: string, real: FileSystem.File): FileSystem.File => ({
@@ -92,6 +101,11 @@ const script = (fs: FileSystem.FileSystem) => {
   const handle = ScriptedFileSystem.of({
     fail: (call, path, code) => Effect.sync(() => void faults.push({ call, path, code, always: false })),
     failAlways: (call, path, code) => Effect.sync(() => void faults.push({ call, path, code, always: true })),
+    hang: (call, path) =>
+      Effect.map(Deferred.make<void>(), (met) => {
+        faults.push({ call, path, always: false, met })
+        return Deferred.await(met)
+      }),
     takeRecord: (root) =>
       Effect.sync(() =>
         record.splice(0).map((entry) =>

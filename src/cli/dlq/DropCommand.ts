@@ -32,7 +32,7 @@ const flags = {
 export const command = Command.make("drop", flags, ({ id: given, reason, ...where }) =>
   Effect.gen(function* () {
     const config = yield* StoredRuns.resolve(where)
-    const place = yield* Letters.find(yield* Letters.all(yield* Letters.open(config)), given)
+    const place = yield* Letters.find(yield* Letters.all(yield* Letters.open(config, "change")), given)
     const target = yield* Target.of(config, place.queue.name)
     const replays = yield* Target.replays(place.queue, target)
     const found = yield* Letters.read(place)

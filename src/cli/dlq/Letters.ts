@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as DeadLetter from "../../deadletter/DeadLetter.ts"
 import type { DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
+import * as FileDeadLetterQueue from "../../deadletter/FileDeadLetterQueue.ts"
 import * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import * as Suggestion from "../../pipeline/config/Suggestion.ts"
@@ -40,16 +41,20 @@ export class UnknownLetter extends Schema.TaggedError<UnknownLetter>()("UnknownL
 }
 
 /**
- * The dead-letter queues of `config` that last, as far as their folders are there. Fails with `CannotStart` when none
- * lasts, or when there are no runs either that could have had letters.
+ * The dead-letter queues of `config` that last, as far as their folders are there: to be read only, or to be changed as
+ * well. Fails with `CannotStart` when none lasts, or when there are no runs either that could have had letters; with
+ * `StorageError` when a folder can't be used so.
  */
-export const open = Effect.fnUntraced(function* (config: PipelineConfig) {
+export const open = Effect.fnUntraced(function* (config: PipelineConfig, use: "read" | "change" = "read") {
   const lasts = Object.values(config.resources).some(({ _tag }) => _tag === "FileDeadLetterQueue")
   if (!lasts) {
     const problem = "the configuration has no FileDeadLetterQueue: its dead letters end with the process that has them"
     return yield* new options.CannotStart({ problem })
   }
-  const queues = yield* StoredRuns.deadLetterQueues(config)
+  const queues = yield* StoredRuns.deadLetterQueues(
+    config,
+    use === "change" ? FileDeadLetterQueue.make : FileDeadLetterQueue.makeStored
+  )
   // A folder that is misspelled must not look like one without letters.
   if (queues.length === 0) yield* StoredRuns.storages(config)
   return queues

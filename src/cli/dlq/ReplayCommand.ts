@@ -127,7 +127,7 @@ export const make = (status: ExitStatus) =>
   Command.make("replay", flags, (given) =>
     Effect.gen(function* () {
       const config = yield* StoredRuns.resolve(given)
-      const places = yield* Letters.all(yield* Letters.open(config))
+      const places = yield* Letters.all(yield* Letters.open(config, given.dryRun ? "read" : "change"))
       const chosen = yield* select(places, given)
       if (chosen.length === 0) {
         return yield* Session.print(
