@@ -137,7 +137,7 @@ const assertBooks = Effect.fnUntraced(function* (
 })
 
 /** All letters are replayed: then every tick that can be stored is, once, and what is left in letters never can be. */
-const assertReplays = Effect.fnUntraced(function* ({ bench, note, sent, tracked }: World, kind: Kind) {
+const assertReplays = Effect.fnUntraced(function* ({ bench, note, sent }: World, kind: Kind) {
   const replays = yield* Effect.provideContext(Replay.make("replay", { maxRetries: 0 }), bench.context)
   const { ids } = Context.get(bench.context, DeadLetterQueue.DeadLetterQueue)
   for (const id of yield* Stream.runCollect(ids)) yield* whileTimePasses(replays.replay(id))
@@ -146,7 +146,8 @@ const assertReplays = Effect.fnUntraced(function* ({ bench, note, sent, tracked 
     const files = inFiles.get(key) ?? 0
     const found = `${note}: ${key} sent ${times}, in ${files} files after the replay of all letters`
     if (key.startsWith("../") || key.includes(":-")) assert.strictEqual(files, 0, found)
-    else if (times === 1 || tracked) assert.strictEqual(files, 1, found)
+    // What was sent twice is stored twice when one of the two was published by an attempt that a stop left unheard.
+    else if (times === 1) assert.strictEqual(files, 1, found)
     else assert.isAtLeast(files, 1, found)
   }
   for (const letter of yield* bench.letters) {
@@ -171,7 +172,7 @@ const assertStill = Effect.fnUntraced(function* ({ bench, note, watched }: World
 })
 
 /** What verify may find after producers that send ticks twice, of unsafe runs and with negative numbers. */
-const ofBadProducers: ReadonlyArray<string> = ["Hole", "WaitingLetter", "UnknownLetter"]
+const ofBadProducers: ReadonlyArray<string> = ["Hole", "WaitingLetter", "UnknownLetter", "Duplicate"]
 
 /** The next process compares the runs with their ledgers, and then each of them is whole by the word of `verify`. */
 const assertVerified = Effect.fnUntraced(function* ({ bench, note, tracked }: World, kind: Kind) {
