@@ -49,13 +49,13 @@ interface Context {
 
 const rebuildFiles = Effect.fnUntraced(function* ({ append, runId, storage }: Context) {
   const damaged: Array<string> = []
-  const keys = yield* Recover.unknownKeys(storage, runId, Effect.void)
-  for (const key of keys) {
-    const made = yield* Recover.entryOf(storage, key)
-    if (made === undefined) damaged.push(key)
+  const batches = yield* Recover.unknown(storage, runId, Effect.void)
+  for (const batch of batches) {
+    const made = yield* Recover.entryOf(storage, batch)
+    if (made === undefined) damaged.push(batch.key)
     else yield* append(made.entry, made.checks)
   }
-  return { files: keys.length - damaged.length, damaged }
+  return { files: batches.length - damaged.length, damaged }
 })
 
 const rebuildLetters = Effect.fnUntraced(function* ({ append, runId, storage }: Context, book: LetterBook) {

@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import type * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import type * as TickSet from "../domain/TickSet.ts"
+import * as LedgerFacts from "../ledger/LedgerFacts.ts"
 import type { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
@@ -158,7 +159,8 @@ const overlaps = (name: StorageKey.BatchName | undefined, from: bigint, to: bigi
 
 /** What the ledger says of the batches in the range, then those batches: one that is stored meanwhile is not missed. */
 const look = Effect.fnUntraced(function* (storage: Storage["Service"], runId: RunId.RunId, from: bigint, to: bigint) {
-  const known = yield* StoredBatch.known(storage, runId, (key) => overlaps(StorageKey.batchName(key), from, to))
+  const isWanted = (key: string) => overlaps(StorageKey.batchName(key), from, to)
+  const { batches: known } = yield* LedgerFacts.read(storage, runId, isWanted)
   const batches = (yield* RunFiles.batches(storage, runId)).filter((batch) => overlaps(batch, from, to))
   return { known, batches }
 })
@@ -183,7 +185,7 @@ export const ticks = (
       const { from, to } = bounds(range)
       const { batches, known } = yield* look(storage, runId, from, to)
       const load: Load = Effect.fnUntraced(function* (batch) {
-        const read = yield* StoredBatch.read(storage, batch, known.commits.get(batch.key) ?? [])
+        const read = yield* StoredBatch.read(storage, batch, known.get(batch.key) ?? [])
         if (Result.isSuccess(read)) return { ticks: ordered(read.success, from, to) }
         const { found, problem } = read.failure
         const damage = found.findIndex(({ _tag }) => _tag === "Damage")
@@ -213,9 +215,9 @@ export const salvagedTicks = (
       const { from, to } = bounds(range)
       const { batches, known } = yield* look(storage, runId, from, to)
       const load: Load = (batch) =>
-        StoredBatch.read(storage, batch, known.commits.get(batch.key) ?? []).pipe(
+        StoredBatch.read(storage, batch, known.get(batch.key) ?? []).pipe(
           Effect.catchReason("StorageError", "ObjectMissing", () =>
-            Effect.succeed(Result.fail(missing(known.commits.get(batch.key)?.[0]?.stretches)))
+            Effect.succeed(Result.fail(missing(LedgerFacts.newest(known.get(batch.key) ?? [])?.stretches)))
           ),
           Effect.map((read) =>
             Result.isSuccess(read)
@@ -236,12 +238,12 @@ const missing = (written: StoredBatch.Damaged["written"]): StoredBatch.Damaged =
 /** `batches` with those that the ledger knows and the storage has no more, by their first tick. */
 const withMissing = (
   batches: ReadonlyArray<RunFiles.BatchKey>,
-  { commits, setAside }: StoredBatch.Known
+  known: ReadonlyMap<string, unknown>
 ): ReadonlyArray<RunFiles.BatchKey> => {
   const there = new Set<string>(batches.map(({ key }) => key))
-  const missed = [...commits.keys()].flatMap((key) => {
+  const missed = [...known.keys()].flatMap((key) => {
     const name = StorageKey.batchName(key)
-    if (there.has(key) || setAside.has(key) || name === undefined || !StorageKey.is(key)) return []
+    if (there.has(key) || name === undefined || !StorageKey.is(key)) return []
     return [{ ...name, key }]
   })
   return missed.length === 0 ? batches : [...batches, ...missed].sort((a, b) => (a.key < b.key ? -1 : 1))

@@ -128,16 +128,20 @@ describe("the summary of a run", () => {
     }).pipe(Effect.provide(memory))
   )
 
-  it.effect("doesn't miss a batch that was set aside", () =>
+  it.effect("doesn't miss a batch that was set aside, but one that was made again and is gone", () =>
     Effect.gen(function* () {
       const storage = yield* setup
       yield* store(storage, every(1, 10, 1))
       const key = yield* store(storage, every(11, 20, 1))
       yield* storage.setAside(key)
-      yield* note(storage, { _tag: "SetAside", key, place: "elsewhere", reason: "damaged", atMs: 1 })
+      yield* note(storage, { _tag: "SetAside", key, place: "elsewhere", reason: "damaged", atMs: 1000 })
       const summary = yield* RunSummary.read(storage, run)
       assert.deepStrictEqual(RunSummary.troubles(summary), [])
       assert.lengthOf(summary.setAside, 1)
+      yield* store(storage, every(11, 20, 1), { committedAtMs: 1001 })
+      assert.deepStrictEqual(RunSummary.troubles(yield* RunSummary.read(storage, run)), [])
+      yield* storage.remove(key)
+      assert.deepStrictEqual(RunSummary.troubles(yield* RunSummary.read(storage, run)), [{ _tag: "gone", files: 1 }])
     }).pipe(Effect.provide(memory))
   )
 

@@ -301,8 +301,11 @@ describe("a damaged batch", () => {
         (yield* salvaged).map((one) => (one._tag === "Tick" ? Number(one.tick.tickNumber) : one.ticks)),
         [1, 2, 3, [{ first: 4n, last: 6n, step: 1n }], 7, 8, 9]
       )
-      yield* note(underneath, { _tag: "SetAside", key, place: "elsewhere", reason: "damaged", atMs: 1 })
+      yield* note(underneath, { _tag: "SetAside", key, place: "elsewhere", reason: "damaged", atMs: 1000 })
       assert.lengthOf(yield* salvaged, 6)
+      yield* store(underneath, ticksOf(4, 6), { committedAtMs: 1001 })
+      yield* underneath.remove(key)
+      assert.lengthOf(yield* salvaged, 7, "it was made again and lost")
     }).pipe(Effect.provide(memory))
   )
 

@@ -31,7 +31,12 @@ export const numbered = (first: number, last: number, step = 1): Tick.Batch =>
   batchOf(TestTick.range("run", first, last).filter((_, index) => index % step === 0))
 
 /** Stores `ticks` as one batch; gives its key and the line that the ledger has of it. */
-export const store = Effect.fnUntraced(function* (storage: Port, ticks: Tick.Batch, runId = run) {
+export const store = Effect.fnUntraced(function* (
+  storage: Port,
+  ticks: Tick.Batch,
+  more: Partial<LedgerEntry.Commit> = {},
+  runId = run
+) {
   const key = StorageKey.batch(runId, ticks)
   const { bytes, checks } = yield* BatchFile.write(storage, key, ticks)
   const commit: LedgerEntry.Commit = {
@@ -41,7 +46,8 @@ export const store = Effect.fnUntraced(function* (storage: Port, ticks: Tick.Bat
     count: ticks.length,
     bytes,
     checksum: Checksum.toHex(BatchFile.checksum(checks)),
-    committedAtMs: 7
+    committedAtMs: 7,
+    ...more
   }
   return { key, ticks, checks, line: LedgerLine.encode(commit, checks) }
 })
