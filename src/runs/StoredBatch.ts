@@ -127,18 +127,22 @@ export const read = Effect.fnUntraced(function* (
   return Result.fail(yield* salvage(storage, batch, LedgerFacts.newest(commits)))
 })
 
+/** The numbers of `stretches` from `from` to `to`. */
+export const numbers = (stretches: LedgerEntry.Commit["stretches"], from: bigint, to: bigint): Array<bigint> => {
+  const numbers: Array<bigint> = []
+  for (const [first, last, step] of stretches) {
+    for (let number = first; number <= last; number += step > 0n ? step : 1n) {
+      if (number >= from && number <= to) numbers.push(number)
+    }
+  }
+  return numbers
+}
+
 /** The numbers of `stretches` from `from` to `to` that are not among `present`, as few stretches. */
 export const missing = (
   stretches: LedgerEntry.Commit["stretches"],
   present: ReadonlySet<bigint>,
   from: bigint,
   to: bigint
-): ReadonlyArray<TickSet.Stretch> => {
-  const numbers: Array<bigint> = []
-  for (const [first, last, step] of stretches) {
-    for (let number = first; number <= last; number += step > 0n ? step : 1n) {
-      if (number >= from && number <= to && !present.has(number)) numbers.push(number)
-    }
-  }
-  return TickSet.stretches(numbers)
-}
+): ReadonlyArray<TickSet.Stretch> =>
+  TickSet.stretches(numbers(stretches, from, to).filter((number) => !present.has(number)))

@@ -118,7 +118,10 @@ describe("a log of a ledger", () => {
 
   it.effect("has the entry of a batch of two million ticks", () =>
     Effect.gen(function* () {
-      const line = LedgerLine.encode(drop("a"), new Array<number>(2_000_000).fill(7))
+      const line = LedgerLine.encode(
+        drop("a"),
+        Array.from({ length: 2_000_000 }, () => 7)
+      )
       assert.deepStrictEqual(yield* read(line, 1024 * 1024), [drop("a")])
     }).pipe(watched)
   )

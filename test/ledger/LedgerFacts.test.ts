@@ -25,7 +25,7 @@ const counting = (entries: ReadonlyArray<LedgerEntry.Entry>) => {
   const facts = new LedgerFacts.LedgerFacts()
   for (const entry of entries) facts.add(entry)
   return Object.fromEntries(
-    [...facts.batches].map(([key, commits]) => [key, commits.map((commit) => commit.committedAtMs).sort()])
+    [...facts.batches].map(([key, commits]) => [key, commits.map((commit) => commit.committedAtMs)])
   )
 }
 

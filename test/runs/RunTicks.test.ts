@@ -11,7 +11,7 @@ import type * as Tick from "../../src/domain/Tick.ts"
 import * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
 import * as RunTicks from "../../src/runs/RunTicks.ts"
 import type { Storage } from "../../src/storage/Storage.ts"
-import { IoFailure } from "../../src/storage/StorageError.ts"
+import { IoFailure, ObjectMissing } from "../../src/storage/StorageError.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
@@ -306,6 +306,51 @@ describe("a damaged batch", () => {
       yield* store(underneath, ticksOf(4, 6), { committedAtMs: 1001 })
       yield* underneath.remove(key)
       assert.lengthOf(yield* salvaged, 7, "it was made again and lost")
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("that is missing ends the stream after the ticks before it, and is named", () =>
+    Effect.gen(function* () {
+      const { storage, underneath } = yield* setup
+      yield* store(underneath, ticksOf(1, 3))
+      const key = yield* store(underneath, ticksOf(4, 6))
+      yield* store(underneath, ticksOf(7, 9))
+      yield* underneath.remove(key)
+      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      assert.deepStrictEqual(before, [1, 2, 3])
+      assert.deepInclude(error, { key, reason: new ObjectMissing() })
+      const within = yield* untilFailure(RunTicks.ticks(storage, run, { from: 5n }))
+      assert.deepStrictEqual([within.before, within.error?.key], [[], key])
+      assert.deepStrictEqual(yield* collect(storage, { to: 3n }), [1, 2, 3])
+      assert.deepStrictEqual(yield* collect(storage, { from: 7n }), [7, 8, 9])
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("that is missing at the end ends the stream there", () =>
+    Effect.gen(function* () {
+      const { storage, underneath } = yield* setup
+      yield* store(underneath, ticksOf(1, 3))
+      const key = yield* store(underneath, ticksOf(4, 6))
+      yield* underneath.remove(key)
+      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      assert.deepStrictEqual([before, error?.key], [[1, 2, 3], key])
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("that is missing is not missed when its ticks are in others, up to the first that is not", () =>
+    Effect.gen(function* () {
+      const { storage, underneath } = yield* setup
+      yield* store(underneath, ticksOf(1, 3))
+      const key = yield* store(underneath, ticksOf(4, 8))
+      yield* storeUnknown(underneath, ticksOf(2, 5))
+      yield* store(underneath, ticksOf(6, 7))
+      yield* store(underneath, ticksOf(10, 12))
+      yield* underneath.remove(key)
+      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      assert.deepStrictEqual([before, error?.key], [numbers(1, 7), key])
+      assert.deepStrictEqual(yield* collect(storage, { to: 7n }), numbers(1, 7))
+      yield* store(underneath, ticksOf(8, 9))
+      assert.deepStrictEqual(yield* collect(storage), numbers(1, 12))
     }).pipe(Effect.provide(memory))
   )
 
