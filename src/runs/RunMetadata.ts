@@ -12,7 +12,10 @@ import { ObjectDamaged, StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 
 /** Where the user metadata of a run say every how many ticks one is captured, as text. */
-const samplingIntervalKey = "samplingInterval"
+export const samplingIntervalKey = "samplingInterval"
+
+/** The interval that `text` of the metadata is; `undefined` when it is none. */
+export const interval = (text = ""): bigint | undefined => (/^[1-9]\d{0,17}$/u.test(text) ? BigInt(text) : undefined)
 
 /**
  * Every how many ticks the run has one; `undefined` when it has no metadata, or they don't say. Fails with `ObjectDamaged`
@@ -31,6 +34,5 @@ export const samplingInterval = Effect.fnUntraced(function* (storage: Storage["S
     catch: (cause) => damaged(`it is no SimulationMetadata (${String(cause)})`)
   })
   if (simulationRunId !== runId) return yield* damaged("it is of another run")
-  const text = userMetadata[samplingIntervalKey] ?? ""
-  return /^[1-9]\d{0,17}$/u.test(text) ? BigInt(text) : undefined
+  return interval(userMetadata[samplingIntervalKey])
 })

@@ -22,6 +22,7 @@ import {
 } from "../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import { TickDataSchema } from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 import { TickQueue } from "../queue/TickQueue.ts"
+import * as RunMetadata from "../runs/RunMetadata.ts"
 import * as Service from "../service/Service.ts"
 import * as Storage from "../storage/Storage.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
@@ -53,9 +54,6 @@ export const Options = Schema.Struct({
     )
   )
 })
-
-/** Where the user metadata of a run say every how many ticks one is captured, as text. */
-export const samplingIntervalKey = "samplingInterval"
 
 /**
  * A run that began before and goes on. The simulation and the sampling interval must be those it began with:
@@ -105,7 +103,7 @@ const metadataRetry = Schedule.upTo(Schedule.exponential("1 second"), { times: 3
 const encodeMetadata = (message: SimulationMetadata, samplingInterval: bigint) =>
   toBinary(SimulationMetadataSchema, {
     ...message,
-    userMetadata: { ...message.userMetadata, [samplingIntervalKey]: String(samplingInterval) }
+    userMetadata: { ...message.userMetadata, [RunMetadata.samplingIntervalKey]: String(samplingInterval) }
   })
 
 /** Longest that an engine held back catches up on afterwards; beyond it, time lost is lost. */
