@@ -32,6 +32,13 @@ export class RunDamaged extends Schema.TaggedError<RunDamaged>()("RunDamaged", {
   }
 }
 
+/** A batch of the run is gone, and all of it was wanted. */
+export class RunIncomplete extends Schema.TaggedError<RunIncomplete>()("RunIncomplete", { file: Schema.String }) {
+  override get message() {
+    return `${this.file} is stored no more, and the ledger knows it: ticks are missing. What comes before them was written; --salvage goes on with what is there`
+  }
+}
+
 /** A stored tick is no `TickData` inside, although it begins as one. */
 export class TickUndecodable extends Schema.TaggedError<TickUndecodable>()("TickUndecodable", {
   tick: Schema.BigInt,
@@ -94,9 +101,10 @@ const formats = {
 /** The first failure that a reader of the whole run meets, with the way out. */
 const whole = (location: string, ticks: Stream.Stream<Tick.Tick, StorageError>) =>
   ticks.pipe(
-    Stream.catchReason("StorageError", "ObjectDamaged", ({ problem }, { key }) =>
-      Stream.fail(new RunDamaged({ file: `${location}/${key}`, problem }))
-    )
+    Stream.catchReasons("StorageError", {
+      ObjectDamaged: ({ problem }, { key }) => Stream.fail(new RunDamaged({ file: `${location}/${key}`, problem })),
+      ObjectMissing: (_, { key }) => Stream.fail(new RunIncomplete({ file: `${location}/${key}` }))
+    })
   )
 
 /** What is intact of a run; what is gone is told to `report`. */
@@ -122,7 +130,7 @@ export const make = (status: ExitStatus) =>
         Flag.withDefault("json" as const)
       ),
       salvage: Flag.Boolean("salvage").pipe(
-        Flag.withDescription("go on where a file is damaged, and say on standard error what is gone"),
+        Flag.withDescription("go on where a file is damaged or missing, and say on standard error what is gone"),
         Flag.withDefault(false)
       ),
       logFormat: Logging.formatFlag,

@@ -11,20 +11,31 @@ export const left = (title: string): Column => ({ title, align: "left" })
 
 export const right = (title: string): Column => ({ title, align: "right" })
 
-/** The titles and the rows, a line each, two spaces between the columns. */
-export const lines = (
-  columns: ReadonlyArray<Column>,
-  rows: ReadonlyArray<ReadonlyArray<string>>
+/** Rows without titles, a line each, two spaces between the columns, which are all on the left unless told otherwise. */
+export const aligned = (
+  rows: ReadonlyArray<ReadonlyArray<string>>,
+  aligns: ReadonlyArray<Column["align"]> = []
 ): ReadonlyArray<string> => {
-  const all = [columns.map(({ title }) => title), ...rows]
-  const widths = columns.map((_, index) => all.reduce((width, row) => Math.max(width, row[index]?.length ?? 0), 0))
-  return all.map((row) =>
-    columns
-      .map(({ align }, index) => {
+  const widths = Array.from({ length: rows[0]?.length ?? 0 }, (_, index) =>
+    rows.reduce((width, row) => Math.max(width, row[index]?.length ?? 0), 0)
+  )
+  return rows.map((row) =>
+    widths
+      .map((width, index) => {
         const cell = row[index] ?? ""
-        return align === "left" ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0)
+        return aligns[index] === "right" ? cell.padStart(width) : cell.padEnd(width)
       })
       .join("  ")
       .trimEnd()
   )
 }
+
+/** The titles and the rows, as `aligned` has them. */
+export const lines = (
+  columns: ReadonlyArray<Column>,
+  rows: ReadonlyArray<ReadonlyArray<string>>
+): ReadonlyArray<string> =>
+  aligned(
+    [columns.map(({ title }) => title), ...rows],
+    columns.map(({ align }) => align)
+  )

@@ -26,8 +26,8 @@ export type Item = (LedgerLine.Line & { readonly _tag: "Line" }) | Damage
 
 const lineFeed = 10
 
-/** Longest line that is kept in memory: the checksums of a million ticks. What is longer is damaged. */
-const maxLineBytes = 8 * 1024 * 1024
+/** Longest line that is kept in memory: the checksums of twelve million ticks. What is longer is damaged. */
+const maxLineBytes = 64 * 1024 * 1024
 
 /** Takes a log apart, chunk by chunk. Not shared: it has state. */
 class Splitter {

@@ -114,13 +114,13 @@ export const make = Effect.gen(function* () {
 
   const recover = Effect.fnUntraced(
     function* (runId: RunId.RunId) {
-      const keys = yield* Recover.unknownKeys(storage, runId, writer.flush)
+      const batches = yield* Recover.unknown(storage, runId, writer.flush)
       let entries = 0
-      for (const key of keys) {
-        const made = yield* Recover.entryOf(storage, key)
+      for (const batch of batches) {
+        const made = yield* Recover.entryOf(storage, batch)
         if (made === undefined) {
           yield* Effect.logWarning("A stored batch that the ledger does not know is damaged: verify the run").pipe(
-            Effect.annotateLogs({ key })
+            Effect.annotateLogs({ key: batch.key })
           )
           continue
         }

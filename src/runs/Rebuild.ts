@@ -2,9 +2,12 @@
  * Writes what the ledger of a run lacks: entries for batches and dead letters that it doesn't know, as they are now.
  *
  * A batch that is damaged, taken alone or by what an entry says of it, gets none: its damage stays known. A log that is
- * damaged within is copied as far as it is intact, and set aside; not one that was written to in the last minute, as a
- * process may be at work with it. Safe to repeat, to interrupt and to do beside a pipeline: an entry that is there twice
- * says nothing new.
+ * damaged within is copied as far as it is intact, and set aside. Safe to repeat and to interrupt: an entry that is there
+ * twice says nothing new.
+ *
+ * Not to be done while a pipeline writes to the run: a process goes on writing to its log where it was set aside, and
+ * nobody reads there what it notes. A log that was written to in the last minute is left alone, which makes that
+ * unlikely, not impossible.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -35,7 +38,7 @@ export interface Rebuilt {
   readonly damaged: ReadonlyArray<string>
 }
 
-/** A log that was written to since is left alone. */
+/** A log that was written to since is left alone: its process may be at work, as far as that can be told. */
 const idleMs = 60_000
 
 interface Context {
@@ -46,13 +49,13 @@ interface Context {
 
 const rebuildFiles = Effect.fnUntraced(function* ({ append, runId, storage }: Context) {
   const damaged: Array<string> = []
-  const keys = yield* Recover.unknownKeys(storage, runId, Effect.void)
-  for (const key of keys) {
-    const made = yield* Recover.entryOf(storage, key)
-    if (made === undefined) damaged.push(key)
+  const batches = yield* Recover.unknown(storage, runId, Effect.void)
+  for (const batch of batches) {
+    const made = yield* Recover.entryOf(storage, batch)
+    if (made === undefined) damaged.push(batch.key)
     else yield* append(made.entry, made.checks)
   }
-  return { files: keys.length - damaged.length, damaged }
+  return { files: batches.length - damaged.length, damaged }
 })
 
 const rebuildLetters = Effect.fnUntraced(function* ({ append, runId, storage }: Context, book: LetterBook) {
@@ -98,7 +101,10 @@ const copy = ({ append, storage }: Context, log: StorageKey.StorageKey) =>
     item._tag === "Damage" || item.entry._tag === "Header" ? Effect.void : append(item.entry, item.checks())
   )
 
-/** Makes the ledger of the run tell all that can be told. Fails when the storage or a folder of letters fails. */
+/**
+ * Makes the ledger of the run, which no process must be writing to, tell all that can be told. Fails when the storage or a
+ * folder of letters fails.
+ */
 export const rebuild = Effect.fnUntraced(function* (
   storage: Storage["Service"],
   runId: RunId.RunId,

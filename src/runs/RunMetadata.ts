@@ -12,10 +12,13 @@ import { ObjectDamaged, StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 
 /** Where the user metadata of a run say every how many ticks one is captured, as text. */
-const samplingIntervalKey = "samplingInterval"
+export const samplingIntervalKey = "samplingInterval"
+
+/** The number above 0 that `text` of the metadata is; `undefined` when it is none. */
+export const interval = (text = ""): bigint | undefined => (/^[1-9]\d{0,17}$/u.test(text) ? BigInt(text) : undefined)
 
 /** Where they say which of its ticks is the first one, as text. */
-const firstTickKey = "firstTick"
+export const firstTickKey = "firstTick"
 
 /** What a run has promised of its ticks; each is `undefined` when it hasn't. */
 export interface Promised {
@@ -26,8 +29,6 @@ export interface Promised {
 
 /** Of a run without metadata. */
 export const nothing: Promised = { samplingInterval: undefined, firstTick: undefined }
-
-const positive = (text = ""): bigint | undefined => (/^[1-9]\d{0,17}$/u.test(text) ? BigInt(text) : undefined)
 
 /**
  * What the metadata of the run promise of its ticks; nothing when there are none. Fails with `ObjectDamaged` when they
@@ -47,8 +48,8 @@ export const promised = Effect.fnUntraced(function* (storage: Storage["Service"]
   })
   if (simulationRunId !== runId) return yield* damaged("it is of another run")
   const found: Promised = {
-    samplingInterval: positive(userMetadata[samplingIntervalKey]),
-    firstTick: positive(userMetadata[firstTickKey])
+    samplingInterval: interval(userMetadata[samplingIntervalKey]),
+    firstTick: interval(userMetadata[firstTickKey])
   }
   return found
 })

@@ -10,6 +10,7 @@ import type * as RunId from "../domain/RunId.ts"
 import * as TickSet from "../domain/TickSet.ts"
 import * as Ledger from "../ledger/Ledger.ts"
 import * as LedgerEntry from "../ledger/LedgerEntry.ts"
+import * as LedgerFacts from "../ledger/LedgerFacts.ts"
 import type { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
@@ -50,12 +51,18 @@ export interface RunSummary {
   readonly lastCommitMs: number | undefined
 }
 
+/** Of several entries the newest counts, and one that tells how it was written more than one made afterwards. */
+const best = (one: LedgerEntry.Commit, other: LedgerEntry.Commit): LedgerEntry.Commit => {
+  if (one.checksum === other.checksum) return one.write === undefined ? other : one
+  return one.committedAtMs <= other.committedAtMs ? other : one
+}
+
 /** What a ledger says, gathered. */
 class Facts {
-  readonly commits = new Map<string, LedgerEntry.Commit>()
   readonly setAside: Array<LedgerEntry.SetAside> = []
   readonly letters = new Letters.Fates()
   damagedLines = 0
+  private readonly batches = new LedgerFacts.LedgerFacts()
 
   add(item: Ledger.Item): void {
     if (item._tag === "Damage") {
@@ -63,27 +70,25 @@ class Facts {
       return
     }
     const { entry } = item
+    this.batches.add(entry)
     if (entry._tag === "SetAside") this.setAside.push(entry)
-    else if (entry._tag === "Commit") this.commit(entry)
     else this.letters.add(entry)
   }
 
-  /** Of several entries the newest counts, and one that tells how it was written more than one made afterwards. */
-  private commit(entry: LedgerEntry.Commit): void {
-    const other = this.commits.get(entry.key)
-    if (other !== undefined && other.checksum === entry.checksum && other.write !== undefined) return
-    if (other === undefined || other.checksum === entry.checksum || other.committedAtMs <= entry.committedAtMs) {
-      this.commits.set(entry.key, entry)
-    }
+  /** By key, one each. */
+  get commits(): ReadonlyMap<string, LedgerEntry.Commit> {
+    return new Map([...this.batches.batches].map(([key, commits]) => [key, commits.reduce(best)]))
   }
 }
+
+type Commits = Facts["commits"]
 
 /** Sizes that are asked for side by side. */
 const concurrency = 16
 
 const compare = (left: Batch, right: Batch): number => (left.key < right.key ? -1 : 1)
 
-const storedBatches = (storage: Storage["Service"], runId: RunId.RunId, { commits }: Facts) =>
+const storedBatches = (storage: Storage["Service"], runId: RunId.RunId, commits: Commits) =>
   Effect.flatMap(RunFiles.batches(storage, runId), (batches) =>
     Effect.forEach(
       batches,
@@ -99,12 +104,12 @@ const storedBatches = (storage: Storage["Service"], runId: RunId.RunId, { commit
     )
   )
 
-/** Batches that the ledger knows and the storage has no more; those that were set aside are not missed. */
-const goneBatches = (stored: ReadonlyArray<Batch>, { commits, setAside }: Facts): ReadonlyArray<Batch> => {
-  const accounted = new Set([...stored, ...setAside].map(({ key }) => key))
+/** Batches that the ledger knows and the storage has no more. */
+const goneBatches = (stored: ReadonlyArray<Batch>, commits: Commits): ReadonlyArray<Batch> => {
+  const there = new Set(stored.map(({ key }) => key))
   return [...commits.values()].flatMap((commit) => {
     const name = StorageKey.batchName(commit.key)
-    if (accounted.has(commit.key) || name === undefined) return []
+    if (there.has(commit.key) || name === undefined) return []
     return [{ key: commit.key, first: name.first, last: name.last, bytes: undefined, commit }]
   })
 }
@@ -156,8 +161,9 @@ export const read = Effect.fnUntraced(function* (
   const facts = new Facts()
   // Before the batches are listed: one that is stored meanwhile is unknown to the ledger, not gone.
   yield* Stream.runForEach(Ledger.read(storage, runId), (item) => Effect.sync(() => facts.add(item)))
-  const stored = yield* storedBatches(storage, runId, facts)
-  const batches = [...stored, ...goneBatches(stored, facts)].sort(compare)
+  const { commits } = facts
+  const stored = yield* storedBatches(storage, runId, commits)
+  const batches = [...stored, ...goneBatches(stored, commits)].sort(compare)
   const letters = facts.letters.all
   const commitTimes = batches.flatMap(({ commit }) => (commit === undefined ? [] : [commit.committedAtMs]))
   return {

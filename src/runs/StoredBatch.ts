@@ -15,41 +15,12 @@ import type * as Tick from "../domain/Tick.ts"
 import * as TickSet from "../domain/TickSet.ts"
 import * as Ledger from "../ledger/Ledger.ts"
 import type * as LedgerEntry from "../ledger/LedgerEntry.ts"
+import * as LedgerFacts from "../ledger/LedgerFacts.ts"
 import * as BatchFile from "../storage/BatchFile.ts"
 import type { Storage } from "../storage/Storage.ts"
 import { ObjectDamaged, StorageError } from "../storage/StorageError.ts"
 import type * as StorageKey from "../storage/StorageKey.ts"
 import type { BatchKey } from "./RunFiles.ts"
-
-/** What a ledger says of the batches of a run. */
-export interface Known {
-  /** By key. Several entries for one key may be true, one after the other, when a damaged object was set aside. */
-  readonly commits: ReadonlyMap<string, ReadonlyArray<LedgerEntry.Commit>>
-  /** Keys of objects that were taken out of the way. */
-  readonly setAside: ReadonlySet<string>
-}
-
-/** Reads the ledger for the batches whose keys `isWanted`. Memory: their entries, without the checksums of ticks. */
-export const known = Effect.fnUntraced(function* (
-  storage: Storage["Service"],
-  runId: RunId.RunId,
-  isWanted: (key: string) => boolean
-) {
-  const commits = new Map<string, Array<LedgerEntry.Commit>>()
-  const setAside = new Set<string>()
-  yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
-    Effect.sync(() => {
-      if (item._tag !== "Line") return
-      const { entry } = item
-      if (entry._tag === "SetAside") setAside.add(entry.key)
-      if (entry._tag === "Commit" && isWanted(entry.key)) {
-        commits.set(entry.key, [...(commits.get(entry.key) ?? []), entry])
-      }
-    })
-  )
-  const facts: Known = { commits, setAside }
-  return facts
-})
 
 /** A batch that is not what was written, with what of it is. */
 export interface Damaged {
@@ -117,12 +88,6 @@ const checksOf = (storage: Storage["Service"], runId: RunId.RunId, commit: Ledge
 const isSame = (entry: LedgerEntry.Entry, { checksum, key }: LedgerEntry.Commit): boolean =>
   entry._tag === "Commit" && entry.key === key && entry.checksum === checksum
 
-const newest = (commits: ReadonlyArray<LedgerEntry.Commit>): LedgerEntry.Commit | undefined =>
-  commits.reduce<LedgerEntry.Commit | undefined>(
-    (best, commit) => (best === undefined || commit.committedAtMs > best.committedAtMs ? commit : best),
-    undefined
-  )
-
 /** What is left of a batch that is not whole. */
 const salvage = Effect.fnUntraced(function* (
   storage: Storage["Service"],
@@ -159,8 +124,19 @@ export const read = Effect.fnUntraced(function* (
       commits.length === 0 ? isNamed(whole.ticks, batch) : commits.some((commit) => commit.checksum === checksum)
     if (isWhole) return Result.succeed(whole.ticks)
   }
-  return Result.fail(yield* salvage(storage, batch, newest(commits)))
+  return Result.fail(yield* salvage(storage, batch, LedgerFacts.newest(commits)))
 })
+
+/** The numbers of `stretches` from `from` to `to`. */
+export const numbers = (stretches: LedgerEntry.Commit["stretches"], from: bigint, to: bigint): Array<bigint> => {
+  const numbers: Array<bigint> = []
+  for (const [first, last, step] of stretches) {
+    for (let number = first; number <= last; number += step > 0n ? step : 1n) {
+      if (number >= from && number <= to) numbers.push(number)
+    }
+  }
+  return numbers
+}
 
 /** The numbers of `stretches` from `from` to `to` that are not among `present`, as few stretches. */
 export const missing = (
@@ -168,12 +144,5 @@ export const missing = (
   present: ReadonlySet<bigint>,
   from: bigint,
   to: bigint
-): ReadonlyArray<TickSet.Stretch> => {
-  const numbers: Array<bigint> = []
-  for (const [first, last, step] of stretches) {
-    for (let number = first; number <= last; number += step > 0n ? step : 1n) {
-      if (number >= from && number <= to && !present.has(number)) numbers.push(number)
-    }
-  }
-  return TickSet.stretches(numbers)
-}
+): ReadonlyArray<TickSet.Stretch> =>
+  TickSet.stretches(numbers(stretches, from, to).filter((number) => !present.has(number)))

@@ -11,7 +11,7 @@ import {
   SimulationMetadataSchema,
   type SimulationMetadata
 } from "../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
-import { samplingIntervalKey } from "./SimulationEngine.ts"
+import * as RunMetadata from "../runs/RunMetadata.ts"
 import * as World from "./World.ts"
 
 export interface RunSettings {
@@ -45,7 +45,7 @@ export class SettingsInvalid extends Schema.TaggedError<SettingsInvalid>()("Sett
 export type SettingsError = SettingsMissing | SettingsInvalid
 
 const jsonField = "resolved_config_json"
-const intervalField = `user_metadata.${samplingIntervalKey}`
+const intervalField = `user_metadata.${RunMetadata.samplingIntervalKey}`
 
 const Json = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
 
@@ -73,9 +73,10 @@ const worldOptions = Effect.fnUntraced(function* (metadata: SimulationMetadata) 
 })
 
 const samplingInterval = Effect.fnUntraced(function* ({ simulationRunId, userMetadata }: SimulationMetadata) {
-  const text = userMetadata[samplingIntervalKey]
+  const text = userMetadata[RunMetadata.samplingIntervalKey]
   if (text === undefined) return yield* new SettingsMissing({ simulationRunId, field: intervalField })
-  if (/^[1-9]\d*$/u.test(text) && Number.isSafeInteger(Number(text))) return Number(text)
+  const interval = Number(RunMetadata.interval(text) ?? 0)
+  if (interval > 0 && Number.isSafeInteger(interval)) return interval
   return yield* new SettingsInvalid({
     simulationRunId,
     field: intervalField,

@@ -22,6 +22,7 @@ import {
 } from "../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import { TickDataSchema } from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 import { TickQueue } from "../queue/TickQueue.ts"
+import * as RunMetadata from "../runs/RunMetadata.ts"
 import * as Service from "../service/Service.ts"
 import * as Storage from "../storage/Storage.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
@@ -53,12 +54,6 @@ export const Options = Schema.Struct({
     )
   )
 })
-
-/** Where the user metadata of a run say every how many ticks one is captured, as text. */
-export const samplingIntervalKey = "samplingInterval"
-
-/** Where the user metadata of a run say which of its ticks is the first one. */
-const firstTickKey = "firstTick"
 
 /**
  * A run that began before and goes on. The simulation and the sampling interval must be those it began with:
@@ -111,8 +106,8 @@ const encodeMetadata = (message: SimulationMetadata, samplingInterval: bigint, b
     ...message,
     userMetadata: {
       ...message.userMetadata,
-      [samplingIntervalKey]: String(samplingInterval),
-      [firstTickKey]: String((begin / samplingInterval + 1n) * samplingInterval)
+      [RunMetadata.samplingIntervalKey]: String(samplingInterval),
+      [RunMetadata.firstTickKey]: String((begin / samplingInterval + 1n) * samplingInterval)
     }
   })
 

@@ -198,4 +198,15 @@ describe("tickvault cat", () => {
     const unharmed = await run(["cat", runId, "--data", data, "--salvage", "--from", "201"])
     assert.strictEqual(unharmed.code, 0)
   })
+
+  it("ends where a file is missing and names it", async () => {
+    const { data, files, runId } = ingested()
+    const [, missing = ""] = files
+    rmSync(missing)
+    const ended = await run(["cat", runId, "--data", data])
+    assert.strictEqual(ended.code, 1)
+    assert.deepStrictEqual(ticksIn(ended.stdout).length, 100)
+    assert.include(ended.stderr, `tickvault: ${missing} is stored no more`)
+    assert.include(ended.stderr, "--salvage goes on with what is there")
+  })
 })

@@ -109,10 +109,20 @@ describe("a log of a ledger", () => {
 
   it.effect("keeps no line that is longer than a line can be, and goes on after it", () =>
     Effect.gen(function* () {
-      const long = new Uint8Array(9 * 1024 * 1024).fill(97)
+      const long = new Uint8Array(65 * 1024 * 1024).fill(97)
       const items = yield* read(Bytes.concat([long, Uint8Array.of(10), LedgerLine.encode(drop("a"))]), 1024 * 1024)
       assert.deepInclude(items[0], { _tag: "Damage", offset: 0, bytes: long.length, torn: false })
       assert.deepStrictEqual(items[1], drop("a"))
+    }).pipe(watched)
+  )
+
+  it.effect("has the entry of a batch of two million ticks", () =>
+    Effect.gen(function* () {
+      const line = LedgerLine.encode(
+        drop("a"),
+        Array.from({ length: 2_000_000 }, () => 7)
+      )
+      assert.deepStrictEqual(yield* read(line, 1024 * 1024), [drop("a")])
     }).pipe(watched)
   )
 

@@ -10,6 +10,7 @@ import * as Ledger from "../../src/ledger/Ledger.ts"
 import type * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
+import * as Storage from "../../src/storage/Storage.ts"
 import { NoSpace } from "../../src/storage/StorageError.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
@@ -169,6 +170,36 @@ describe("a ledger", () => {
       assert(commit?._tag === "Line")
       assert.deepInclude(commit.entry, { key, count: 5, bytes, stretches: [[1n, 5n, 1n]] })
       assert.deepStrictEqual(commit.checks(), checks)
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("gets one entry for a batch that was put back by hand, however often a process starts", () =>
+    Effect.gen(function* () {
+      const { underneath } = yield* FaultyStorage.FaultyStorage
+      const ticks = TestTick.range("run", 1, 5)
+      assert(Tick.isBatch(ticks))
+      const key = StorageKey.batch(run, ticks)
+      yield* BatchFile.write(underneath, key, ticks)
+      const old = {
+        ...underneath,
+        stat: (asked: StorageKey.StorageKey) =>
+          Effect.map(underneath.stat(asked), (stat) => stat && { ...stat, modifiedAtMs: 1000.5 })
+      }
+      yield* LogWatch.expect("Info", "Ledger entries made from stored batches", { times: 1 })
+      const aside = { _tag: "SetAside", key, place: "gone", reason: "it was gone", atMs: 2000 } as const
+      const start = withLedger(
+        Effect.andThen(
+          RunLedger.RunLedger.use((ledger) => ledger.record(run, aside)),
+          settleDown
+        )
+      ).pipe(Effect.provideService(Storage.Storage, old))
+      yield* start
+      yield* start
+      const commits = (yield* entries).flatMap((entry) => (entry._tag === "Commit" ? [entry] : []))
+      assert.deepStrictEqual(
+        commits.map(({ committedAtMs }) => committedAtMs),
+        [2001]
+      )
     }).pipe(Effect.provide(memory))
   )
 })

@@ -265,6 +265,20 @@ describe("a damaged batch", () => {
       yield* of.find
     }).pipe(watched)
   )
+
+  it.effect("that is put back by hand after it was noted as gone gets one entry more, not one each time", () =>
+    Effect.gen(function* () {
+      const of = yield* makeRun(1, 5)
+      yield* storeAll(of, [range(1, 3), range(4, 6)], true)
+      yield* of.storage.remove(keyOf(range(4, 6)))
+      yield* LogWatch.expect("Warn", "Batches that the ledger knows are gone, their ticks are made again", { times: 1 })
+      yield* of.find
+      yield* of.storeUnknown(range(4, 6))
+      yield* of.find
+      yield* of.find
+      assert.deepStrictEqual(yield* of.notedCounts(range(4, 6)), [3, 3])
+    }).pipe(watched)
+  )
 })
 
 it.effect("a letter that can't be read is named, and the ticks that it may hold count as missing", () =>

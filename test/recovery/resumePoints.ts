@@ -41,8 +41,13 @@ const batchOf = (numbers: ReadonlyArray<number>): Tick.Batch => {
 
 export const keyOf = (numbers: ReadonlyArray<number>) => StorageKey.batch(run, batchOf(numbers))
 
-export const makeRun = Effect.fnUntraced(function* (samplingInterval = 1) {
-  const storage = yield* Storage.makeMemory("memory")
+/** `modifiedAtMs` is when the storage says that everything in it was written. */
+export const makeRun = Effect.fnUntraced(function* (samplingInterval = 1, modifiedAtMs?: number) {
+  const memory = yield* Storage.makeMemory("memory")
+  const storage: Storage.Storage["Service"] = {
+    ...memory,
+    stat: (key) => Effect.map(memory.stat(key), (stat) => stat && { ...stat, modifiedAtMs })
+  }
   const deadLetters = yield* DeadLetterQueue.makeMemory("letters", { capacity: 10_000 })
   const bytes = toBinary(SimulationMetadataSchema, create(SimulationMetadataSchema, metadata(samplingInterval)))
   yield* Storage.write(storage, StorageKey.metadata(run), [bytes])

@@ -9,7 +9,7 @@ import * as RunSummary from "../../src/runs/RunSummary.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
-import { commitOf, note, numbers, run, store, storeUnknown, tamper } from "./runs.ts"
+import { commitOf, note, numbers, run, store, storeNoted, tamper } from "./storedRun.ts"
 
 const memory = FaultyStorage.layer.pipe(Layer.provideMerge(LogWatch.layer()))
 
@@ -45,8 +45,8 @@ describe("the summary of a run", () => {
   it.effect("has its ticks, range, step, bytes and times, and reads no batch", () =>
     Effect.gen(function* () {
       const { faults, storage } = FaultyStorage.make(yield* setup)
-      yield* store(faults.underneath, every(10, 100, 10), { committedAtMs: 5000 })
-      yield* store(faults.underneath, every(110, 200, 10), { committedAtMs: 3000 })
+      yield* storeNoted(faults.underneath, every(10, 100, 10), { committedAtMs: 5000 })
+      yield* storeNoted(faults.underneath, every(110, 200, 10), { committedAtMs: 3000 })
       const summary = yield* RunSummary.read(storage, run)
       assert.deepInclude(summary, { ticks: 20n, first: 10n, last: 200n, step: 10n, missing: 0n, damagedLines: 0 })
       assert.deepInclude(summary, { firstCommitMs: 3000, lastCommitMs: 5000 })
@@ -60,8 +60,8 @@ describe("the summary of a run", () => {
   it.effect("counts a tick once that is in two batches", () =>
     Effect.gen(function* () {
       const storage = yield* setup
-      yield* store(storage, every(1, 10, 1))
-      yield* store(storage, every(6, 15, 1))
+      yield* storeNoted(storage, every(1, 10, 1))
+      yield* storeNoted(storage, every(6, 15, 1))
       assert.strictEqual((yield* RunSummary.read(storage, run)).ticks, 15n)
     }).pipe(Effect.provide(memory))
   )
@@ -69,10 +69,10 @@ describe("the summary of a run", () => {
   it.effect("says what is missing: ticks between others, files, bytes, entries", () =>
     Effect.gen(function* () {
       const storage = yield* setup
-      yield* store(storage, every(1, 10, 1))
-      const cut = yield* store(storage, every(21, 30, 1))
-      const gone = yield* store(storage, every(31, 40, 1))
-      yield* storeUnknown(storage, every(41, 50, 1))
+      yield* storeNoted(storage, every(1, 10, 1))
+      const cut = yield* storeNoted(storage, every(21, 30, 1))
+      const gone = yield* storeNoted(storage, every(31, 40, 1))
+      yield* store(storage, every(41, 50, 1))
       yield* tamper(storage, cut, (bytes) => bytes.slice(1))
       yield* storage.remove(gone)
       const summary = yield* RunSummary.read(storage, run)
@@ -93,8 +93,8 @@ describe("the summary of a run", () => {
   it.effect("doesn't miss what waits in letters or was dropped, and says so", () =>
     Effect.gen(function* () {
       const storage = yield* setup
-      yield* store(storage, every(1, 10, 1))
-      yield* store(storage, every(31, 40, 1))
+      yield* storeNoted(storage, every(1, 10, 1))
+      yield* storeNoted(storage, every(31, 40, 1))
       yield* note(storage, letter("a", 11, 20))
       yield* note(storage, letter("b", 21, 25))
       yield* note(storage, { _tag: "Drop", letter: "b", stretches: [], count: 5, reason: "of no use", atMs: 3000 })
@@ -128,23 +128,27 @@ describe("the summary of a run", () => {
     }).pipe(Effect.provide(memory))
   )
 
-  it.effect("doesn't miss a batch that was set aside", () =>
+  it.effect("doesn't miss a batch that was set aside, but one that was made again and is gone", () =>
     Effect.gen(function* () {
       const storage = yield* setup
-      yield* store(storage, every(1, 10, 1))
-      const key = yield* store(storage, every(11, 20, 1))
+      yield* storeNoted(storage, every(1, 10, 1))
+      const key = yield* storeNoted(storage, every(11, 20, 1))
       yield* storage.setAside(key)
-      yield* note(storage, { _tag: "SetAside", key, place: "elsewhere", reason: "damaged", atMs: 1 })
+      yield* note(storage, { _tag: "SetAside", key, place: "elsewhere", reason: "damaged", atMs: 1000 })
       const summary = yield* RunSummary.read(storage, run)
       assert.deepStrictEqual(RunSummary.troubles(summary), [])
       assert.lengthOf(summary.setAside, 1)
+      yield* storeNoted(storage, every(11, 20, 1), { committedAtMs: 1001 })
+      assert.deepStrictEqual(RunSummary.troubles(yield* RunSummary.read(storage, run)), [])
+      yield* storage.remove(key)
+      assert.deepStrictEqual(RunSummary.troubles(yield* RunSummary.read(storage, run)), [{ _tag: "gone", files: 1 }])
     }).pipe(Effect.provide(memory))
   )
 
   it.effect("judges no gaps where the step is not known", () =>
     Effect.gen(function* () {
       const storage = yield* setup
-      yield* storeUnknown(storage, every(10, 100, 10))
+      yield* store(storage, every(10, 100, 10))
       const summary = yield* RunSummary.read(storage, run)
       assert.deepInclude(summary, { ticks: 0n, step: undefined, missing: 0n, first: 10n, last: 100n })
     }).pipe(Effect.provide(memory))
@@ -158,7 +162,7 @@ describe("the summary of a run", () => {
         [11, [{}, written("a")]]
       ] as const) {
         const ticks = every(first, first + 9, 1)
-        const stored = yield* storeUnknown(storage, ticks)
+        const stored = yield* store(storage, ticks)
         for (const [index, more] of entries.entries()) {
           yield* note(storage, commitOf(ticks, stored, { committedAtMs: 1000 + index, ...more }))
         }
@@ -185,9 +189,9 @@ describe("the figures of a run", () => {
   it.effect("are over its time of writing, by service and by flush reason", () =>
     Effect.gen(function* () {
       const storage = yield* setup
-      yield* store(storage, every(1, 10, 1), { committedAtMs: 3000, ...written("b", { attempts: 3 }) })
-      yield* store(storage, every(11, 25, 1), { committedAtMs: 6000, ...written("a", { flushReason: "timeout" }) })
-      yield* store(storage, every(26, 30, 1), { committedAtMs: 4000 })
+      yield* storeNoted(storage, every(1, 10, 1), { committedAtMs: 3000, ...written("b", { attempts: 3 }) })
+      yield* storeNoted(storage, every(11, 25, 1), { committedAtMs: 6000, ...written("a", { flushReason: "timeout" }) })
+      yield* storeNoted(storage, every(26, 30, 1), { committedAtMs: 4000 })
       const figures = RunFigures.of(yield* RunSummary.read(storage, run))
       assert.deepInclude(figures, { ticks: 30, seconds: 5, attempts: 4, retries: 2 })
       assert.deepStrictEqual(

@@ -11,12 +11,12 @@ import type * as Tick from "../../src/domain/Tick.ts"
 import * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
 import * as RunTicks from "../../src/runs/RunTicks.ts"
 import type { Storage } from "../../src/storage/Storage.ts"
-import { IoFailure } from "../../src/storage/StorageError.ts"
+import { IoFailure, ObjectMissing } from "../../src/storage/StorageError.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { type Random, randomFrom } from "../support/random.ts"
-import { note, numbers, numbersOf, run, store, storeUnknown, tamper } from "./runs.ts"
+import { note, numbers, numbersOf, run, store, storeNoted, tamper } from "./storedRun.ts"
 
 setFlagsFromString("--expose-gc")
 const collectGarbage: () => void = runInNewContext("gc")
@@ -77,7 +77,7 @@ describe("the ticks of a run", () => {
           const batches = [...new Map(randomBatches(random).map((batch) => [keyOf(batch), batch])).values()]
           for (const [index, batch] of batches.entries()) {
             const ticks = batch.map((number) => TestTick.make("run", number, index))
-            yield* random.chance(0.5) ? store(underneath, ticks) : storeUnknown(underneath, ticks)
+            yield* random.chance(0.5) ? storeNoted(underneath, ticks) : store(underneath, ticks)
           }
           const all = [...new Set(batches.flat())].sort((a, b) => a - b)
           const from = random.chance(0.3) ? undefined : random.between(0, 400)
@@ -112,7 +112,7 @@ describe("the ticks of a run", () => {
   it.effect("are read batch by batch, as they are asked for", () =>
     Effect.gen(function* () {
       const { readKeys, storage, underneath } = yield* setup
-      const keys = yield* Effect.forEach([1, 11, 21], (first) => store(underneath, ticksOf(first, first + 9)))
+      const keys = yield* Effect.forEach([1, 11, 21], (first) => storeNoted(underneath, ticksOf(first, first + 9)))
       const ten = yield* Stream.runCollect(Stream.take(RunTicks.ticks(storage, run), 10))
       assert.deepStrictEqual(numbersOf(ten), numbers(1, 10))
       assert.deepStrictEqual(yield* readKeys, keys.slice(0, 1))
@@ -123,7 +123,7 @@ describe("the ticks of a run", () => {
     Effect.gen(function* () {
       const { readKeys, storage, underneath } = yield* setup
       const keys = yield* Effect.forEach(numbers(0, 9), (index) =>
-        store(underneath, ticksOf(index * 10, index * 10 + 9))
+        storeNoted(underneath, ticksOf(index * 10, index * 10 + 9))
       )
       assert.deepStrictEqual(yield* collect(storage, { from: 55n, to: 71n }), numbers(55, 71))
       assert.deepStrictEqual(yield* readKeys, keys.slice(5, 8))
@@ -134,7 +134,7 @@ describe("the ticks of a run", () => {
     Effect.gen(function* () {
       const { storage, underneath } = yield* setup
       assert.deepStrictEqual(yield* collect(storage), [])
-      yield* store(underneath, ticksOf(5, 9))
+      yield* storeNoted(underneath, ticksOf(5, 9))
       assert.deepStrictEqual(yield* collect(storage, { from: 10n }), [])
       assert.deepStrictEqual(yield* collect(storage, { from: 9n, to: 5n }), [])
     }).pipe(Effect.provide(memory))
@@ -144,7 +144,7 @@ describe("the ticks of a run", () => {
     Effect.gen(function* () {
       const { storage, underneath } = yield* setup
       const largest = 2n ** 63n - 1n
-      yield* store(underneath, [TestTick.make("run", largest - 1n), TestTick.make("run", largest)])
+      yield* storeNoted(underneath, [TestTick.make("run", largest - 1n), TestTick.make("run", largest)])
       const found = yield* Stream.runCollect(RunTicks.ticks(storage, run, { from: largest, to: largest }))
       assert.deepStrictEqual(
         found.map(({ tickNumber }) => tickNumber),
@@ -160,7 +160,7 @@ describe("the ticks of a run", () => {
       const stuffing = 128 * 1024
       const batches = 40
       for (let index = 0; index < batches; index++) {
-        yield* storeUnknown(underneath, ticksOf(index * perBatch, index * perBatch + perBatch - 1))
+        yield* store(underneath, ticksOf(index * perBatch, index * perBatch + perBatch - 1))
       }
       // Made anew at each reading: what is held is held by the stream.
       const made = (key: string) => {
@@ -189,13 +189,13 @@ describe("a damaged batch", () => {
   it.effect("ends the ticks after all before the damage, and is named", () =>
     Effect.gen(function* () {
       const { storage, underneath } = yield* setup
-      yield* store(
+      yield* storeNoted(
         underneath,
         [1, 3, 5, 12].map((number) => TestTick.make("run", number))
       )
       const damaged = ticksOf(6, 10, 20)
-      const key = yield* store(underneath, damaged)
-      yield* store(underneath, ticksOf(20, 25))
+      const key = yield* storeNoted(underneath, damaged)
+      yield* storeNoted(underneath, ticksOf(20, 25))
       const offset = Delimited.encodedBytes(damaged.slice(0, 3))
       yield* tamper(underneath, key, (bytes) => bytes.slice(0, offset + 5))
       const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
@@ -209,7 +209,7 @@ describe("a damaged batch", () => {
   it.effect("is found by its checksum too, where the form of the message is good", () =>
     Effect.gen(function* () {
       const { storage, underneath } = yield* setup
-      const key = yield* store(underneath, ticksOf(1, 5, 20))
+      const key = yield* storeNoted(underneath, ticksOf(1, 5, 20))
       const last = Delimited.encodedBytes(ticksOf(1, 4, 20)) - 1
       yield* tamper(underneath, key, (bytes) => bytes.with(last, 8))
       const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
@@ -221,7 +221,7 @@ describe("a damaged batch", () => {
   it.effect("that was cut between two ticks is found by its name, without a ledger", () =>
     Effect.gen(function* () {
       const { storage, underneath } = yield* setup
-      const { key } = yield* storeUnknown(underneath, ticksOf(1, 5))
+      const { key } = yield* store(underneath, ticksOf(1, 5))
       yield* tamper(underneath, key, (bytes) => bytes.slice(0, Delimited.encodedBytes(ticksOf(1, 3))))
       const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
       assert.deepStrictEqual(before, [1, 2, 3])
@@ -232,8 +232,8 @@ describe("a damaged batch", () => {
   it.effect("costs the ticks that are damaged, and they are told", () =>
     Effect.gen(function* () {
       const { storage, underneath } = yield* setup
-      const key = yield* store(underneath, ticksOf(1, 5, 20))
-      yield* store(underneath, ticksOf(6, 8))
+      const key = yield* storeNoted(underneath, ticksOf(1, 5, 20))
+      yield* storeNoted(underneath, ticksOf(6, 8))
       const offset = Delimited.encodedBytes(ticksOf(1, 2, 20))
       const bytes = Delimited.encodedBytes(ticksOf(3, 3, 20))
       yield* tamper(underneath, key, (stored) => stored.with(offset + bytes - 1, 8))
@@ -265,7 +265,7 @@ describe("a damaged batch", () => {
   it.effect("without a ledger gives what can be read, and the place of the rest", () =>
     Effect.gen(function* () {
       const { storage, underneath } = yield* setup
-      const { key } = yield* storeUnknown(underneath, ticksOf(1, 5, 20))
+      const { key } = yield* store(underneath, ticksOf(1, 5, 20))
       const offset = Delimited.encodedBytes(ticksOf(1, 2, 20))
       yield* tamper(underneath, key, (bytes) => bytes.with(offset + 1, 0x0f))
       const found = yield* Stream.runCollect(RunTicks.salvagedTicks(storage, run))
@@ -279,7 +279,7 @@ describe("a damaged batch", () => {
   it.effect("that was cut tells the ticks behind the cut", () =>
     Effect.gen(function* () {
       const { storage, underneath } = yield* setup
-      const key = yield* store(underneath, ticksOf(1, 9))
+      const key = yield* storeNoted(underneath, ticksOf(1, 9))
       const kept = Delimited.encodedBytes(ticksOf(1, 4))
       yield* tamper(underneath, key, (bytes) => bytes.slice(0, kept))
       const found = yield* Stream.runCollect(RunTicks.salvagedTicks(storage, run))
@@ -292,26 +292,74 @@ describe("a damaged batch", () => {
   it.effect("that is missing is told where its ticks were, unless it was set aside", () =>
     Effect.gen(function* () {
       const { storage, underneath } = yield* setup
-      yield* store(underneath, ticksOf(1, 3))
-      const key = yield* store(underneath, ticksOf(4, 6))
-      yield* store(underneath, ticksOf(7, 9))
+      yield* storeNoted(underneath, ticksOf(1, 3))
+      const key = yield* storeNoted(underneath, ticksOf(4, 6))
+      yield* storeNoted(underneath, ticksOf(7, 9))
       yield* underneath.remove(key)
       const salvaged = Stream.runCollect(RunTicks.salvagedTicks(storage, run))
       assert.deepStrictEqual(
         (yield* salvaged).map((one) => (one._tag === "Tick" ? Number(one.tick.tickNumber) : one.ticks)),
         [1, 2, 3, [{ first: 4n, last: 6n, step: 1n }], 7, 8, 9]
       )
-      yield* note(underneath, { _tag: "SetAside", key, place: "elsewhere", reason: "damaged", atMs: 1 })
+      yield* note(underneath, { _tag: "SetAside", key, place: "elsewhere", reason: "damaged", atMs: 1000 })
       assert.lengthOf(yield* salvaged, 6)
+      yield* storeNoted(underneath, ticksOf(4, 6), { committedAtMs: 1001 })
+      yield* underneath.remove(key)
+      assert.lengthOf(yield* salvaged, 7, "it was made again and lost")
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("that is missing ends the stream after the ticks before it, and is named", () =>
+    Effect.gen(function* () {
+      const { storage, underneath } = yield* setup
+      yield* storeNoted(underneath, ticksOf(1, 3))
+      const key = yield* storeNoted(underneath, ticksOf(4, 6))
+      yield* storeNoted(underneath, ticksOf(7, 9))
+      yield* underneath.remove(key)
+      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      assert.deepStrictEqual(before, [1, 2, 3])
+      assert.deepInclude(error, { key, reason: new ObjectMissing() })
+      const within = yield* untilFailure(RunTicks.ticks(storage, run, { from: 5n }))
+      assert.deepStrictEqual([within.before, within.error?.key], [[], key])
+      assert.deepStrictEqual(yield* collect(storage, { to: 3n }), [1, 2, 3])
+      assert.deepStrictEqual(yield* collect(storage, { from: 7n }), [7, 8, 9])
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("that is missing at the end ends the stream there", () =>
+    Effect.gen(function* () {
+      const { storage, underneath } = yield* setup
+      yield* storeNoted(underneath, ticksOf(1, 3))
+      const key = yield* storeNoted(underneath, ticksOf(4, 6))
+      yield* underneath.remove(key)
+      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      assert.deepStrictEqual([before, error?.key], [[1, 2, 3], key])
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("that is missing is not missed when its ticks are in others, up to the first that is not", () =>
+    Effect.gen(function* () {
+      const { storage, underneath } = yield* setup
+      yield* storeNoted(underneath, ticksOf(1, 3))
+      const key = yield* storeNoted(underneath, ticksOf(4, 8))
+      yield* store(underneath, ticksOf(2, 5))
+      yield* storeNoted(underneath, ticksOf(6, 7))
+      yield* storeNoted(underneath, ticksOf(10, 12))
+      yield* underneath.remove(key)
+      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      assert.deepStrictEqual([before, error?.key], [numbers(1, 7), key])
+      assert.deepStrictEqual(yield* collect(storage, { to: 7n }), numbers(1, 7))
+      yield* storeNoted(underneath, ticksOf(8, 9))
+      assert.deepStrictEqual(yield* collect(storage), numbers(1, 12))
     }).pipe(Effect.provide(memory))
   )
 
   it.effect("that was made again after it was set aside is whole by either entry", () =>
     Effect.gen(function* () {
       const { storage, underneath } = yield* setup
-      const key = yield* store(underneath, ticksOf(1, 5))
+      const key = yield* storeNoted(underneath, ticksOf(1, 5))
       yield* underneath.setAside(key)
-      assert.strictEqual(yield* store(underneath, ticksOf(1, 5, 3)), key)
+      assert.strictEqual(yield* storeNoted(underneath, ticksOf(1, 5, 3)), key)
       assert.deepStrictEqual(yield* collect(storage), numbers(1, 5))
     }).pipe(Effect.provide(memory))
   )
@@ -320,7 +368,7 @@ describe("a damaged batch", () => {
     Effect.gen(function* () {
       const { underneath } = yield* setup
       const ticks = ticksOf(1, 4, 5)
-      const key = yield* store(underneath, ticks)
+      const key = yield* storeNoted(underneath, ticks)
       const size = Delimited.encodedBytes(ticks)
       const damages = [
         ...numbers(0, size - 1).map((at) => (bytes: Uint8Array) => bytes.with(at, (bytes[at] ?? 0) ^ 0xff)),
@@ -346,7 +394,7 @@ describe("a damaged batch", () => {
   it.effect("is not what a failing storage is", () =>
     Effect.gen(function* () {
       const { faults, storage, underneath } = yield* setup
-      yield* store(underneath, ticksOf(1, 5))
+      yield* storeNoted(underneath, ticksOf(1, 5))
       yield* faults.next("read", [FaultyStorage.pass, FaultyStorage.fail(new IoFailure({ code: "EIO" }))])
       const error = yield* Effect.flip(Stream.runCollect(RunTicks.salvagedTicks(storage, run)))
       assert.strictEqual(error.reason._tag, "IoFailure")

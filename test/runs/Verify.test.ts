@@ -139,10 +139,23 @@ describe("a run", () => {
       assert.deepStrictEqual((yield* verify(storage)).counts, { Hole: 1 })
       const again = yield* Stored.store(
         storage,
-        Stored.batchOf([6, 7, 8, 9].map((tick) => TestTick.make("run", tick, 3)))
+        Stored.batchOf([6, 7, 8, 9].map((tick) => TestTick.make("run", tick, 3))),
+        { committedAtMs: 9 }
       )
       yield* Stored.log(storage, [again.line], "again")
       assert.deepInclude(yield* verify(storage), { state: "whole", ticks: 9 })
+      yield* storage.remove(keyOf(6, 9))
+      assert.deepStrictEqual((yield* verify(storage)).counts, { Hole: 1, MissingFile: 1 })
+    }).pipe(watched)
+  )
+
+  it.effect("is not damaged where one has the key of another that was set aside, but not known either", () =>
+    Effect.gen(function* () {
+      const storage = yield* storageOf(Stored.numbered(1, 5))
+      const place = yield* storage.setAside(keyOf(1, 5))
+      yield* noted(storage, { _tag: "SetAside", key: keyOf(1, 5), place, reason: "damaged", atMs: 8 })
+      yield* Stored.store(storage, Stored.batchOf(TestTick.range("run", 1, 5, 3)))
+      assert.deepStrictEqual((yield* verify(storage)).counts, { UnknownFile: 1 })
     }).pipe(watched)
   )
 
@@ -471,7 +484,7 @@ describe("verdicts", () => {
   it.effect("on all runs come one by one, with progress", () =>
     Effect.gen(function* () {
       const storage = yield* storageOf(Stored.numbered(1, 5), Stored.numbered(6, 9))
-      yield* Stored.store(storage, Stored.batchOf(TestTick.range("zebra", 1, 3)), RunId.make("zebra"))
+      yield* Stored.store(storage, Stored.batchOf(TestTick.range("zebra", 1, 3)), {}, RunId.make("zebra"))
       const seen: Array<string> = []
       const onProgress = ({ files, of, run }: Verify.Progress) => void seen.push(`${run} ${files}/${of}`)
       const verdicts = yield* Stream.runCollect(Verify.verifyAll(storage, { letters: [], onProgress }))

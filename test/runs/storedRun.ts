@@ -1,3 +1,4 @@
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as DeadLetter from "../../src/deadletter/DeadLetter.ts"
@@ -10,7 +11,7 @@ import * as TickSet from "../../src/domain/TickSet.ts"
 import * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
 import * as LedgerLine from "../../src/ledger/LedgerLine.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
-import type * as Storage from "../../src/storage/Storage.ts"
+import * as Storage from "../../src/storage/Storage.ts"
 import { ObjectMissing, StorageError } from "../../src/storage/StorageError.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
@@ -30,21 +31,57 @@ export const batchOf = (ticks: ReadonlyArray<Tick.Tick>): Tick.Batch => {
 export const numbered = (first: number, last: number, step = 1): Tick.Batch =>
   batchOf(TestTick.range("run", first, last).filter((_, index) => index % step === 0))
 
-/** Stores `ticks` as one batch; gives its key and the line that the ledger has of it. */
-export const store = Effect.fnUntraced(function* (storage: Port, ticks: Tick.Batch, runId = run) {
-  const key = StorageKey.batch(runId, ticks)
-  const { bytes, checks } = yield* BatchFile.write(storage, key, ticks)
-  const commit: LedgerEntry.Commit = {
-    _tag: "Commit",
-    key,
-    stretches: LedgerEntry.fromStretches(TickSet.stretches(ticks.map(({ tickNumber }) => tickNumber))),
-    count: ticks.length,
-    bytes,
-    checksum: Checksum.toHex(BatchFile.checksum(checks)),
-    committedAtMs: 7
-  }
-  return { key, ticks, checks, line: LedgerLine.encode(commit, checks) }
+/** The entry of a stored batch. */
+export const commitOf = (
+  ticks: ReadonlyArray<Tick.Tick>,
+  { bytes, checks, key }: BatchFile.Written & { readonly key: string },
+  more: Partial<LedgerEntry.Commit> = {}
+): LedgerEntry.Commit => ({
+  _tag: "Commit",
+  key,
+  stretches: LedgerEntry.fromStretches(TickSet.stretches(ticks.map(({ tickNumber }) => tickNumber))),
+  count: ticks.length,
+  bytes,
+  checksum: Checksum.toHex(BatchFile.checksum(checks)),
+  committedAtMs: 7,
+  ...more
 })
+
+/** Stores `ticks` as one batch that no ledger knows; gives its key and the line that a ledger would have of it. */
+export const store = Effect.fnUntraced(function* (
+  storage: Port,
+  ticks: ReadonlyArray<Tick.Tick>,
+  more: Partial<LedgerEntry.Commit> = {},
+  runId = run
+) {
+  const batch = batchOf(ticks)
+  const key = StorageKey.batch(runId, batch)
+  const written = yield* BatchFile.write(storage, key, batch)
+  return {
+    ...written,
+    key,
+    ticks: batch,
+    line: LedgerLine.encode(commitOf(batch, { ...written, key }, more), written.checks)
+  }
+})
+
+/** Notes `entry` in a log of the run. */
+export const note = Effect.fnUntraced(function* (storage: Port, entry: LedgerEntry.Entry) {
+  const appender = yield* storage.append(StorageKey.ledger(run, "writer"))
+  yield* appender.append(LedgerLine.encode(entry))
+}, Effect.scoped)
+
+/** Stores `ticks` as one batch that the ledger knows; gives its key. */
+export const storeNoted = Effect.fnUntraced(function* (
+  storage: Port,
+  ticks: ReadonlyArray<Tick.Tick>,
+  more: Partial<LedgerEntry.Commit> = {}
+) {
+  const { key, line } = yield* store(storage, ticks, more)
+  const appender = yield* storage.append(StorageKey.ledger(run, "writer"))
+  yield* appender.append(line)
+  return key
+}, Effect.scoped)
 
 /** Adds `lines` to a ledger of the run that the writer of this name keeps; gives its key. */
 export const log = Effect.fnUntraced(function* (storage: Port, lines: ReadonlyArray<Uint8Array>, writer = "writer") {
@@ -134,3 +171,20 @@ export function* damages(
     yield { what: `cut to ${at} bytes`, bytes: bytes.slice(0, at), at }
   }
 }
+
+/** Puts what `change` makes of an object in its place. */
+export const tamper = Effect.fnUntraced(function* (
+  storage: Port,
+  key: StorageKey.StorageKey,
+  change: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
+) {
+  const bytes = yield* bytesOf(storage, key)
+  yield* storage.remove(key)
+  yield* Storage.write(storage, key, [change(bytes)])
+})
+
+export const numbersOf = (ticks: ReadonlyArray<Tick.Tick>) => ticks.map(({ tickNumber }) => Number(tickNumber))
+
+/** The numbers from `first` to `last`. */
+export const numbers = (first: number, last: number, step = 1) =>
+  Arr.range(0, Math.floor((last - first) / step)).map((index) => first + index * step)

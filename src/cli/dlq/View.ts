@@ -10,6 +10,7 @@ import * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 import * as Format from "../Format.ts"
+import * as Table from "../Table.ts"
 import type { Found } from "./Letters.ts"
 
 const units = [
@@ -89,16 +90,6 @@ const encodeList = Schema.encodeSync(List)
 /** The list as one line of JSON. */
 export const listJson = (rows: ReadonlyArray<Row>): string => encodeList({ letters: rows, total: total(rows) })
 
-const columns = (lines: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
-  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((cells) => cells[column]?.length ?? 0)))
-  return lines.map((cells) =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd()
-  )
-}
-
 const cells = (one: Row): ReadonlyArray<string> => {
   const { ageSeconds, damaged, first, id, last, reason, retries, runs, ticks } = one
   const [runId] = runs
@@ -118,7 +109,7 @@ export const list = (rows: ReadonlyArray<Row>): string => {
   const { damaged, letters, ticks } = total(rows)
   const verb = damaged === 1 ? "is" : "are"
   return [
-    ...columns([["ID", "RUN", "RANGE", "TICKS", "REASON", "AGE", "RETRIES"], ...rows.map(cells)]),
+    ...Table.aligned([["ID", "RUN", "RANGE", "TICKS", "REASON", "AGE", "RETRIES"], ...rows.map(cells)]),
     ...rows.flatMap((one) =>
       one.damaged === undefined ? [] : [`DAMAGED ${printable(one.id)}: ${printable(one.damaged)}`]
     ),
@@ -188,7 +179,7 @@ const payloadLines = (found: Found): ReadonlyArray<string> => {
     .map(({ bytes, run: id, tick }) => [run(id), String(tick), Format.count(bytes)])
   const more = ticks.length - rows.length
   const hint = `  and ${Format.plural(more, "further tick")}: --json lists all, \`tickvault dlq export\` writes them`
-  return [...columns([["RUN", "TICK", "BYTES"], ...rows]).map((line) => `  ${line}`), ...(more > 0 ? [hint] : [])]
+  return [...Table.aligned([["RUN", "TICK", "BYTES"], ...rows]).map((line) => `  ${line}`), ...(more > 0 ? [hint] : [])]
 }
 
 const reasons = (failureReason: string): ReadonlyArray<string> =>
@@ -206,7 +197,7 @@ export const show = (found: Found, { message, reason }: DeadLetter, nowMs: numbe
     "failure",
     ...reasons(message.failureReason),
     "metadata",
-    ...columns(Object.entries(message.metadata).map((entry) => entry.map((cell) => printable(cell)))).map(
+    ...Table.aligned(Object.entries(message.metadata).map((entry) => entry.map((cell) => printable(cell)))).map(
       (line) => `  ${line}`
     ),
     "stack",

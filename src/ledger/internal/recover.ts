@@ -12,9 +12,13 @@ import type { StorageError } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 import * as Ledger from "../Ledger.ts"
 import * as LedgerEntry from "../LedgerEntry.ts"
+import * as LedgerFacts from "../LedgerFacts.ts"
 
-/** An entry for the object under `key`, with the checksums of its ticks; `undefined` when it is damaged or gone. */
-export const entryOf = Effect.fnUntraced(function* (storage: Storage["Service"], key: StorageKey.StorageKey) {
+/**
+ * An entry for the object under `key`, with the checksums of its ticks; `undefined` when it is damaged. It counts: an
+ * object that is older than `setAsideMs`, as one is that was put back by hand, is taken to be stored right after.
+ */
+export const entryOf = Effect.fnUntraced(function* (storage: Storage["Service"], { key, setAsideMs }: Unknown) {
   const contents = yield* BatchFile.scan(storage, key)
   if (contents.problem !== undefined) return undefined
   const stat = yield* storage.stat(key)
@@ -25,36 +29,43 @@ export const entryOf = Effect.fnUntraced(function* (storage: Storage["Service"],
     count: contents.count,
     bytes: contents.bytes,
     checksum: Checksum.toHex(BatchFile.checksum(contents.checks)),
-    committedAtMs: Math.floor(stat?.modifiedAtMs ?? (yield* Clock.currentTimeMillis))
+    committedAtMs: Math.max(Math.floor(stat?.modifiedAtMs ?? (yield* Clock.currentTimeMillis)), setAsideMs + 1)
   }
   return { entry, checks: contents.checks }
 })
 
-const latest = (times: Map<string, number>, key: string, atMs: number): void =>
-  void times.set(key, Math.max(atMs, times.get(key) ?? atMs))
+/** A batch without an entry that counts. */
+export interface Unknown {
+  readonly key: StorageKey.StorageKey
+  /** When an object was last taken from under its key; -1 when none ever was. */
+  readonly setAsideMs: number
+}
 
 /**
- * The keys of the batches of `runId` that its ledger doesn't know. What it says of an object that was set aside is no
- * knowledge of the one that took its key. The batches are listed first, then `flush` writes what waits to be noted of
- * them, then the ledger is read: a batch that is stored meanwhile is not taken for an unknown one.
+ * The batches of `runId` that its ledger doesn't know. What it says of an object that was set aside is no knowledge of the
+ * one that took its key. The batches are listed first, then `flush` writes what waits to be noted of them, then the ledger
+ * is read: a batch that is stored meanwhile is not taken for an unknown one.
  */
-export const unknownKeys = Effect.fnUntraced(function* (
+export const unknown = Effect.fnUntraced(function* (
   storage: Storage["Service"],
   runId: RunId.RunId,
   flush: Effect.Effect<void, StorageError>
 ) {
-  const keys = new Set(yield* Stream.runCollect(storage.list(StorageKey.batchPrefix(runId))))
+  const keys = yield* Stream.runCollect(storage.list(StorageKey.batchPrefix(runId)))
   yield* flush
   const committedMs = new Map<string, number>()
-  const setAsideMs = new Map<string, number>()
+  const setAsides = new LedgerFacts.SetAsides()
   yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
     Effect.sync(() => {
       if (item._tag !== "Line") return
       const { entry } = item
-      if (entry._tag === "Commit") latest(committedMs, entry.key, entry.committedAtMs)
-      if (entry._tag === "SetAside") latest(setAsideMs, entry.key, entry.atMs)
+      setAsides.add(entry)
+      if (entry._tag !== "Commit") return
+      committedMs.set(entry.key, Math.max(entry.committedAtMs, committedMs.get(entry.key) ?? -1))
     })
   )
-  const isKnown = (key: string) => (committedMs.get(key) ?? -1) > (setAsideMs.get(key) ?? -1)
-  return [...keys].filter((key) => StorageKey.batchName(key) !== undefined && !isKnown(key))
+  return keys
+    .filter((key) => StorageKey.batchName(key) !== undefined)
+    .filter((key) => !setAsides.counts({ key, committedAtMs: committedMs.get(key) ?? -1 }))
+    .map((key): Unknown => ({ key, setAsideMs: setAsides.since(key) }))
 })

@@ -14,8 +14,8 @@ import type * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import type * as TickSet from "../../domain/TickSet.ts"
 import * as Recover from "../../ledger/internal/recover.ts"
-import * as Ledger from "../../ledger/Ledger.ts"
 import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
+import * as LedgerFacts from "../../ledger/LedgerFacts.ts"
 import type { RunLedger } from "../../ledger/RunLedger.ts"
 import * as RunFiles from "../../runs/RunFiles.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
@@ -42,29 +42,6 @@ interface Damaged {
   readonly key: StorageKey.StorageKey
   readonly problem: string
 }
-
-/**
- * What the ledger says of the objects that are there now, by key: what was stored before an object of that key was set
- * aside is no more.
- */
-const knownOf = Effect.fnUntraced(function* ({ runId, storage }: Place) {
-  const commits = new Map<string, Array<LedgerEntry.Commit>>()
-  const setAsideMs = new Map<string, number>()
-  yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
-    Effect.sync(() => {
-      if (item._tag !== "Line") return
-      const { entry } = item
-      if (entry._tag === "SetAside") setAsideMs.set(entry.key, Math.max(entry.atMs, setAsideMs.get(entry.key) ?? 0))
-      if (entry._tag === "Commit") commits.set(entry.key, [...(commits.get(entry.key) ?? []), entry])
-    })
-  )
-  const known = new Map<string, ReadonlyArray<LedgerEntry.Commit>>()
-  for (const [key, all] of commits) {
-    const valid = all.filter(({ committedAtMs }) => committedAtMs > (setAsideMs.get(key) ?? -1))
-    if (valid.length > 0) known.set(key, valid)
-  }
-  return known
-})
 
 /** The ticks that `commits` agree on. */
 const agreed = (commits: ReadonlyArray<LedgerEntry.Commit>): LedgerEntry.Commit["stretches"] | undefined => {
@@ -135,9 +112,12 @@ const noteGone = Effect.fnUntraced(function* (place: Place, keys: ReadonlyArray<
 const notedAtATime = 1000
 
 /** Batches whose entries a crash has left out get them, so that the run is whole when nothing else is missing. */
-const noteUnknown = Effect.fnUntraced(function* ({ ledger, runId, storage }: Place, batches: ReadonlyArray<Batch>) {
-  for (const [index, { key }] of batches.entries()) {
-    const made = yield* Recover.entryOf(storage, key)
+const noteUnknown = Effect.fnUntraced(function* (
+  { ledger, runId, storage }: Place,
+  batches: ReadonlyArray<Recover.Unknown>
+) {
+  for (const [index, batch] of batches.entries()) {
+    const made = yield* Recover.entryOf(storage, batch)
     if (made !== undefined) yield* ledger.record(runId, made.entry, made.checks)
     if ((index + 1) % notedAtATime === 0) yield* ledger.flush
   }
@@ -235,7 +215,7 @@ export class Stock {
  */
 export const take = Effect.fnUntraced(function* (place: Place) {
   const listed = yield* RunFiles.batches(place.storage, place.runId)
-  const known = yield* knownOf(place)
+  const { batches: known, setAsides } = yield* LedgerFacts.read(place.storage, place.runId)
   const batches: Array<Batch> = []
   const damaged: Array<Damaged> = []
   for (const batch of listed) {
@@ -252,7 +232,7 @@ export const take = Effect.fnUntraced(function* (place: Place) {
   yield* noteGone(place, [...known.keys()])
   yield* noteUnknown(
     place,
-    batches.filter(({ commits }) => commits.length === 0)
+    batches.flatMap(({ commits, key }) => (commits.length === 0 ? [{ key, setAsideMs: setAsides.since(key) }] : []))
   )
   return stock
 })

@@ -86,8 +86,8 @@ const promised = ({ found, runId, storage }: Look) =>
   )
 
 /** Whether `file` is not what was written, as far as that can be told. */
-const isDamaged = ({ differs, matches, problem }: Scanned.ScannedFile): boolean =>
-  problem !== undefined || (!matches && differs !== undefined)
+const isDamaged = ({ differs, matchedAtMs, problem }: Scanned.ScannedFile): boolean =>
+  problem !== undefined || (matchedAtMs === undefined && differs !== undefined)
 
 /** The ticks that can be read in a damaged file all the same; of one that can't be read at all none. */
 const salvage = ({ storage }: Look, { differs, key }: Scanned.ScannedFile) =>
@@ -112,7 +112,7 @@ const salvage = ({ storage }: Look, { differs, key }: Scanned.ScannedFile) =>
 const absentFiles = Effect.fnUntraced(function* ({ storage }: Look, told: Told) {
   const gone: Array<readonly [key: string, stretches: Stretches]> = []
   const since: Array<Stretches> = []
-  for (const [key, stretches] of told.absent) {
+  for (const [key, { stretches }] of told.absent) {
     const stat = StorageKey.is(key) ? yield* storage.stat(key) : undefined
     if (stat !== undefined) since.push(stretches)
     else gone.push([key, stretches])

@@ -74,8 +74,8 @@ const reportFiles = ({ found }: Look, gathered: Gathered, account: Account.Accou
     if (gathered.told.setAside.has(key)) continue
     found.add({ _tag: "MissingFile", key, ...Finding.ticks(stretches) })
   }
-  for (const { key, matches, stretches } of gathered.intact) {
-    if (!matches) found.add({ _tag: "UnknownFile", key, ...Finding.ticks(stretches) })
+  for (const { key, matchedAtMs, stretches } of gathered.intact) {
+    if (matchedAtMs === undefined) found.add({ _tag: "UnknownFile", key, ...Finding.ticks(stretches) })
   }
 }
 

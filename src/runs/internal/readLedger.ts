@@ -7,15 +7,23 @@ import type * as RunId from "../../domain/RunId.ts"
 import type * as TickSet from "../../domain/TickSet.ts"
 import * as Ledger from "../../ledger/Ledger.ts"
 import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
+import * as LedgerFacts from "../../ledger/LedgerFacts.ts"
 import type { Line } from "../../ledger/LedgerLine.ts"
 import type { Storage } from "../../storage/Storage.ts"
 import * as Scanned from "./scannedFiles.ts"
 
+/** A batch that was stored then, and is not there. */
+interface Absent {
+  readonly stretches: ReadonlyArray<TickSet.Stretch>
+  readonly committedAtMs: number
+}
+
 /** What is kept of a ledger. */
 export interface Told {
-  /** Ticks of batches that have an entry and were not among the files, by their keys. */
-  readonly absent: Map<string, ReadonlyArray<TickSet.Stretch>>
-  readonly setAside: Set<string>
+  /** Batches that have an entry and were not among the files, the newest of each key. */
+  readonly absent: Map<string, Absent>
+  /** Keys of those of them that were set aside. */
+  readonly setAside: ReadonlySet<string>
   /** Ticks of every dead letter there ever was, by its id. */
   readonly letters: Map<string, ReadonlyArray<TickSet.Stretch>>
   /** Ids of the letters that were replayed to their end. */
@@ -23,11 +31,20 @@ export interface Told {
   readonly dropped: Map<string, LedgerEntry.Drop>
 }
 
-const note = (told: Told, files: ReadonlyMap<string, Scanned.ScannedFile>, { checks, entry }: Line): void => {
+const noteAbsent = (absent: Map<string, Absent>, { committedAtMs, key, stretches }: LedgerEntry.Commit): void => {
+  if ((absent.get(key)?.committedAtMs ?? -1) > committedAtMs) return
+  absent.set(key, { committedAtMs, stretches: LedgerEntry.toStretches(stretches) })
+}
+
+const note = (
+  told: Omit<Told, "setAside">,
+  files: ReadonlyMap<string, Scanned.ScannedFile>,
+  { checks, entry }: Line
+): void => {
   switch (entry._tag) {
     case "Commit": {
       const file = files.get(entry.key)
-      if (file === undefined) told.absent.set(entry.key, LedgerEntry.toStretches(entry.stretches))
+      if (file === undefined) noteAbsent(told.absent, entry)
       else Scanned.compare(file, entry, checks)
       return
     }
@@ -39,7 +56,6 @@ const note = (told: Told, files: ReadonlyMap<string, Scanned.ScannedFile>, { che
     case "Drop":
       return void told.dropped.set(entry.letter, entry)
     case "SetAside":
-      return void told.setAside.add(entry.key)
     case "Header":
       return
   }
@@ -52,15 +68,21 @@ export const readLedger = Effect.fnUntraced(function* (
   files: ReadonlyMap<string, Scanned.ScannedFile>,
   onDamage: (damage: Ledger.Damage) => void
 ) {
-  const told: Told = {
-    absent: new Map(),
-    setAside: new Set(),
-    letters: new Map(),
-    replayed: new Set(),
-    dropped: new Map()
+  const setAsides = new LedgerFacts.SetAsides()
+  const told = {
+    absent: new Map<string, Absent>(),
+    letters: new Map<string, ReadonlyArray<TickSet.Stretch>>(),
+    replayed: new Set<string>(),
+    dropped: new Map<string, LedgerEntry.Drop>()
   }
   yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
-    Effect.sync(() => (item._tag === "Damage" ? onDamage(item) : note(told, files, item)))
+    Effect.sync(() => {
+      if (item._tag === "Damage") return onDamage(item)
+      setAsides.add(item.entry)
+      note(told, files, item)
+    })
   )
-  return told
+  for (const file of files.values()) Scanned.settle(file, setAsides)
+  const gone = [...told.absent].filter(([key, { committedAtMs }]) => !setAsides.counts({ key, committedAtMs }))
+  return { ...told, setAside: new Set(gone.map(([key]) => key)) } satisfies Told
 })

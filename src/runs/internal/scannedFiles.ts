@@ -6,6 +6,7 @@ import * as Checksum from "../../domain/Checksum.ts"
 import type * as TickSet from "../../domain/TickSet.ts"
 import type { Line } from "../../ledger/LedgerLine.ts"
 import type * as LedgerEntry from "../../ledger/LedgerEntry.ts"
+import type * as LedgerFacts from "../../ledger/LedgerFacts.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
 import type { Storage } from "../../storage/Storage.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
@@ -21,9 +22,9 @@ export interface ScannedFile extends BatchKey {
   readonly repeated: number
   /** What is wrong with it, taken alone. */
   readonly problem: string | undefined
-  /** Whether it is what an entry of the ledger says. */
-  matches: boolean
-  /** An entry of the ledger that it is not. */
+  /** When it was stored by the entry of the ledger that it is what it says; the newest of several. */
+  matchedAtMs: number | undefined
+  /** The newest entry of the ledger that it is not. */
   differs: { readonly entry: LedgerEntry.Commit; readonly checks: Line["checks"] } | undefined
 }
 
@@ -42,7 +43,7 @@ export const scan = (storage: Storage["Service"], file: BatchKey, onBytes: (byte
       checksum: Checksum.toHex(BatchFile.checksum(checks)),
       repeated,
       problem,
-      matches: false,
+      matchedAtMs: undefined,
       differs: undefined
     })),
     Effect.catchReason("StorageError", "ObjectMissing", () => Effect.undefined),
@@ -55,7 +56,7 @@ export const scan = (storage: Storage["Service"], file: BatchKey, onBytes: (byte
         checksum: "",
         repeated: 0,
         problem: `it can't be read: ${reason.message}`,
-        matches: false,
+        matchedAtMs: undefined,
         differs: undefined
       }
       return Effect.succeed(unread)
@@ -65,8 +66,14 @@ export const scan = (storage: Storage["Service"], file: BatchKey, onBytes: (byte
 /** Compares `file` with what an entry of the ledger says of it. One entry that it is what it says is enough. */
 export const compare = (file: ScannedFile, entry: LedgerEntry.Commit, checks: Line["checks"]): void => {
   if (file.problem === undefined && file.checksum === entry.checksum && file.bytes === entry.bytes) {
-    file.matches = true
-  } else {
+    file.matchedAtMs = Math.max(entry.committedAtMs, file.matchedAtMs ?? 0)
+  } else if (file.differs === undefined || file.differs.entry.committedAtMs <= entry.committedAtMs) {
     file.differs = { entry, checks }
   }
+}
+
+/** Forgets what was said of objects that had the key of `file` and were set aside. */
+export const settle = (file: ScannedFile, setAsides: LedgerFacts.SetAsides): void => {
+  if (!setAsides.counts({ key: file.key, committedAtMs: file.matchedAtMs ?? -1 })) file.matchedAtMs = undefined
+  if (file.differs !== undefined && !setAsides.counts(file.differs.entry)) file.differs = undefined
 }
