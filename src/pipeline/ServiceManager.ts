@@ -87,7 +87,8 @@ export class ServiceManager extends Context.Service<
 
     /**
      * Ends in good order: stops the engines and replays, ends the queues and waits until the running persistence services
-     * have settled everything. Takes as long as it takes; bound it with the configuration's `shutdownTimeout`.
+     * have settled everything; then waits for a replay at most the configuration's `shutdownTimeout`. What has to be
+     * settled takes as long as it takes; bound that with `shutdownTimeout` too.
      */
     readonly shutdown: Effect.Effect<void>
   }
@@ -149,6 +150,7 @@ const checkEngines = (config: Config.PipelineConfig, resume: ReadonlyMap<string,
 export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, options: BuildOptions = {}) {
   const resume = options.resume ?? new Map<string, Resumption>()
   yield* checkEngines(config, resume)
+  const scope = yield* Effect.scope
   const resources = new Resources.Resources()
   for (const [name, resource] of Object.entries(config.resources)) yield* Resources.build(resources, name, resource)
   const services = new Map<string, Service.Service>()
@@ -199,7 +201,7 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
     resourceStatus: resourceStatus(resources, config),
     shutdown: Effect.gen(function* () {
       // Not waited for before the ticks are settled: a replay that hangs must not keep the run from ending.
-      const replays = yield* Effect.forkChild(each(allRecovery, "stop"), { startImmediately: true })
+      const replays = yield* Effect.forkIn(each(allRecovery, "stop"), scope, { startImmediately: true })
       yield* each(allEngines, "stop")
       yield* Effect.forEach([...resources.queues.values()], (queue) => queue.end, { discard: true })
       yield* each(allPersistence, "resume")
@@ -207,7 +209,10 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
         concurrency: "unbounded",
         discard: true
       })
-      yield* Fiber.join(replays)
+      yield* Effect.timeoutOrElse(Fiber.join(replays), {
+        duration: config.shutdownTimeout,
+        orElse: () => Effect.logWarning("A replay of dead letters hangs and is left behind: its letter stays")
+      })
     })
   })
 })

@@ -2,7 +2,7 @@
  * How long a recovery service waits for a look at the letters and for a replay.
  *
  * A replay is begun once at a time per letter: while one that was abandoned is still out, the next is refused at once. When
- * its caller is interrupted a replay is waited for, as long as for any, so that the step it is in ends in good order.
+ * its caller is interrupted a replay is waited for, as long as for a write, so that the step it is in ends in good order.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -45,7 +45,7 @@ export const make = Effect.fnUntraced(function* (writeTimeout: Duration.Duration
       if (out.has(letter)) return yield* new Attempts.Overdue({ begun: false })
       const ended = yield* Deferred.make<void>()
       return yield* Effect.onInterrupt(replays.run(tracked(letter, ended, effect)), () =>
-        out.get(letter) === ended ? Effect.timeoutOption(Deferred.await(ended), limit) : Effect.void
+        out.get(letter) === ended ? Effect.timeoutOption(Deferred.await(ended), writeTimeout) : Effect.void
       )
     })
   }
