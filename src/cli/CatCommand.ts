@@ -4,6 +4,7 @@
 import { fromBinary, toJsonString } from "@bufbuild/protobuf"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
@@ -73,22 +74,39 @@ const rangeOf = Effect.fnUntraced(function* (flags: {
 })
 
 /** One line of protobuf JSON. */
-const jsonLine = (tick: Tick.Tick) =>
-  Effect.try({
+const jsonLine = (tick: Tick.Tick): Result.Result<string, TickUndecodable> =>
+  Result.try({
     try: () => `${toJsonString(TickDataSchema, fromBinary(TickDataSchema, tick.payload))}\n`,
     catch: (cause) => new TickUndecodable({ tick: tick.tickNumber, cause })
   })
+
+/** The lines of `chunk`; one that can't be is told to `report`, and ends them, after those before it, when that fails. */
+const jsonLines = Effect.fnUntraced(function* <E>(
+  chunk: ReadonlyArray<Tick.Tick>,
+  report: (error: TickUndecodable) => Effect.Effect<void, E>
+) {
+  const lines: Array<string> = []
+  for (const tick of chunk) {
+    const line = jsonLine(tick)
+    if (Result.isSuccess(line)) {
+      lines.push(line.success)
+      continue
+    }
+    const told = yield* Effect.result(report(line.failure))
+    if (Result.isFailure(told)) return Stream.concat(Stream.make(lines.join("")), Stream.fail(told.failure))
+  }
+  return Stream.make(lines.join(""))
+})
 
 /** Ticks that are made text of, and ticks that are framed, at once: a few hundred kilobytes. */
 const chunkTicks = { json: 32, delimited: 64 }
 
 const formats = {
-  json: <E>(ticks: Stream.Stream<Tick.Tick, E>) =>
+  json: <E, E2>(ticks: Stream.Stream<Tick.Tick, E>, report: (error: TickUndecodable) => Effect.Effect<void, E2>) =>
     ticks.pipe(
       Stream.rechunk(chunkTicks.json),
-      Stream.mapArrayEffect((chunk) =>
-        Effect.map(Effect.forEach(chunk, jsonLine), (lines) => [lines.join("")] as const)
-      )
+      Stream.mapArrayEffect((chunk) => Effect.map(jsonLines(chunk, report), (lines) => [lines] as const)),
+      Stream.flatMap((lines) => lines)
     ),
   delimited: <E>(ticks: Stream.Stream<Tick.Tick, E>) =>
     ticks.pipe(
@@ -150,8 +168,9 @@ export const make = (status: ExitStatus) =>
         const ticks = flags.salvage
           ? salvaged(RunTicks.salvagedTicks(storage, runId, range), report)
           : whole(storage.location, RunTicks.ticks(storage, runId, range))
-        yield* Output.write(flags.format === "json" ? formats.json(ticks) : formats.delimited(ticks))
-        if (report.files > 0) status.code = ExitCode.lost
+        const undecodable = flags.salvage ? report.tellUndecodable : (error: TickUndecodable) => Effect.fail(error)
+        yield* Output.write(flags.format === "json" ? formats.json(ticks, undecodable) : formats.delimited(ticks))
+        if (report.told > 0) status.code = ExitCode.lost
       }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
   ).pipe(
     Command.withDescription(

@@ -32,15 +32,23 @@ export const line = (location: string, { key, places, problem, ticks }: RunTicks
 /** What has been told so far. */
 export class GoneReport {
   private readonly location: string
-  files = 0
+  /** Lines so far. */
+  told = 0
 
   constructor(location: string) {
     this.location = location
   }
 
-  readonly tell = (gone: RunTicks.Gone): Effect.Effect<void> =>
-    Effect.sync(() => {
-      this.files++
-      process.stderr.write(`tickvault: ${line(this.location, gone)}\n`)
+  readonly tell = (gone: RunTicks.Gone): Effect.Effect<void> => this.say(line(this.location, gone))
+
+  /** Of a tick that has the form of one and is none inside. */
+  readonly tellUndecodable = (error: { readonly message: string }): Effect.Effect<void> =>
+    this.say(`left out: ${error.message}`)
+
+  private say(text: string): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.told++
+      process.stderr.write(`tickvault: ${text}\n`)
     })
+  }
 }

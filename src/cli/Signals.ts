@@ -29,7 +29,7 @@ const onSignal = ({ name, number }: (typeof signals)[number]): void => {
   lastAtMs = atMs
   const index = received++
   if (listener !== undefined && index < 2) return listener(index)
-  if (listener === undefined) process.stderr.write(`tickvault: ended by ${name} before anything was started\n`)
+  if (listener === undefined) process.stderr.write(`tickvault: ended by ${name}, with nothing in hand to settle\n`)
   process.exit(128 + number)
 }
 

@@ -31,9 +31,13 @@ interface Target {
   readonly runIds: ReadonlyArray<RunId.RunId>
 }
 
-/** The runs that are named, or all that there are. Fails when one is not there, or none at all. */
+/**
+ * The runs that are named, or all that anything is stored of or waits in a letter. Fails when one is not there, or none at
+ * all.
+ */
 const targets = Effect.fnUntraced(function* (
   storages: ReadonlyArray<Storage["Service"]>,
+  letters: ReadonlyArray<DeadLetterQueue["Service"]>,
   names: ReadonlyArray<string>
 ) {
   if (names.length > 0) {
@@ -44,7 +48,12 @@ const targets = Effect.fnUntraced(function* (
   const found = yield* Effect.forEach(storages, (storage) =>
     Effect.map(Stream.runCollect(RunFiles.runIds(storage)), (runIds): Target => ({ storage, runIds }))
   )
-  if (found.some(({ runIds }) => runIds.length > 0)) return found
+  const stored = new Set(found.flatMap(({ runIds }) => runIds))
+  const waiting = (yield* Verify.waitingRuns(letters)).filter((runId) => !stored.has(runId))
+  const all = found.map((target, index) =>
+    index === 0 ? { ...target, runIds: [...target.runIds, ...waiting] } : target
+  )
+  if (all.some(({ runIds }) => runIds.length > 0)) return all
   const places = storages.map(({ location }) => location).join(", ")
   return yield* new options.CannotStart({ problem: `there are no runs in ${places}: nothing to verify` })
 })
@@ -144,8 +153,8 @@ export const make = (status: ExitStatus) =>
     (flags) =>
       Effect.gen(function* () {
         const config = yield* StoredRuns.resolve(flags)
-        const all = yield* targets(yield* StoredRuns.storages(config), flags.runs)
         const letters = yield* StoredRuns.deadLetterQueues(config)
+        const all = yield* targets(yield* StoredRuns.storages(config), letters, flags.runs)
         const say = (words: string) => (flags.json ? Effect.void : Session.print(words))
         if (flags.rebuild) yield* say(yield* rebuild(all, letters))
         const startedMs = yield* Clock.currentTimeMillis

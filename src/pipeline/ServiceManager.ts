@@ -150,6 +150,7 @@ const checkEngines = (config: Config.PipelineConfig, resume: ReadonlyMap<string,
 export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, options: BuildOptions = {}) {
   const resume = options.resume ?? new Map<string, Resumption>()
   yield* checkEngines(config, resume)
+  const scope = yield* Effect.scope
   const resources = new Resources.Resources()
   for (const [name, resource] of Object.entries(config.resources)) yield* Resources.build(resources, name, resource)
   const services = new Map<string, Service.Service>()
@@ -200,7 +201,7 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
     resourceStatus: resourceStatus(resources, config),
     shutdown: Effect.gen(function* () {
       // Not waited for before the ticks are settled: a replay that hangs must not keep the run from ending.
-      const replays = yield* Effect.forkDetach(each(allRecovery, "stop"), { startImmediately: true })
+      const replays = yield* Effect.forkIn(each(allRecovery, "stop"), scope, { startImmediately: true })
       yield* each(allEngines, "stop")
       yield* Effect.forEach([...resources.queues.values()], (queue) => queue.end, { discard: true })
       yield* each(allPersistence, "resume")

@@ -17,15 +17,14 @@ import * as DeadLetter from "../deadletter/DeadLetter.ts"
 import { type DeadLetterError, DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import * as RunId from "../domain/RunId.ts"
 import * as Tick from "../domain/Tick.ts"
-import * as TickSet from "../domain/TickSet.ts"
 import { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
-import * as LedgerEntry from "../ledger/LedgerEntry.ts"
 import { RunLedger } from "../ledger/RunLedger.ts"
 import * as PersistenceService from "../persistence/PersistenceService.ts"
 import * as Storage from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 import type * as Redelivery from "./internal/redelivery.ts"
+import * as LetterTicks from "./internal/letterTicks.ts"
 import * as Settlement from "./internal/settlement.ts"
 import * as StoredTicks from "./internal/storedTicks.ts"
 import * as ReplayMetrics from "./ReplayMetrics.ts"
@@ -67,8 +66,9 @@ export class Replay extends Context.Service<
     readonly preview: (id: string) => Effect.Effect<Preview, DeadLetterError | DeadLetter.LetterDamaged | StorageError>
 
     /**
-     * Throws a letter away, for a reason in words that its runs' ledgers keep: its ticks are gone for good. A damaged one
-     * too, whose ticks nobody can name. Succeeds with the ticks that are gone.
+     * Throws a letter away, for a reason in words that its runs' ledgers keep: its ticks are gone for good. Those of a
+     * damaged one are named by the ledgers that have noted it; when none has, that is logged and no ledger keeps the
+     * reason. Succeeds with the ticks that are gone, as far as they are known. Notes nothing when the queue is read-only.
      */
     readonly drop: (id: string, reason: string) => Effect.Effect<number, DeadLetterError | StorageError>
   }
@@ -80,9 +80,6 @@ const runsOf = (ticks: ReadonlyArray<Tick.Tick>) =>
   [...Map.groupBy(ticks, ({ simulationRunId }) => simulationRunId)].flatMap(([runId, of]) =>
     RunId.is(runId) ? [[runId, of] as const] : []
   )
-
-/** A damaged letter has no ticks that anybody could name. */
-const noTicks = () => Effect.succeed<ReadonlyArray<Tick.Tick>>([])
 
 /**
  * Makes replays of the dead-letter queue of the context into its storage, with the options of a persistence service, as
@@ -112,6 +109,18 @@ export const make = Effect.fnUntraced(function* (
   const read = Effect.fnUntraced(function* (id: string) {
     const letter = yield* deadLetters.get(id)
     return { letter, ticks: yield* DeadLetter.ticks(letter) }
+  })
+
+  /** The ticks of a letter for the ledgers, and how many there are. Those of a damaged one only the ledgers can name. */
+  const contents = Effect.fnUntraced(function* (id: string) {
+    const noted = () =>
+      Effect.andThen(ledger.flush, LetterTicks.ofLedgers(storage, id)).pipe(
+        Effect.map((portions) => ({ portions, ticks: portions.reduce((sum, { count }) => sum + count, 0) }))
+      )
+    return yield* Effect.map(read(id), ({ ticks }) => ({
+      portions: LetterTicks.ofTicks(ticks),
+      ticks: ticks.length
+    })).pipe(Effect.catchTag("LetterDamaged", noted), Effect.catchReason("DeadLetterError", "LetterDamaged", noted))
   })
 
   /** How many of `ticks`, none of which is stored, would go under a name that is taken. */
@@ -206,20 +215,18 @@ export const make = Effect.fnUntraced(function* (
       function* (id: string, reason: string) {
         yield* deadLetters.checkChangeable
         const atMs = Math.floor(yield* Clock.currentTimeMillis)
-        const ticks = yield* Effect.map(read(id), (found): ReadonlyArray<Tick.Tick> => found.ticks).pipe(
-          Effect.catchTag("LetterDamaged", noTicks),
-          Effect.catchReason("DeadLetterError", "LetterDamaged", noTicks)
-        )
-        for (const [runId, of] of runsOf(ticks.filter(isStorable))) {
-          const stretches = LedgerEntry.fromStretches(TickSet.stretches(of.map(({ tickNumber }) => tickNumber)))
-          yield* ledger.record(runId, { _tag: "Drop", letter: id, stretches, count: of.length, reason, atMs })
+        const { portions, ticks } = yield* contents(id)
+        for (const { count, runId, stretches } of portions) {
+          yield* ledger.record(runId, { _tag: "Drop", letter: id, stretches, count, reason, atMs })
         }
         yield* ledger.flush
         yield* deadLetters.remove(id)
-        yield* Effect.logWarning("Dead letter dropped, its ticks are gone").pipe(
-          Effect.annotateLogs({ letter: id, ticks: ticks.length, reason })
-        )
-        return ticks.length
+        yield* Effect.logWarning(
+          portions.length > 0
+            ? "Dead letter dropped, its ticks are gone"
+            : "Dead letter dropped that no run's ledger can tell of: which ticks are gone is not known"
+        ).pipe(Effect.annotateLogs({ letter: id, ticks, reason }))
+        return ticks
       },
       oneAtATime,
       annotate

@@ -43,7 +43,12 @@ export const DamagedFile = Schema.TaggedStruct("DamagedFile", {
 export const UnknownFile = Schema.TaggedStruct("UnknownFile", { key: Schema.String, ...Ticks })
 
 /** A file that the ledger has an entry for, and that nobody has set aside, is not there. */
-export const MissingFile = Schema.TaggedStruct("MissingFile", { key: Schema.String, ...Ticks })
+export const MissingFile = Schema.TaggedStruct("MissingFile", {
+  key: Schema.String,
+  ...Ticks,
+  /** Ticks of it that are nowhere else: with 0 nothing is missed. */
+  missing: Schema.Finite
+})
 
 /** Bytes within a log of the ledger are not what was written. */
 export const DamagedLedger = Schema.TaggedStruct("DamagedLedger", Place)
@@ -122,19 +127,23 @@ interface About {
 export const kinds: Readonly<Record<Kind, About>> = {
   Hole: {
     title: ["hole", "holes"],
-    advice: "bring these ticks in again, from the simulation (`tickvault run --resume`) or from the recording"
+    advice:
+      "bring these ticks in again: `tickvault run --resume` for a run of the built-in simulation, otherwise `tickvault " +
+      "ingest` of the recording, with the --max-batch-size of before"
   },
   Conflict: {
     title: ["conflict", "conflicts"],
-    advice: "two files disagree about these ticks: compare them and take the wrong one out of the folder"
+    advice: "two files disagree about these ticks: compare them, and move the wrong one out of the run's folder"
   },
   DamagedFile: {
     title: ["damaged file", "damaged files"],
-    advice: "bring its ticks in again, or restore the file; what is intact in it is read with `--salvage`"
+    advice:
+      "restore the file, or move it out of the run's folder and bring its ticks in again; what is intact in it is read " +
+      "with `tickvault cat --salvage`"
   },
   MissingFile: {
     title: ["file that is gone", "files that are gone"],
-    advice: "restore it, or bring its ticks in again"
+    advice: "restore it, or bring its ticks in again, unless other files have them all"
   },
   UnknownFile: {
     title: ["file that the ledger doesn't know", "files that the ledger doesn't know"],
@@ -160,7 +169,7 @@ export const kinds: Readonly<Record<Kind, About>> = {
   Duplicate: {
     title: ["duplicate", "duplicates"],
     advice:
-      "the same bytes twice: nothing is missing and each is read once; take out a file whose ticks another one has"
+      "the same bytes twice: nothing is missing and each is read once; a file whose ticks others have may be moved out"
   },
   WaitingLetter: {
     title: ["dead letter that waits", "dead letters that wait"],
@@ -186,6 +195,7 @@ export const gravity = (finding: Finding): Gravity => {
       return "letters"
     case "DamagedLetter":
       return finding.known ? "broken" : "letters"
+    case "MissingFile":
     case "VanishedLetter":
     case "DroppedLetter":
       return finding.missing > 0 ? "broken" : "note"

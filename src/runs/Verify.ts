@@ -52,6 +52,13 @@ export const verify = (
 ): Effect.Effect<Verdict, StorageError> =>
   Effect.suspend(() => look(storage, runId, new LetterBook(options.letters), options))
 
+/** The runs whose ticks wait in letters, whether anything of them is stored or not. */
+export const waitingRuns = (letters: Options["letters"]): Effect.Effect<ReadonlyArray<RunId.RunId>, StorageError> =>
+  Effect.suspend(() => {
+    const book = new LetterBook(letters)
+    return Effect.map(book.refresh, () => book.runIds)
+  })
+
 /** The verdicts on several runs, one after the other. A letter is read once. */
 export const verifyEach = (
   storage: Storage["Service"],

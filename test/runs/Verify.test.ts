@@ -125,8 +125,21 @@ describe("a run", () => {
         missing: 4,
         findings: [
           { _tag: "Hole", first: 6n, last: 9n, count: 4 },
-          { _tag: "MissingFile", key: keyOf(6, 9), first: 6n, last: 9n, count: 4 }
+          { _tag: "MissingFile", key: keyOf(6, 9), first: 6n, last: 9n, count: 4, missing: 4 }
         ]
+      })
+    }).pipe(watched)
+  )
+
+  it.effect("misses no file whose ticks are all in others", () =>
+    Effect.gen(function* () {
+      const storage = yield* storageOf(Stored.numbered(1, 5), Stored.numbered(4, 6), Stored.numbered(6, 9))
+      yield* storage.remove(keyOf(4, 6))
+      assert.deepStrictEqual(yield* look(storage), {
+        state: "whole",
+        ticks: 9,
+        missing: 0,
+        findings: [{ _tag: "MissingFile", key: keyOf(4, 6), first: 4n, last: 6n, count: 3, missing: 0 }]
       })
     }).pipe(watched)
   )

@@ -137,13 +137,10 @@ export const make = (storage: Storage["Service"], writer: string, background: Sc
     /** Runs whose open log is not in the storage any more: somebody has taken the folder away. The log is given up. */
     vanished: Effect.gen(function* () {
       const runIds: Array<RunId.RunId> = []
-      for (const [runId, log] of [...open]) {
-        if ((yield* storage.stat(log.key)) !== undefined) continue
-        generation++
-        open.delete(runId)
-        yield* log.close
-        runIds.push(runId)
+      for (const [runId, { key }] of open) {
+        if ((yield* storage.stat(key)) === undefined) runIds.push(runId)
       }
+      if (runIds.length > 0) yield* giveUp
       return runIds
     }),
 

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as DeadLetter from "../../deadletter/DeadLetter.ts"
 import type { DeadLetterError, DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
+import * as RunId from "../../domain/RunId.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
 
@@ -112,6 +113,14 @@ export class LetterBook {
       const stretches = stretchesByRun.get(runId)
       return stretches === undefined ? [] : [{ id, reason, service, stretches }]
     })
+  }
+
+  /** The runs whose ticks wait in letters, as far as they can be stored at all. */
+  get runIds(): ReadonlyArray<RunId.RunId> {
+    const runIds = [...this.letters.values()].flatMap((letter) =>
+      letter._tag === "Damaged" ? [] : [...letter.stretchesByRun].filter(([, { length }]) => length > 0)
+    )
+    return [...new Set(runIds.map(([runId]) => runId))].filter(RunId.is)
   }
 
   /** The letters that can't be read; whose ticks they have is not known. */

@@ -72,7 +72,8 @@ const reportFiles = ({ found }: Look, gathered: Gathered, account: Account.Accou
   }
   for (const [key, stretches] of gathered.absent.gone) {
     if (gathered.told.setAside.has(key)) continue
-    found.add({ _tag: "MissingFile", key, ...Finding.ticks(stretches) })
+    const missing = Number(Account.beyond(account.accounted, stretches))
+    found.add({ _tag: "MissingFile", key, ...Finding.ticks(stretches), missing })
   }
   for (const { key, matchedAtMs, stretches } of gathered.intact) {
     if (matchedAtMs === undefined) found.add({ _tag: "UnknownFile", key, ...Finding.ticks(stretches) })

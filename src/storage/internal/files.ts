@@ -69,9 +69,19 @@ const readExactly = Effect.fnUntraced(function* (file: FileSystem.File, size: nu
   return Option.some(whole)
 })
 
+/** `entry`, of the type of what it leads to when it is a link; one that leads nowhere stays a link. */
+const followed = (fs: Fs, path: string, entry: FileSystem.DirectoryEntry) =>
+  entry.type === "SymbolicLink"
+    ? fs.stat(path).pipe(
+        Effect.map(({ type }) => ({ ...entry, type })),
+        Effect.orElseSucceed(() => entry)
+      )
+    : Effect.succeed(entry)
+
 /**
  * The files below `root` as paths relative to it, with "/" between the segments, in ascending order, as far as they
- * start with `prefix`. Entries whose name begins with "." are internal and left out; a folder that goes away meanwhile
+ * start with `prefix`. Entries whose name begins with "." are internal and left out, and so is what is neither a file nor
+ * a folder: a pipe would hold up whoever reads it; a folder that goes away meanwhile
  * is empty.
  */
 export const walk = (fs: Fs, path: Path.Path, root: string, prefix: string): Stream.Stream<string, PlatformError> => {
@@ -79,9 +89,14 @@ export const walk = (fs: Fs, path: Path.Path, root: string, prefix: string): Str
     Stream.unwrap(
       fs.readDirectoryEntries(path.join(root, relative)).pipe(
         Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed<Array<FileSystem.DirectoryEntry>>([])),
+        Effect.flatMap((entries) =>
+          entries.some(({ type }) => type === "SymbolicLink")
+            ? Effect.forEach(entries, (entry) => followed(fs, path.join(root, relative, entry.name), entry))
+            : Effect.succeed(entries)
+        ),
         Effect.map((entries) => {
           const names = entries
-            .filter(({ name }) => !name.startsWith("."))
+            .filter(({ name, type }) => !name.startsWith(".") && (type === "File" || type === "Directory"))
             .map(({ name, type }) => `${relative}${name}${type === "Directory" ? "/" : ""}`)
             .filter((name) => name.startsWith(prefix) || (name.endsWith("/") && prefix.startsWith(name)))
             .sort()
