@@ -199,6 +199,26 @@ describe("tickvault cat", () => {
     assert.strictEqual(unharmed.code, 0)
   })
 
+  it("leaves out with --salvage what has the form of a tick and is none inside, and goes on", async () => {
+    const { data, files, runId } = ingested()
+    rmSync(join(data, runId, "ledger"), { recursive: true })
+    const [first = ""] = files
+    const bytes = readFileSync(first)
+    // Within the organisms of tick 3: the length before them stays, what they are made of is no message.
+    const start = [1, 2].reduce((at) => at + 2 + ((bytes[at] ?? 0) & 0x7f) + (bytes[at + 1] ?? 0) * 128, 0)
+    writeFileSync(
+      first,
+      Buffer.concat([bytes.subarray(0, start + 100), Buffer.alloc(40, 0xff), bytes.subarray(start + 140)])
+    )
+    const ended = await run(["cat", runId, "--data", data])
+    assert.strictEqual(ended.code, 1)
+    assert.deepStrictEqual(ticksIn(ended.stdout), [1, 2])
+    const salvaged = await run(["cat", runId, "--data", data, "--salvage"])
+    assert.strictEqual(salvaged.code, 3, salvaged.stderr)
+    assert.lengthOf(ticksIn(salvaged.stdout), 999)
+    assert.match(salvaged.stderr, /^tickvault: left out: tick 3 can't be shown as JSON/u)
+  })
+
   it("ends where a file is missing and names it", async () => {
     const { data, files, runId } = ingested()
     const [, missing = ""] = files

@@ -1,5 +1,6 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off preferSchemaOverJson:off
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { type Ended, run, start, temporaryFolder } from "../support/process.ts"
@@ -102,6 +103,21 @@ describe("tickvault verify", () => {
     assert.strictEqual(ended.code, 2, ended.stdout)
     assert.match(ended.stdout, /^ONLY DEAD LETTERS: run .* 200 ticks, .*, 100 waiting in dead letters\n/u)
     assert.match(ended.stdout, /\n {2}1 dead letter that waits: .*\n {4}\S+: ticks 101 to 200 \(100\), key_conflict\n/u)
+    // Also of a run of which nothing else is there.
+    rmSync(target, { recursive: true })
+    const onlyLetters = await verify(again)
+    assert.strictEqual(onlyLetters.code, 2, onlyLetters.stdout)
+    assert.match(onlyLetters.stdout, /^ONLY DEAD LETTERS: run .*, 100 waiting in dead letters\n/u)
+  })
+
+  it("follows links to runs, and is not held up by a pipe", async () => {
+    const { data, folder, runId } = await setup()
+    const linked = temporaryFolder()
+    symlinkSync(folder, join(linked, runId))
+    execFileSync("mkfifo", [join(folder, "batch_0000000000000009001_0000000000000009100.pb")])
+    const ended = await verify(linked, runId)
+    assert.strictEqual(ended.code, 0, ended.stdout + ended.stderr)
+    assert.strictEqual((await verify(data)).code, 0)
   })
 
   it("writes the ledger anew when it is asked to, and not for what is damaged", async () => {
