@@ -45,7 +45,7 @@ const sayComplete = ({ point }: Resumption.Resumption, maxTicks: number, isJson:
     isJson
       ? Summary.json({ runIds: [resume.runId], balance: noTicks, seconds: 0, resumed })
       : `Run ${resume.runId} is complete up to tick ${Format.count(maxTicks)}, where it is to end: ${Summary.there(resumed)}. ` +
-          "Nothing was written. For more, give a higher --ticks."
+          "Nothing was written. For more, give a higher --ticks. Only its last batches were read: `tickvault verify` reads all."
   )
 }
 

@@ -173,9 +173,8 @@ const noteTaken = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes the service `name`, stopped, on the queue, storage, ledger, tracker and dead-letter queue of its
- * context. Closing the
- * scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
+ * Makes the service `name`, stopped, on the queue, storage, ledger, tracker and dead-letter queue of its context. Closing
+ * the scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
  */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
   const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)

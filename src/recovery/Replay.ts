@@ -182,7 +182,13 @@ export const make = Effect.fnUntraced(function* (
       problem: remaining?.failure.error.message
     }
     yield* Effect.logInfo(left === 0 ? "Dead letter replayed" : "Dead letter replayed in part or not at all").pipe(
-      Effect.annotateLogs({ ...replayed })
+      Effect.annotateLogs({
+        letter: letter.id,
+        stored: replayed.stored,
+        duplicate: replayed.duplicate,
+        remaining: left
+      }),
+      Effect.annotateLogs(replayed.problem === undefined ? {} : { problem: replayed.problem })
     )
     return replayed
   })

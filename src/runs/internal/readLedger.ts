@@ -13,7 +13,7 @@ import type { Storage } from "../../storage/Storage.ts"
 import * as Scanned from "./scannedFiles.ts"
 
 /** A batch that was stored then, and is not there. */
-interface Absent {
+export interface Absent {
   readonly stretches: ReadonlyArray<TickSet.Stretch>
   readonly committedAtMs: number
 }
