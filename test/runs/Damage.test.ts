@@ -8,12 +8,14 @@ import * as Verify from "../../src/runs/Verify.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
+import * as TestTick from "../../src/testing/TestTick.ts"
 import * as Stored from "./storedRun.ts"
 
 /** A run of one batch, its ledger, and a letter with the ticks that follow. */
 const setup = Effect.gen(function* () {
   const storage = yield* Storage.makeMemory("memory")
-  const batch = yield* Stored.store(storage, Stored.numbered(1, 8))
+  // With bytes in them that only a checksum can tell from others.
+  const batch = yield* Stored.store(storage, Stored.batchOf(TestTick.range("run", 1, 8, 6)))
   const { letter, line } = yield* Stored.letterOf(Stored.numbered(9, 11))
   const log = yield* Stored.log(storage, [line, batch.line])
   const queue = yield* Stored.queueOf(letter)
