@@ -57,6 +57,8 @@ const everyStep = async (letter: string, prepare: (data: string) => void, code: 
     prepare(data)
     const killed = await runKilledAt(replay(data), dirname(data), step)
     const at = `killed at ${killed.steps.at(-1)}`
+    // Its calls don't always come in the same order: the last ones may come to fewer steps.
+    if (killed.steps.length < step) return assert.strictEqual(killed.ended.code, code, killed.ended.stderr)
     assert.strictEqual(killed.ended.signal, "SIGKILL", at)
     if (code !== 0) clear(data)
     const next = await run(replay(data))

@@ -49,6 +49,8 @@ describe("a process that is killed at any of its calls while it goes on with a d
       const { data, resume: again } = prepare()
       const killed = await runKilledAt(again, dirname(data), step)
       const at = `killed at ${killed.steps.at(-1)}`
+      // Its calls don't always come in the same order: the last ones may come to fewer steps.
+      if (killed.steps.length < step) return assert.strictEqual(killed.ended.code, 0, killed.ended.stderr)
       assert.strictEqual(killed.ended.signal, "SIGKILL", at)
       const next = await run(again)
       assert.strictEqual(next.code, 0, `${at}: ${next.stderr}`)
