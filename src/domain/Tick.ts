@@ -8,6 +8,7 @@
 import { toBinary } from "@bufbuild/protobuf"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as RunId from "./RunId.ts"
 import { TickDataSchema, type TickData } from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 
 /** An encoded tick. Nothing is promised of the run id and the number but that they are what the payload says. */
@@ -25,6 +26,14 @@ export type Batch = readonly [Tick, ...Array<Tick>]
 
 /** Whether there is anything in `ticks`. */
 export const isBatch = (ticks: ReadonlyArray<Tick>): ticks is Batch => ticks.length > 0
+
+/** `ticks` by their run, each in its order; those of what is no run id are left out. */
+export const byRun = (
+  ticks: ReadonlyArray<Tick>
+): ReadonlyArray<readonly [runId: RunId.RunId, ticks: ReadonlyArray<Tick>]> =>
+  [...Map.groupBy(ticks, ({ simulationRunId }) => simulationRunId)].flatMap(([runId, of]) =>
+    RunId.is(runId) ? [[runId, of] as const] : []
+  )
 
 /** The bytes are no protobuf message. `offset` counts bytes from the start of the message. */
 export class TickDecodeError extends Schema.TaggedError<TickDecodeError>()("TickDecodeError", {

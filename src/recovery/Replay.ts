@@ -76,11 +76,6 @@ export class Replay extends Context.Service<
 
 const isStorable = ({ simulationRunId, tickNumber }: Tick.Tick) => RunId.is(simulationRunId) && tickNumber >= 0n
 
-const runsOf = (ticks: ReadonlyArray<Tick.Tick>) =>
-  [...Map.groupBy(ticks, ({ simulationRunId }) => simulationRunId)].flatMap(([runId, of]) =>
-    RunId.is(runId) ? [[runId, of] as const] : []
-  )
-
 /**
  * Makes replays of the dead-letter queue of the context into its storage, with the options of a persistence service, as
  * `name` in log lines and ledgers. Fails with `SchemaError` on a bad option.
@@ -126,7 +121,7 @@ export const make = Effect.fnUntraced(function* (
   /** How many of `ticks`, none of which is stored, would go under a name that is taken. */
   const taken = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>) {
     let count = 0
-    for (const [runId, of] of runsOf(ticks)) {
+    for (const [runId, of] of Tick.byRun(ticks)) {
       if (Tick.isBatch(of) && (yield* Storage.exists(storage, StorageKey.batch(runId, of)))) count += of.length
     }
     return count
@@ -141,7 +136,7 @@ export const make = Effect.fnUntraced(function* (
     const atMs = Math.floor(yield* Clock.currentTimeMillis)
     const stored = new Set(result.stored)
     const duplicate = new Set(result.duplicate)
-    for (const [runId, of] of runsOf(ticks)) {
+    for (const [runId, of] of Tick.byRun(ticks)) {
       yield* ledger.record(runId, {
         _tag: "Replay",
         letter,

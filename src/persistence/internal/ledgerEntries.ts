@@ -2,8 +2,8 @@
  * What a service has to say of a portion in the ledger of its run.
  */
 import * as Checksum from "../../domain/Checksum.ts"
-import * as RunId from "../../domain/RunId.ts"
-import type * as Tick from "../../domain/Tick.ts"
+import type * as RunId from "../../domain/RunId.ts"
+import * as Tick from "../../domain/Tick.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
@@ -49,13 +49,9 @@ export const letters = (
   id: string,
   facts: { readonly service: string; readonly reason: string; readonly atMs: number }
 ): ReadonlyArray<readonly [runId: RunId.RunId, entry: LedgerEntry.Letter]> => {
-  const byRun = Map.groupBy(
-    portion.ticks.filter(({ tickNumber }) => tickNumber >= 0n),
-    ({ simulationRunId }) => simulationRunId
-  )
-  return [...byRun].flatMap(([runId, ticks]) =>
-    RunId.is(runId)
-      ? [[runId, { _tag: "Letter", id, stretches: stretchesOf(ticks), count: ticks.length, ...facts }] as const]
-      : []
-  )
+  const storable = portion.ticks.filter(({ tickNumber }) => tickNumber >= 0n)
+  return Tick.byRun(storable).map(([runId, ticks]) => [
+    runId,
+    { _tag: "Letter", id, stretches: stretchesOf(ticks), count: ticks.length, ...facts }
+  ])
 }
