@@ -20,6 +20,7 @@ import * as InspectCommand from "./InspectCommand.ts"
 import * as RunCommand from "./RunCommand.ts"
 import * as VerifyCommand from "./VerifyCommand.ts"
 import * as RunsCommand from "./RunsCommand.ts"
+import * as Signals from "./Signals.ts"
 
 // Two folders up from here lies the package, in a checkout (src/cli) and as it is published (dist/cli).
 const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
@@ -63,8 +64,9 @@ export const main = (): void => {
   // Ends the process now: Node would take its time and let go of the signal handlers first, and a signal in that time
   // would turn the exit code of good order into death by signal.
   const teardown: Runtime.Teardown = (exit) =>
-    process.exit(status.code ?? (Exit.isSuccess(exit) ? ExitCode.settled : ExitCode.failed))
+    process.exit(status.code ?? (Exit.isSuccess(exit) ? ExitCode.settled : (Signals.exitCode() ?? ExitCode.failed)))
   tolerateClosedOutputs()
+  Signals.interruptMain()
   Command.run(make(status), { version }).pipe(
     Effect.tapCause(report),
     Effect.provide(NodeServices.layer),

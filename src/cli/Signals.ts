@@ -1,8 +1,10 @@
 /**
  * SIGINT and SIGTERM. Imports nothing, so that it listens before the rest of the program is loaded.
  *
- * As long as there is nothing to settle, a signal ends the process at once. Once there is, the first signal asks for an
- * end in good order and the second one for an end at once, with the account. A further one ends the process silently.
+ * While the program loads, a signal ends the process at once. Then, as long as there is nothing to settle, the first one
+ * interrupts the main fiber, which the runtime sees to: what is half done (a trial file, say) is undone, and the process
+ * ends. Once there is something to settle, the first signal asks for an end in good order. The second one ends the
+ * process at once in either case; where there is something to settle, with the account. A further one does so silently.
  */
 
 /** Is told of a signal: of the first one with index 0, of the second one with 1. */
@@ -21,15 +23,21 @@ const sameSignalMs = 300
 
 let received = 0
 let lastAtMs = Number.NEGATIVE_INFINITY
+let firstNumber: number | undefined
+let hasMainFiber = false
 let listener: Listener | undefined
 
 const onSignal = ({ name, number }: (typeof signals)[number]): void => {
   const atMs = performance.now()
-  if (atMs - lastAtMs < sameSignalMs && listener !== undefined) return
+  if (atMs - lastAtMs < sameSignalMs && hasMainFiber) return
   lastAtMs = atMs
+  firstNumber ??= number
   const index = received++
   if (listener !== undefined && index < 2) return listener(index)
-  if (listener === undefined) process.stderr.write(`tickvault: ended by ${name}, with nothing in hand to settle\n`)
+  if (listener === undefined && index === 0) {
+    process.stderr.write(`tickvault: ended by ${name}, with nothing in hand to settle\n`)
+    if (hasMainFiber) return
+  }
   process.exit(128 + number)
 }
 
@@ -38,7 +46,16 @@ export const listen = (): void => {
   for (const signal of signals) process.on(signal.name, () => onSignal(signal))
 }
 
-/** From now on there is something to settle, and `next` is told of signals. */
+/** From now on there is a main fiber, and the runtime interrupts it at a signal. */
+export const interruptMain = (): void => {
+  hasMainFiber = true
+}
+
+/** From now on there is something to settle, and `next` is told of signals, also of the first one when that has come already. */
 export const handOver = (next: Listener): void => {
   listener = next
+  if (received > 0) next(0)
 }
+
+/** The exit code of a process that a signal ended: 128 and the number of the first one. `undefined`: there was none. */
+export const exitCode = (): number | undefined => (firstNumber === undefined ? undefined : 128 + firstNumber)

@@ -1,7 +1,8 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
-import { existsSync, readdirSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
+import { forEachStep, runKilledAt } from "../support/killed.ts"
 import { accountOf, type Ended, pause, start, temporaryFolder } from "../support/process.ts"
 import { randomFrom } from "../support/random.ts"
 import { deadLetters, leftovers, storedRuns } from "../support/storedRuns.ts"
@@ -97,6 +98,19 @@ describe("a run that a signal ends", () => {
       assert.strictEqual(assertSettled(ended, data), 200)
       assert.deepStrictEqual(leftovers(data), [])
     }
+  })
+
+  it("leaves nothing of what is tried out before it begins", { timeout: 60_000 }, async () => {
+    const data = join(temporaryFolder(), "data")
+    mkdirSync(data)
+    const whole = await runKilledAt(["doctor", "--data", data], data, 0)
+    assert.strictEqual(whole.ended.code, 0)
+    const trials = whole.steps.flatMap((step, index) => (/ (?:open|fsync|link) /u.test(step) ? [index + 1] : []))
+    assert.isAbove(trials.length, 3)
+    await forEachStep(trials, async (step) => {
+      const { ended } = await runKilledAt(["doctor", "--data", data], data, step, "SIGTERM")
+      assertNothingBegun(ended, "SIGTERM", data)
+    })
   })
 
   it("is told apart from a process that never began", async () => {

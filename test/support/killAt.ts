@@ -3,7 +3,8 @@
  *
  * KILL_AT_STEP_FOLDER names the folder whose files count. Each call that would change something in it is a step,
  * numbered from 1; a write is two, before its first byte and after half of them. At step KILL_AT_STEP the
- * process kills itself, as a power cut would: nothing after it happens. Steps are noted in KILL_AT_STEP_RECORD.
+ * process kills itself, as a power cut would: nothing after it happens. With another signal in KILL_AT_STEP_SIGNAL it sends
+ * itself that one. Steps are noted in KILL_AT_STEP_RECORD.
  */
 // This is no part of what is tested. @effect-diagnostics nodeBuiltinImport:off processEnv:off
 import fs from "node:fs"
@@ -11,6 +12,7 @@ import { syncBuiltinESMExports } from "node:module"
 
 const folder = process.env["KILL_AT_STEP_FOLDER"] ?? ""
 const killAt = Number(process.env["KILL_AT_STEP"] ?? 0)
+const signal = process.env["KILL_AT_STEP_SIGNAL"] ?? "SIGKILL"
 const record = process.env["KILL_AT_STEP_RECORD"]
 
 const openFiles = new Map<number, string>()
@@ -26,7 +28,7 @@ const isLast = (call: string, path: string): boolean => {
   return steps === killAt
 }
 
-const die = (): void => void process.kill(process.pid, "SIGKILL")
+const die = (): void => void process.kill(process.pid, signal)
 
 type Call = (...args: ReadonlyArray<unknown>) => unknown
 

@@ -6,13 +6,19 @@ import { run, temporaryFolder } from "./process.ts"
 
 const preload = fileURLToPath(new URL("killAt.ts", import.meta.url))
 
-/** Runs `tickvault` with `args` and kills it at its call number `step` that changes something in `folder`; 0 for none. */
-export const runKilledAt = async (args: ReadonlyArray<string>, folder: string, step: number) => {
+/** Runs `tickvault` with `args` and sends `signal` at its call number `step` that changes something in `folder`; 0 for none. */
+export const runKilledAt = async (
+  args: ReadonlyArray<string>,
+  folder: string,
+  step: number,
+  signal: NodeJS.Signals = "SIGKILL"
+) => {
   const record = join(temporaryFolder(), "steps")
   const ended = await run(args, {
     env: {
       NODE_OPTIONS: `--import=${preload}`,
       KILL_AT_STEP: String(step),
+      KILL_AT_STEP_SIGNAL: signal,
       KILL_AT_STEP_FOLDER: folder,
       KILL_AT_STEP_RECORD: record
     }

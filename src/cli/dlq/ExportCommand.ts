@@ -14,7 +14,6 @@ import * as Format from "../Format.ts"
 import * as Logging from "../Logging.ts"
 import * as options from "../options.ts"
 import * as Session from "../Session.ts"
-import * as Signals from "../Signals.ts"
 import * as StoredRuns from "../StoredRuns.ts"
 import * as Letters from "./Letters.ts"
 import { id } from "./ShowCommand.ts"
@@ -24,12 +23,10 @@ const why = ({ message, reason }: PlatformError): string => {
   return reason._tag === "NotFound" ? "there is no such folder" : message
 }
 
-/** Writes a file that must not exist yet, durably and whole or not at all. */
+/** Writes a file that must not exist yet, durably and whole or not at all. A signal waits until that is done. */
 const write = Effect.fnUntraced(function* (file: string, bytes: Uint8Array) {
   const fs = yield* FileSystem.FileSystem
   const fill = (opened: FileSystem.File) => Effect.andThen(opened.writeAll(bytes), opened.sync)
-  // A signal waits until the file is whole.
-  Signals.handOver(() => undefined)
   yield* Effect.scoped(
     Effect.flatMap(fs.open(file, { flag: "wx" }), (opened) =>
       Effect.onError(fill(opened), () => Effect.ignore(fs.remove(file)))
