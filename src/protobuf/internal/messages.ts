@@ -46,8 +46,8 @@ export const isUnwrapped = (field: MessageField): boolean =>
   field.fieldKind === "message" && field.oneof === undefined && isWrapper(field.message)
 
 /**
- * Whether all names of the message types can be those of properties in generated source: `__proto__` can't. Everything
- * else can, as it is quoted.
+ * Whether no field or oneof has a name that every object has a property of, such as `hasOwnProperty` or `__proto__`:
+ * `@bufbuild/protobuf` itself is not at ease with those.
  */
 export const areNameable = (messages: ReadonlyArray<DescMessage>): boolean =>
-  messages.every((message) => message.members.every(({ localName }) => localName !== "__proto__"))
+  messages.every((message) => message.members.every(({ localName }) => !(localName in Object.prototype)))
