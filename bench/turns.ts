@@ -1,0 +1,115 @@
+// @effect-diagnostics nodeBuiltinImport:off
+/**
+ * The turns that cases are made of: what one would write by hand, and the pipeline in an app.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Stream from "effect/Stream"
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs"
+import { join } from "node:path"
+import type { Batch } from "../src/domain/Tick.ts"
+import * as Delimited from "../src/domain/Delimited.ts"
+import * as Ledger from "../src/ledger/Ledger.ts"
+import * as Pipeline from "../src/Pipeline.ts"
+import { TickQueue } from "../src/queue/TickQueue.ts"
+import * as RunFiles from "../src/runs/RunFiles.ts"
+import * as Verify from "../src/runs/Verify.ts"
+import { Storage } from "../src/storage/Storage.ts"
+import type { Measured, Turn } from "./Case.ts"
+
+/** Seconds that `work` takes. */
+export const timed = (work: () => void): number => {
+  const start = performance.now()
+  work()
+  return (performance.now() - start) / 1000
+}
+
+/** Writes each of `contents` into a file of its own, fsyncs and renames it, one after the other. Gives the time of each. */
+export const writeFiles = (folder: string, contents: ReadonlyArray<Uint8Array>): Array<number> => {
+  mkdirSync(folder, { recursive: true })
+  return contents.map((bytes, index) =>
+    timed(() => {
+      const temporary = join(folder, "temporary")
+      const file = openSync(temporary, "w")
+      for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written)
+      fsyncSync(file)
+      closeSync(file)
+      renameSync(temporary, join(folder, `${index}.pb`))
+    })
+  )
+}
+
+/** The plain loop over `contents`, which are of `ticks` ticks. */
+export const loop = (ticks: number, contents: () => ReadonlyArray<Uint8Array>): Turn => {
+  return (folder) =>
+    Effect.sync(() => {
+      const all = contents()
+      writeFiles(join(folder, "warm-up"), all.slice(0, 5))
+      let commits: Array<number> = []
+      const seconds = timed(() => (commits = writeFiles(join(folder, "files"), all)))
+      const bytes = all.reduce((total, { length }) => total + length, 0)
+      return { seconds, ticks, bytes, storedBytes: bytes, commitMs: commits.map((each) => each * 1000) }
+    })
+}
+
+/** What is stored in the folder, read from its ledger and files. */
+const proof = Effect.gen(function* () {
+  const storage = yield* Storage
+  const [runId] = yield* Stream.runCollect(RunFiles.runIds(storage))
+  if (runId === undefined) throw new Error("nothing was stored")
+  const verdict = yield* Verify.verify(storage, runId, { letters: [] })
+  const items = yield* Stream.runCollect(Ledger.read(storage, runId))
+  const commits = items.flatMap((item) => (item._tag === "Line" && item.entry._tag === "Commit" ? [item.entry] : []))
+  return {
+    state: verdict.state,
+    ticks: verdict.ticks,
+    commitMs: commits.flatMap(({ write }) => (write === undefined ? [] : [write.tookMs])),
+    storedBytes: verdict.bytes
+  }
+})
+
+export type PipelineOptions = Omit<NonNullable<Parameters<typeof Pipeline.layer>[0]>, "directory">
+
+/** Stores `ticks` with a pipeline in this process; its time is that from the first offer until everything is settled. */
+const storeOnce = (folder: string, ticks: Batch, options: PipelineOptions): Effect.Effect<Measured> =>
+  Effect.gen(function* () {
+    const queue = yield* TickQueue
+    const pipeline = yield* Pipeline.Pipeline
+    const start = performance.now()
+    yield* queue.offerAll(ticks)
+    const balance = yield* pipeline.drain
+    const seconds = (performance.now() - start) / 1000
+    const stored = yield* proof
+    if (stored.state !== "whole") throw new Error(`verify says ${stored.state}`)
+    return {
+      seconds,
+      ticks: ticks.length,
+      bytes: Delimited.encodedBytes(ticks),
+      storedBytes: stored.storedBytes,
+      commitMs: stored.commitMs,
+      lost: ticks.length - Math.min(stored.ticks, balance.written)
+    }
+  }).pipe(
+    Effect.provide(
+      Pipeline.layer({ ...options, directory: folder }).pipe(
+        Layer.provide(NodeServices.layer),
+        Layer.provideMerge(Logger.layer([]))
+      )
+    ),
+    Effect.orDie
+  )
+
+/** Stores the ticks in batches of 1000, after a warm-up with some of them. */
+export const store = (ticks: () => Batch, options: PipelineOptions): Turn => {
+  return (folder) =>
+    Effect.suspend(() => {
+      const all = ticks()
+      const some = all.slice(0, 20_000) as unknown as Batch
+      return Effect.andThen(
+        storeOnce(join(folder, "warm-up"), some, options),
+        storeOnce(join(folder, "run"), all, options)
+      )
+    })
+}
