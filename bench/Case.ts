@@ -17,6 +17,8 @@ export interface Measured {
   readonly commitMs?: ReadonlyArray<number>
   /** Ticks that the account or `verify` doesn't find. */
   readonly lost?: number
+  /** Peak memory of the work, where that of the whole process says something else. */
+  readonly peakKilobytes?: number
 }
 
 /** Does the work once. `folder` is empty, on the disk that is measured, and removed afterwards. */

@@ -46,11 +46,11 @@ const round = (each: Case, index: number): Report.Round => {
   if (each.turns.in === "one process") {
     const { measured, peakKilobytes } = turn(each.name, "both")
     const both = measured as { readonly peer: Measured; readonly ours: Measured }
-    return { peer: { ...both.peer, peakKilobytes }, ours: { ...both.ours, peakKilobytes } }
+    return { peer: { peakKilobytes, ...both.peer }, ours: { peakKilobytes, ...both.ours } }
   }
   const take = (side: string): Report.Taken => {
     const { measured, peakKilobytes } = turn(each.name, side)
-    return { ...(measured as Measured), peakKilobytes }
+    return { peakKilobytes, ...(measured as Measured) }
   }
   if (index % 2 === 0) {
     const peer = take("peer")

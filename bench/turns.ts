@@ -14,10 +14,12 @@ import * as Delimited from "../src/domain/Delimited.ts"
 import * as Ledger from "../src/ledger/Ledger.ts"
 import * as Pipeline from "../src/Pipeline.ts"
 import { TickQueue } from "../src/queue/TickQueue.ts"
+import * as Rebuild from "../src/runs/Rebuild.ts"
 import * as RunFiles from "../src/runs/RunFiles.ts"
 import * as Verify from "../src/runs/Verify.ts"
 import { Storage } from "../src/storage/Storage.ts"
 import type { Measured, Turn } from "./Case.ts"
+import { type Payload, ticks } from "./data.ts"
 
 /** Seconds that `work` takes. */
 export const timed = (work: () => void): number => {
@@ -54,52 +56,61 @@ export const loop = (ticks: number, contents: () => ReadonlyArray<Uint8Array>): 
     })
 }
 
-/** What is stored in the folder, read from its ledger and files. */
+/** What `verify` and the ledger say of the only run in the folder. */
 const proof = Effect.gen(function* () {
   const storage = yield* Storage
   const [runId] = yield* Stream.runCollect(RunFiles.runIds(storage))
   if (runId === undefined) throw new Error("nothing was stored")
   const verdict = yield* Verify.verify(storage, runId, { letters: [] })
-  const items = yield* Stream.runCollect(Ledger.read(storage, runId))
-  const commits = items.flatMap((item) => (item._tag === "Line" && item.entry._tag === "Commit" ? [item.entry] : []))
-  return {
-    state: verdict.state,
-    ticks: verdict.ticks,
-    commitMs: commits.flatMap(({ write }) => (write === undefined ? [] : [write.tookMs])),
-    storedBytes: verdict.bytes
-  }
+  if (verdict.state !== "whole") throw new Error(`verify says ${verdict.state}`)
+  const commitMs: Array<number> = []
+  yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
+    Effect.sync(() => {
+      if (item._tag === "Line" && item.entry._tag === "Commit" && item.entry.write !== undefined)
+        commitMs.push(item.entry.write.tookMs)
+    })
+  )
+  return { ticks: verdict.ticks, commitMs, storedBytes: verdict.bytes }
 })
 
 export type PipelineOptions = Omit<NonNullable<Parameters<typeof Pipeline.layer>[0]>, "directory">
 
-/** Stores `ticks` with a pipeline in this process; its time is that from the first offer until everything is settled. */
-const storeOnce = (folder: string, ticks: Batch, options: PipelineOptions): Effect.Effect<Measured> =>
+const inFolder = (folder: string, options: PipelineOptions = {}) =>
+  Pipeline.layer({ ...options, directory: folder }).pipe(
+    Layer.provideMerge(NodeServices.layer),
+    Layer.provideMerge(Logger.layer([]))
+  )
+
+/** Writes the ledger of the only run in `folder` from its files. */
+export const rebuildLedger = (folder: string) =>
+  Effect.gen(function* () {
+    const storage = yield* Storage
+    const [runId] = yield* Stream.runCollect(RunFiles.runIds(storage))
+    if (runId !== undefined) yield* Rebuild.rebuild(storage, runId, { letters: [] })
+  }).pipe(Effect.provide(inFolder(folder)), Effect.orDie)
+
+/**
+ * Stores `ticks` with a pipeline in this process; its time is that from the first offer until everything is settled.
+ * That nothing is lost is proved by `verify`, or only by the account when it would read much else.
+ */
+export const storeOnce = (
+  folder: string,
+  ticks: Batch,
+  options: PipelineOptions,
+  by: "verify" | "account" = "verify"
+): Effect.Effect<Measured> =>
   Effect.gen(function* () {
     const queue = yield* TickQueue
     const pipeline = yield* Pipeline.Pipeline
     const start = performance.now()
     yield* queue.offerAll(ticks)
-    const balance = yield* pipeline.drain
+    const { written } = yield* pipeline.drain
     const seconds = (performance.now() - start) / 1000
-    const stored = yield* proof
-    if (stored.state !== "whole") throw new Error(`verify says ${stored.state}`)
-    return {
-      seconds,
-      ticks: ticks.length,
-      bytes: Delimited.encodedBytes(ticks),
-      storedBytes: stored.storedBytes,
-      commitMs: stored.commitMs,
-      lost: ticks.length - Math.min(stored.ticks, balance.written)
-    }
-  }).pipe(
-    Effect.provide(
-      Pipeline.layer({ ...options, directory: folder }).pipe(
-        Layer.provide(NodeServices.layer),
-        Layer.provideMerge(Logger.layer([]))
-      )
-    ),
-    Effect.orDie
-  )
+    const work = { seconds, ticks: ticks.length, bytes: Delimited.encodedBytes(ticks) }
+    if (by === "account") return { ...work, lost: ticks.length - written }
+    const { ticks: stored, ...facts } = yield* proof
+    return { ...work, ...facts, lost: ticks.length - Math.min(stored, written) }
+  }).pipe(Effect.provide(inFolder(folder, options)), Effect.orDie)
 
 /** Stores the ticks in batches of 1000, after a warm-up with some of them. */
 export const store = (ticks: () => Batch, options: PipelineOptions): Turn => {
@@ -112,4 +123,25 @@ export const store = (ticks: () => Batch, options: PipelineOptions): Turn => {
         storeOnce(join(folder, "run"), all, options)
       )
     })
+}
+
+/** Stores `count` ticks that are made as they are offered. Says how much memory that took. */
+export const storeStreamed = (payload: Payload, count: number, options: PipelineOptions): Turn => {
+  return (folder) =>
+    Effect.gen(function* () {
+      const queue = yield* TickQueue
+      const pipeline = yield* Pipeline.Pipeline
+      let bytes = 0
+      const start = performance.now()
+      for (let first = 1; first <= count; first += 1000) {
+        const some = ticks(payload, Math.min(1000, count - first + 1), first)
+        bytes += Delimited.encodedBytes(some)
+        yield* queue.offerAll(some)
+      }
+      const { written } = yield* pipeline.drain
+      const seconds = (performance.now() - start) / 1000
+      const peakKilobytes = process.resourceUsage().maxRSS
+      const { ticks: stored, ...facts } = yield* proof
+      return { seconds, ticks: count, bytes, peakKilobytes, ...facts, lost: count - Math.min(stored, written) }
+    }).pipe(Effect.provide(inFolder(folder, options)), Effect.orDie)
 }
