@@ -60,20 +60,31 @@ const template = (message: Uint8Array): Template => {
   }
 }
 
-/** `count` ticks numbered from `first`, made from the recorded ones in turn. */
-export const ticks = (payload: Payload, count: number, first = 1): Batch => {
-  const templates = recorded(payload).map(template)
-  const made = Array.from({ length: count }, (_, index): Tick => {
-    const { head, runId, tail } = templates[index % templates.length]!
+const templates = new Map<Payload, ReadonlyArray<Template>>()
+
+const templatesOf = (payload: Payload): ReadonlyArray<Template> => {
+  const known = templates.get(payload) ?? recorded(payload).map(template)
+  templates.set(payload, known)
+  return known
+}
+
+/** `count` ticks numbered from `first`, made from the recorded ones in turn when they are asked for. */
+export function* tickStream(payload: Payload, count: number, first = 1): Generator<Tick, void> {
+  const all = templatesOf(payload)
+  for (let index = 0; index < count; index++) {
+    const { head, runId, tail } = all[index % all.length]!
     const number = varint(first + index)
     const bytes = new Uint8Array(head.length + number.length + tail.length)
     bytes.set(head)
     bytes.set(number, head.length)
     bytes.set(tail, head.length + number.length)
-    return { simulationRunId: runId, tickNumber: BigInt(first + index), payload: bytes }
-  })
-  return made as unknown as Batch
+    yield { simulationRunId: runId, tickNumber: BigInt(first + index), payload: bytes }
+  }
 }
+
+/** The same, made ready. */
+export const ticks = (payload: Payload, count: number, first = 1): Batch =>
+  [...tickStream(payload, count, first)] as unknown as Batch
 
 /** The contents of the files that `ticks` make in batches of `batch`, each a buffer of its own. */
 export const batchFiles = (all: ReadonlyArray<Tick>, batch: number): ReadonlyArray<Uint8Array> => {

@@ -9,7 +9,7 @@ import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs"
 import { join } from "node:path"
-import type { Batch } from "../src/domain/Tick.ts"
+import type { Batch, Tick } from "../src/domain/Tick.ts"
 import * as Delimited from "../src/domain/Delimited.ts"
 import * as Ledger from "../src/ledger/Ledger.ts"
 import * as Pipeline from "../src/Pipeline.ts"
@@ -19,7 +19,6 @@ import * as RunFiles from "../src/runs/RunFiles.ts"
 import * as Verify from "../src/runs/Verify.ts"
 import { Storage } from "../src/storage/Storage.ts"
 import type { Measured, Turn } from "./Case.ts"
-import { type Payload, ticks } from "./data.ts"
 
 /** Seconds that `work` takes. */
 export const timed = (work: () => void): number => {
@@ -125,23 +124,41 @@ export const store = (ticks: () => Batch, options: PipelineOptions): Turn => {
     })
 }
 
-/** Stores `count` ticks that are made as they are offered. Says how much memory that took. */
-export const storeStreamed = (payload: Payload, count: number, options: PipelineOptions): Turn => {
-  return (folder) =>
+/** Puts what `source` makes into the queue, a thousand at a time; gives the bytes. */
+const offer = Effect.fnUntraced(function* (source: Iterable<Tick>) {
+  const queue = yield* TickQueue
+  let bytes = 0
+  let some: Array<Tick> = []
+  const flush = Effect.suspend(() => {
+    bytes += Delimited.encodedBytes(some)
+    const offered = queue.offerAll(some)
+    some = []
+    return offered
+  })
+  for (const tick of source) {
+    some.push(tick)
+    if (some.length === 1000) yield* flush
+  }
+  yield* flush
+  return bytes
+})
+
+/** Stores `count` ticks that are made as they are offered, which is part of the work. Says how much memory that took. */
+export const storeStreamed = (
+  source: (count: number) => Iterable<Tick>,
+  count: number,
+  options: PipelineOptions
+): Turn => {
+  const once = (folder: string, most: number) =>
     Effect.gen(function* () {
-      const queue = yield* TickQueue
       const pipeline = yield* Pipeline.Pipeline
-      let bytes = 0
       const start = performance.now()
-      for (let first = 1; first <= count; first += 1000) {
-        const some = ticks(payload, Math.min(1000, count - first + 1), first)
-        bytes += Delimited.encodedBytes(some)
-        yield* queue.offerAll(some)
-      }
+      const bytes = yield* offer(source(most))
       const { written } = yield* pipeline.drain
       const seconds = (performance.now() - start) / 1000
       const peakKilobytes = process.resourceUsage().maxRSS
       const { ticks: stored, ...facts } = yield* proof
-      return { seconds, ticks: count, bytes, peakKilobytes, ...facts, lost: count - Math.min(stored, written) }
+      return { seconds, ticks: most, bytes, peakKilobytes, ...facts, lost: most - Math.min(stored, written) }
     }).pipe(Effect.provide(inFolder(folder, options)), Effect.orDie)
+  return (folder) => Effect.andThen(once(join(folder, "warm-up"), 5000), once(join(folder, "run"), count))
 }

@@ -2,7 +2,10 @@
  * Peak memory when a hundred times as many ticks go through the pipeline.
  */
 import type { Case } from "../Case.ts"
+import { tickStream } from "../data.ts"
 import { storeStreamed } from "../turns.ts"
+
+const store = (count: number) => storeStreamed((some) => tickStream("3 KB", some), count, { instances: 2 })
 
 export const cases: ReadonlyArray<Case> = [
   {
@@ -13,8 +16,8 @@ export const cases: ReadonlyArray<Case> = [
     goal: { of: "memory", atMost: 1.1 },
     turns: {
       in: "processes",
-      peer: storeStreamed("3 KB", 50_000, { instances: 2 }),
-      ours: storeStreamed("3 KB", 5_000_000, { instances: 2 })
+      peer: store(50_000),
+      ours: store(5_000_000)
     }
   }
 ]
