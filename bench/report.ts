@@ -83,6 +83,13 @@ export const of = (each: Case, rounds: ReadonlyArray<Round>) => {
 const digits = (value: number, places = 2) => (Number.isFinite(value) ? value.toFixed(places) : "")
 const whole = (value: number) => Math.round(value).toLocaleString("en-US")
 
+/** What a side does in a second; how long it takes where no ticks are counted. */
+const pace = ({ seconds, ticks, ticksPerSecond }: Report["ours"]) =>
+  ticks === 0 ? `${whole(median(seconds) * 1000)} ms` : whole(ticksPerSecond)
+
+const range = ({ fastest, slowest, ticks }: Report["ours"]) =>
+  ticks === 0 ? "" : `${whole(slowest)} to ${whole(fastest)}`
+
 const wantedOf = (goal: Goal): string => {
   if (goal.of === "speed") return `at least ${goal.atLeast}`
   return goal.of === "memory" ? `at most ${goal.atMost} of the memory` : `at most ${goal.atMost} s later`
@@ -93,7 +100,7 @@ const spread = (ratios: ReadonlyArray<number>) => `${digits(Math.min(...ratios))
 /** One line, for those who wait. */
 export const text = ({ goal, name, ours, peer, ratio, ratios, reached }: Report): string =>
   `${reached ? "reached" : "MISSED "}  ${name}: ${digits(ratio, 3)} (${spread(ratios)}; ${wantedOf(goal)})  ` +
-  `${whole(ours.ticksPerSecond)} against ${whole(peer.ticksPerSecond)} of ${peer.name}`
+  `${pace(ours)} against ${pace(peer)} of ${peer.name}`
 
 const columns: ReadonlyArray<readonly [title: string, of: (report: Report) => string]> = [
   ["Case", ({ name }) => name],
@@ -101,10 +108,10 @@ const columns: ReadonlyArray<readonly [title: string, of: (report: Report) => st
   ["Batch", ({ settings }) => `${settings.batch ?? ""}`],
   ["Durability", ({ settings }) => settings.durability ?? ""],
   ["Peer", ({ peer }) => peer.name],
-  ["Peer, ticks/s", ({ peer }) => whole(peer.ticksPerSecond)],
-  ["tickvault, ticks/s", ({ ours }) => whole(ours.ticksPerSecond)],
-  ["min to max", ({ ours }) => `${whole(ours.slowest)} to ${whole(ours.fastest)}`],
-  ["MB/s", ({ ours }) => whole(ours.megabytesPerSecond)],
+  ["Peer, ticks/s", ({ peer }) => pace(peer)],
+  ["tickvault, ticks/s", ({ ours }) => pace(ours)],
+  ["min to max", ({ ours }) => range(ours)],
+  ["MB/s", ({ ours }) => (ours.bytes === 0 ? "" : whole(ours.megabytesPerSecond))],
   [
     "Stored",
     ({ ours }) => (ours.storedBytes === undefined ? "" : `${digits((ours.storedBytes / ours.bytes) * 100, 1)} %`)
