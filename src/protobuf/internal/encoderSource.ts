@@ -101,7 +101,12 @@ export class EncoderSource {
       ...(this.isWrapper(message) ? [this.wrapperFunction(message, index)] : [])
     ])
     const guesses = Array.from({ length: this.guesses }, (_, index) => `g${index}=1`)
-    return [...(guesses.length > 0 ? [`let ${guesses.join(",")};`] : []), ...functions, "return e0"].join("\n")
+    return [
+      "const O=Object.prototype;",
+      ...(guesses.length > 0 ? [`let ${guesses.join(",")};`] : []),
+      ...functions,
+      "return e0"
+    ].join("\n")
   }
 
   private isWrapper(message: DescMessage): boolean {
@@ -115,7 +120,10 @@ export class EncoderSource {
     const foreign = fields.length > 0 ? `if(m.$typeName!==${quote(message.typeName)})giveUp();` : ""
     const oneofs = new Set<DescOneof>()
     const parts = fields.map((field) => this.field(message, field, oneofs))
-    return `function e${index}(m,b,p){${foreign}${this.join(parts)}const u=m.$unknown;if(u!==undefined)p=unknownFields(b,p,u);return p}`
+    const plain = fields.some((field) => presenceOf(field) !== "implicit")
+      ? "const y=Object.getPrototypeOf(m)===O;"
+      : ""
+    return `function e${index}(m,b,p){${foreign}${plain}${this.join(parts)}const u=m.$unknown;if(u!==undefined)p=unknownFields(b,p,u);return p}`
   }
 
   /** Writes the one field of a wrapper of which there is only the value. */
@@ -160,7 +168,8 @@ export class EncoderSource {
     }
     const { bytes, code } = this.singular(field, "v")
     const missing = presenceOf(field) === "required" ? "else giveUp();" : ""
-    const present = `v!==undefined&&hasOwn(m,${quote(field.localName)})`
+    const name = quote(field.localName)
+    const present = `v!==undefined&&(y&&O[${name}]===undefined||hasOwn(m,${name}))`
     return part(`{const v=${property};if(${present}){${code}}${missing}}`, bytes)
   }
 
