@@ -7,12 +7,27 @@
 import * as Census from "./census.ts"
 import { isDirection, Registers, type Frame, type Organism, type Value } from "./organism.ts"
 import { putInt32, putVarint, tag, Wire } from "./wire.ts"
+import type { Torus } from "./torus.ts"
 import type { WorldState } from "./worldState.ts"
 
 /** A tag of two bytes, two lengths, a tag, and two bytes for the coordinate on each of four axes. */
 const mostPlaceBytes = 16
 /** A tag, a length, the place, and three numbers of ten bytes with their tags. */
 const mostCellBytes = 64
+
+/** Puts the vector of `cell` at `at`; gives the place after it. Its lengths take a byte each: there are few axes. */
+const putPlace = (slab: Uint8Array, at: number, field: number, torus: Torus, cell: number): number => {
+  const { axes, places } = torus
+  const from = putVarint(slab, at, tag(field, 2))
+  slab[from + 1] = tag(1, 2)
+  let position = from + 3
+  for (let index = cell * axes; index < (cell + 1) * axes; index++) {
+    position = putVarint(slab, position, places[index] ?? 0)
+  }
+  slab[from] = position - from - 1
+  slab[from + 2] = position - from - 3
+  return position
+}
 
 /** Takes snapshots of one world. Fields have their numbers in the contract, and stand in their order. */
 export class Photographer {
@@ -42,29 +57,40 @@ export class Photographer {
     const { occupied } = this.world.cells
     for (let word = 0; word < occupied.length; word++) {
       let bits = occupied[word] ?? 0
+      if (bits === 0) continue
+      const slab = this.wire.room(32 * mostCellBytes)
+      let at = this.wire.position
       while (bits !== 0) {
-        this.cell(word * 32 + 31 - Math.clz32(bits & -bits))
+        at = this.putCell(slab, at, word * 32 + 31 - Math.clz32(bits & -bits))
         bits &= bits - 1
       }
+      this.wire.position = at
     }
   }
 
   /** Most of a tick is cells: each is put in one go, without a call for every number. */
-  private cell(cell: number): void {
-    const { wire } = this
+  private putCell(slab: Uint8Array, from: number, cell: number): number {
     const { type, value, owner } = this.world.cells
-    const slab = wire.room(mostCellBytes)
-    const from = wire.position
     slab[from] = tag(5, 2)
-    let at = this.putPlace(slab, from + 2, 1, cell)
+    let at = putPlace(slab, from + 2, 1, this.world.torus, cell)
     const moleculeType = type[cell] ?? 0
-    if (moleculeType !== 0) at = putInt32(slab, putVarint(slab, at, tag(2, 0)), moleculeType)
+    if (moleculeType !== 0) {
+      slab[at] = tag(2, 0)
+      slab[at + 1] = moleculeType
+      at += 2
+    }
     const moleculeValue = value[cell] ?? 0
-    if (moleculeValue !== 0) at = putInt32(slab, putVarint(slab, at, tag(3, 0)), moleculeValue)
+    if (moleculeValue !== 0) {
+      slab[at] = tag(3, 0)
+      at = putInt32(slab, at + 1, moleculeValue)
+    }
     const ownerId = owner[cell] ?? 0
-    if (ownerId !== 0) at = putInt32(slab, putVarint(slab, at, tag(4, 0)), ownerId)
+    if (ownerId !== 0) {
+      slab[at] = tag(4, 0)
+      at = putVarint(slab, at + 1, ownerId)
+    }
     slab[from + 1] = at - from - 2
-    wire.position = at
+    return at
   }
 
   private organism(self: Organism): void {
@@ -81,8 +107,8 @@ export class Photographer {
     this.vector(8, self.dv.vector)
     for (const cell of self.dataPointers) this.place(9, cell)
     wire.int32(10, self.activeDataPointer)
-    for (const [index, value] of self.registers.entries()) {
-      this.value(index < firstProcedure ? 11 : index < firstFormal ? 12 : 13, value)
+    for (let index = 0; index < self.registers.length; index++) {
+      this.value(index < firstProcedure ? 11 : index < firstFormal ? 12 : 13, self.registers[index] ?? 0)
     }
     for (const cell of self.locations) this.place(14, cell)
     this.values(15, self.dataStack)
@@ -135,20 +161,7 @@ export class Photographer {
 
   private place(field: number, cell: number): void {
     const slab = this.wire.room(mostPlaceBytes)
-    this.wire.position = this.putPlace(slab, this.wire.position, field, cell)
-  }
-
-  /** Puts the vector of a cell at `at`; answers the place after it. Its lengths take a byte each: there are few axes. */
-  private putPlace(slab: Uint8Array, at: number, field: number, cell: number): number {
-    const { torus } = this.world
-    const axes = torus.shape.length
-    const from = putVarint(slab, at, tag(field, 2))
-    slab[from + 1] = tag(1, 2)
-    let position = from + 3
-    for (let axis = 0; axis < axes; axis++) position = putVarint(slab, position, torus.coordinate(cell, axis))
-    slab[from] = position - from - 1
-    slab[from + 2] = position - from - 3
-    return position
+    this.wire.position = putPlace(slab, this.wire.position, field, this.world.torus, cell)
   }
 
   private vector(field: number, components: ReadonlyArray<number>): void {

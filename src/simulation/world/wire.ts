@@ -91,9 +91,12 @@ export class Wire {
   int64(field: number, value: bigint): void {
     if (value === 0n) return
     this.varint(tag(field, 0))
-    const bits = BigInt.asUintN(64, value)
-    let low = Number(bits & 0xffff_ffffn)
-    let high = Number(bits >> 32n)
+    // Numbers do for all but the largest values, and make no garbage.
+    const number = Number(value)
+    const isExact = number >= 0 && number <= Number.MAX_SAFE_INTEGER
+    const bits = isExact ? 0n : BigInt.asUintN(64, value)
+    let low = isExact ? number >>> 0 : Number(bits & 0xffff_ffffn)
+    let high = isExact ? Math.floor(number / 0x1_0000_0000) : Number(bits >> 32n)
     this.room(10)
     while (high > 0) {
       this.slab[this.position++] = (low & 0x7f) | 0x80
