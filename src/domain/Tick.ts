@@ -5,10 +5,10 @@
  * of `TickData` are read, by scanning the wire format. Unknown fields survive because the bytes are passed on as they
  * are.
  */
-import { toBinary } from "@bufbuild/protobuf"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as RunId from "./RunId.ts"
+import * as Encoder from "../protobuf/Encoder.ts"
 import { TickDataSchema, type TickData } from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 
 /** An encoded tick. Nothing is promised of the run id and the number but that they are what the payload says. */
@@ -52,11 +52,13 @@ export class TickDecodeError extends Schema.TaggedError<TickDecodeError>()("Tick
   }
 }
 
-/** Encodes `message` once. The result shares nothing with it. */
+const encode = Encoder.make(TickDataSchema)
+
+/** Encodes `message` once. The result shares nothing with it; `Encoder.make` says what its payload may share. */
 export const fromMessage = (message: TickData): Tick => ({
   simulationRunId: message.simulationRunId,
   tickNumber: message.tickNumber,
-  payload: toBinary(TickDataSchema, message)
+  payload: encode(message)
 })
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
