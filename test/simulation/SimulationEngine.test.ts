@@ -224,7 +224,7 @@ it.effect("makes the same ticks of a simulation that only tells messages", () =>
         {},
         {},
         undefined,
-        ({ tick: _, ...world }) => world
+        ({ metadata, restore, snapshot, step, tickNumber }) => ({ metadata, restore, snapshot, step, tickNumber })
       )
       yield* bench.engine.start
       yield* bench.engine.await
