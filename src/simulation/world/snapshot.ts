@@ -12,6 +12,10 @@ import type { WorldState } from "./worldState.ts"
 
 /** A tag of two bytes, two lengths, a tag, and two bytes for the coordinate on each of four axes. */
 const mostPlaceBytes = 16
+/** The same with numbers of ten bytes. */
+const mostVectorBytes = 48
+/** A tag of two bytes, a length, a tag, and a number of ten bytes. */
+const mostValueBytes = 16
 /** A tag, a length, the place, and three numbers of ten bytes with their tags. */
 const mostCellBytes = 64
 
@@ -149,10 +153,17 @@ export class Photographer {
 
   private value(field: number, value: Value): void {
     const { wire } = this
-    const state = wire.open(field)
-    if (isDirection(value)) this.vector(2, value.vector)
-    else wire.presentInt32(1, value)
-    wire.close(state)
+    if (isDirection(value)) {
+      const state = wire.open(field)
+      this.vector(2, value.vector)
+      wire.close(state)
+      return
+    }
+    const slab = wire.room(mostValueBytes)
+    const from = putVarint(slab, wire.position, tag(field, 2))
+    slab[from + 1] = tag(1, 0)
+    wire.position = putInt32(slab, from + 2, value)
+    slab[from] = wire.position - from - 1
   }
 
   private address(field: number, self: Organism, address: number): void {
@@ -166,10 +177,13 @@ export class Photographer {
 
   private vector(field: number, components: ReadonlyArray<number>): void {
     const { wire } = this
-    const vector = wire.open(field)
-    const packed = wire.open(1)
-    for (const component of components) wire.int32Value(component)
-    wire.close(packed)
-    wire.close(vector)
+    const slab = wire.room(mostVectorBytes)
+    const from = putVarint(slab, wire.position, tag(field, 2))
+    slab[from + 1] = tag(1, 2)
+    let position = from + 3
+    for (let axis = 0; axis < components.length; axis++) position = putInt32(slab, position, components[axis] ?? 0)
+    slab[from] = position - from - 1
+    slab[from + 2] = position - from - 3
+    wire.position = position
   }
 }
