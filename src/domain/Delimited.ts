@@ -36,10 +36,6 @@ export interface Frame {
   readonly size: number
 }
 
-/** The bytes of `frame` with the length before it, as they stood in the stream. */
-export const framed = ({ payload, size }: Frame): Uint8Array =>
-  new Uint8Array(payload.buffer, payload.byteOffset + payload.length - size, size)
-
 /** Bytes that the length before a message of `payloadBytes` takes. */
 export const prefixBytes = (payloadBytes: number): number => {
   let size = 1
@@ -90,6 +86,36 @@ export function* encode(ticks: ReadonlyArray<Tick.Tick>): Generator<Uint8Array, 
     }
     yield piece
   }
+}
+
+/** Whether the bytes of `buffer` from `at` on are the length before a message of `payloadBytes`. */
+const isPrefix = (buffer: ArrayBufferLike, at: number, payloadBytes: number): boolean => {
+  if (at < 0) return false
+  const expected = new Uint8Array(prefixBytes(payloadBytes))
+  writePrefix(expected, 0, payloadBytes)
+  return Bytes.Equivalence(expected, new Uint8Array(buffer, at, expected.length))
+}
+
+/**
+ * The bytes that `encode` gives for `ticks` that were read from a delimited stream, without a copy of those that lie in
+ * memory as they did there, with their lengths before them. Look at the pieces before the ticks are let go of.
+ */
+export const pieces = (ticks: ReadonlyArray<Tick.Tick>): Array<Uint8Array> => {
+  const found: Array<Uint8Array> = []
+  for (const tick of ticks) {
+    const { buffer, byteOffset, length } = tick.payload
+    const begin = byteOffset - prefixBytes(length)
+    if (!isPrefix(buffer, begin, length)) {
+      found.push(...encode([tick]))
+      continue
+    }
+    const last = found.at(-1)
+    const isNext = last?.buffer === buffer && last.byteOffset + last.length === begin
+    const start = isNext ? last.byteOffset : begin
+    if (isNext) found.pop()
+    found.push(new Uint8Array(buffer, start, byteOffset + length - start))
+  }
+  return found
 }
 
 /**

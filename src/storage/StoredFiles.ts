@@ -26,10 +26,7 @@ export const reading = (
   const buffers = new Chunks.Buffers()
   return {
     read: (key, chunks = "kept") =>
-      Stream.mapError(
-        chunks === "kept" ? Chunks.kept(fs, pathOf(key)) : Chunks.lent(fs, pathOf(key), buffers),
-        storageError("read", key)
-      ),
+      Stream.mapError(Chunks[chunks](fs, pathOf(key), buffers), storageError("read", key)),
     list: (prefix) =>
       Files.walk(fs, path, root, prefix).pipe(
         Stream.filter(StorageKey.is),

@@ -16,37 +16,32 @@ import * as Stream from "effect/Stream"
 /** Large enough that what a chunk costs beside its bytes doesn't count, small enough for the caches of a processor. */
 const chunkBytes = 512 * 1024
 
-/** The first chunk that is kept: most files that are not batches are small. Each is twice as large as the one before. */
+/** Most files that are not batches are smaller: no fresh memory is asked for beyond their size. */
 const firstChunkBytes = 64 * 1024
 
-/** Buffers for chunks that are lent, at most so many, of those who read at the same time. */
+/** Buffers that are left when nobody reads. */
+const maxIdle = 4
+
+/** Buffers that are used again and again by those who read. */
 export class Buffers {
   private readonly idle: Array<Uint8Array> = []
 
-  /** Two buffers for as long as the scope is open. */
-  readonly two = Effect.acquireRelease(
-    Effect.sync(() => [this.take(), this.take()] as const),
-    (buffers) => Effect.sync(() => this.idle.push(...buffers.slice(0, maxIdle - this.idle.length)))
+  /** A buffer for as long as the scope is open. */
+  readonly one = Effect.acquireRelease(
+    Effect.sync(() => this.idle.pop() ?? new Uint8Array(chunkBytes)),
+    (buffer) => Effect.sync(() => (this.idle.length < maxIdle ? void this.idle.push(buffer) : undefined))
   )
-
-  private take(): Uint8Array {
-    return this.idle.pop() ?? new Uint8Array(chunkBytes)
-  }
 }
 
-const maxIdle = 4
-
-/** What `read` gives for the ordinals from 0 on until that is nothing, always one ahead of who asks for it. */
-const ahead = Effect.fnUntraced(function* (read: (ordinal: number) => Effect.Effect<Uint8Array, PlatformError>) {
+/** What `read` gives, again and again until that is nothing, always one ahead of who asks for it. */
+const ahead = Effect.fnUntraced(function* (read: Effect.Effect<Uint8Array, PlatformError>) {
   const scope = yield* Effect.scope
-  const begin = (ordinal: number) =>
-    Effect.forkIn(Effect.uninterruptible(read(ordinal)), scope, { startImmediately: true })
-  let ordinal = 0
-  let next = yield* begin(ordinal)
+  const begin = Effect.forkIn(Effect.uninterruptible(read), scope, { startImmediately: true })
+  let next = yield* begin
   const pull = Effect.gen(function* () {
     const chunk = yield* Fiber.join(next)
     if (chunk.length === 0) return yield* Cause.done()
-    next = yield* begin(++ordinal)
+    next = yield* begin
     return Arr.of(chunk)
   })
   return Stream.fromPull(Effect.succeed(pull))
@@ -55,16 +50,27 @@ const ahead = Effect.fnUntraced(function* (read: (ordinal: number) => Effect.Eff
 const nothing = new Uint8Array()
 
 /** The bytes of `file`, in chunks that may be kept. */
-export const kept = (fs: FileSystem.FileSystem, file: string): Stream.Stream<Uint8Array, PlatformError> =>
+export const kept = (
+  fs: FileSystem.FileSystem,
+  file: string,
+  buffers: Buffers
+): Stream.Stream<Uint8Array, PlatformError> =>
   Stream.unwrap(
     Effect.gen(function* () {
+      const first = (yield* buffers.one).subarray(0, firstChunkBytes)
       const handle = yield* fs.open(file, { flag: "r" })
-      return yield* ahead((ordinal) =>
-        Effect.map(
-          handle.readAlloc(Math.min(chunkBytes, firstChunkBytes * 2 ** ordinal)),
-          Option.getOrElse(() => nothing)
-        )
-      )
+      let isMore = false
+      // The beginning, and what comes after a chunk that was not filled, which is the end as a rule, are copied.
+      const small = Effect.map(handle.read(first), (bytes) => {
+        isMore = bytes === first.length
+        return new Uint8Array(first.subarray(0, bytes))
+      })
+      const large = Effect.map(handle.readAlloc(chunkBytes), (chunk) => {
+        const bytes = Option.getOrElse(chunk, () => nothing)
+        isMore = bytes.length === chunkBytes
+        return bytes
+      })
+      return yield* ahead(Effect.suspend(() => (isMore ? large : small)))
     })
   )
 
@@ -76,11 +82,14 @@ export const lent = (
 ): Stream.Stream<Uint8Array, PlatformError> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const [even, odd] = yield* buffers.two
+      let [next, other] = [yield* buffers.one, yield* buffers.one]
       const handle = yield* fs.open(file, { flag: "r" })
-      return yield* ahead((ordinal) => {
-        const buffer = ordinal % 2 === 0 ? even : odd
-        return Effect.map(handle.read(buffer), (bytes) => buffer.subarray(0, bytes))
-      })
+      return yield* ahead(
+        Effect.suspend(() => {
+          const buffer = next
+          ;[next, other] = [other, next]
+          return Effect.map(handle.read(buffer), (bytes) => buffer.subarray(0, bytes))
+        })
+      )
     })
   )
