@@ -98,6 +98,22 @@ describe("the chunks of a file", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
+  it.effect("that are lent stay what they are until the next is asked for, though it has come already", () =>
+    Effect.gen(function* () {
+      const { bytes, done, file, fs } = yield* setup(3_000_000)
+      let seen = 0
+      const copies: Array<Uint8Array> = []
+      yield* Stream.runForEach(Chunks.lent(fs, file, new Chunks.Buffers()), (chunk) =>
+        Effect.suspend(() => {
+          seen++
+          return Effect.repeat(Effect.yieldNow, { until: () => done.length > seen })
+        }).pipe(Effect.andThen(Effect.sync(() => copies.push(new Uint8Array(chunk)))))
+      )
+      assert.isAbove(seen, 2)
+      assert.isTrue(Bytes.Equivalence(Bytes.concat(copies), bytes))
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
   it.effect.each([0, 1, 65_535, 65_536, 65_537, 524_288, 589_824, 1_048_576, 1_700_001])(
     "that are kept are fresh, whatever the size of the file: %i",
     (size) =>
