@@ -49,7 +49,7 @@ const readWhole = (storage: Storage["Service"], key: StorageKey.StorageKey) =>
     const ticks: Array<Tick.Tick> = []
     let checksum = Checksum.empty
     let isGood = true
-    return storage.read(key).pipe(
+    return BatchFile.content(storage, key).pipe(
       Stream.runForEachWhile((chunk) =>
         Effect.sync(() => {
           checksum = Checksum.of(chunk, checksum)
@@ -62,7 +62,8 @@ const readWhole = (storage: Storage["Service"], key: StorageKey.StorageKey) =>
           return isGood
         })
       ),
-      Effect.map(() => (isGood && decoder.end() === undefined ? { ticks, checksum } : undefined))
+      Effect.map(() => (isGood && decoder.end() === undefined ? { ticks, checksum } : undefined)),
+      Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.undefined)
     )
   })
 
@@ -97,7 +98,7 @@ const salvage = Effect.fnUntraced(function* (
   const contents = yield* BatchFile.scan(storage, key)
   const checks = commit === undefined ? undefined : yield* checksOf(storage, runId, commit)
   const found: Array<Damaged["found"][number]> = yield* Stream.runCollect(BatchFile.salvage(storage, key, checks))
-  const size = (yield* storage.stat(key))?.bytes ?? contents.bytes
+  const size = yield* BatchFile.size(storage, key)
   const cut = commit === undefined ? 0 : commit.bytes - size
   if (cut > 0) {
     // One with the damage before it, which a cut within a message leaves.

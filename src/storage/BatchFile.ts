@@ -1,9 +1,11 @@
 /**
  * Batches of ticks as stored objects: what they are named, how they are written, read, checked and salvaged.
  *
- * An object is plain delimited messages, for any program to read. What proves it whole, a running checksum that is noted
- * after each message, lies elsewhere (the run's ledger): the last of them is the checksum of the object, and each tells
- * whether its message is what was written.
+ * An object is delimited messages, plain or compressed, for any program to read. What proves it whole, a running checksum
+ * that is noted after each message, lies elsewhere (the run's ledger): the last of them is the checksum of the messages,
+ * and each tells whether its message is what was written. It is that of the messages, not of their compression, and
+ * readers look at what an object holds, not at its name: what was stored in one way is read, found again and known for
+ * the same where it is to be stored in another way.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -12,13 +14,17 @@ import * as Checksum from "../domain/Checksum.ts"
 import * as Delimited from "../domain/Delimited.ts"
 import * as Salvage from "../domain/Salvage.ts"
 import type * as Tick from "../domain/Tick.ts"
+import type * as RunId from "../domain/RunId.ts"
 import * as TickSet from "../domain/TickSet.ts"
-import * as Storage from "./Storage.ts"
-import { ObjectDamaged, StorageError } from "./StorageError.ts"
+import * as Content from "./internal/content.ts"
+import type * as Storage from "./Storage.ts"
+import { KeyConflict, ObjectDamaged, StorageError } from "./StorageError.ts"
 import * as StorageKey from "./StorageKey.ts"
 
 /** What a written batch has come to. */
-export interface Written extends Storage.Committed {
+export interface Written extends Content.Put {
+  /** Where it is. Another key than it was to have when the same ticks were stored before, compressed in another way. */
+  readonly key: StorageKey.StorageKey
   /** The running checksum after each of its ticks. */
   readonly checks: ReadonlyArray<number>
 }
@@ -39,15 +45,75 @@ function* encode(ticks: Tick.Batch, checks: Array<number>): Generator<Uint8Array
   }
 }
 
-/** Stores `ticks` in their order as one object of the delimited format. Interrupted before the commit, it leaves nothing. */
+/** Key of a batch of `runId` in `storage`. */
+export const keyOf = (
+  storage: Pick<Storage.Storage["Service"], "compression">,
+  runId: RunId.RunId,
+  ticks: Tick.Batch
+): StorageKey.StorageKey => StorageKey.batch(runId, ticks, storage.compression.codec)
+
+/** What of `ticks` is under `key` already. `undefined` when nothing is there; fails with `KeyConflict` when others are. */
+const find = Effect.fnUntraced(function* (
+  storage: Storage.Storage["Service"],
+  key: StorageKey.StorageKey,
+  ticks: Tick.Batch
+): Effect.fn.Return<Written | undefined, StorageError> {
+  const stat = yield* storage.stat(key)
+  if (stat === undefined) return undefined
+  const checks: Array<number> = []
+  if (!(yield* Content.holds(storage, key, encode(ticks, checks)))) {
+    return yield* new StorageError({ operation: "write", key, reason: new KeyConflict() })
+  }
+  // Whoever has stored it may not have heard yet that it survives a crash.
+  yield* storage.secure(key)
+  const bytes = Delimited.encodedBytes(ticks)
+  return { outcome: "identical", key, bytes, storedBytes: stat.bytes, checks }
+})
+
+const unlessMissing = (found: ReturnType<typeof find>) =>
+  Effect.catchReason(found, "StorageError", "ObjectMissing", () => Effect.undefined)
+
+/**
+ * Stores `ticks` in their order as one object, compressed as the storage has it. What is there already under this key or
+ * its sibling is compared by what it holds: the same ticks are `identical`, however they are compressed, and others are a
+ * `KeyConflict`. Two processes that compress differently and store the same ticks in the same instant both do: `verify`
+ * names the duplicates. Interrupted before the commit, it leaves nothing.
+ */
 export const write = (
   storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
   ticks: Tick.Batch
 ): Effect.Effect<Written, StorageError> =>
-  Effect.suspend(() => {
+  Effect.gen(function* () {
+    const found = yield* unlessMissing(find(storage, StorageKey.sibling(key), ticks))
+    if (found !== undefined) return found
     const checks: Array<number> = []
-    return Effect.map(Storage.write(storage, key, encode(ticks, checks)), (committed) => ({ ...committed, checks }))
+    const bytes = Delimited.encodedBytes(ticks)
+    return yield* Content.write(storage, key, bytes, encode(ticks, checks)).pipe(
+      Effect.map((put): Written => ({ ...put, key, checks })),
+      Effect.catchReason("StorageError", "KeyConflict", (_, conflict) =>
+        // Other bytes may be the same ticks, of another level or another version of the library.
+        StorageKey.isCompressed(key)
+          ? Effect.flatMap(unlessMissing(find(storage, key, ticks)), (same) =>
+              same === undefined ? Effect.fail(conflict) : Effect.succeed(same)
+            )
+          : Effect.fail(conflict)
+      )
+    )
+  })
+
+/** The bytes of a batch as they were before compression. Emits all before a damage of it, then fails with `ObjectDamaged`. */
+export const content = Content.read
+
+/** Bytes of a batch as they were before compression, up to a damage of it. */
+export const size = (storage: Storage.Storage["Service"], key: StorageKey.StorageKey) =>
+  Effect.suspend(() => {
+    let bytes = 0
+    return Content.read(storage, key).pipe(
+      Stream.runForEach((chunk) => Effect.sync(() => void (bytes += chunk.length))),
+      Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.void),
+      Effect.map(() => bytes)
+    )
   })
 
 const damaged = (key: StorageKey.StorageKey, problem: string, cause?: unknown) =>
@@ -58,13 +124,13 @@ export const read = (
   storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey
 ): Stream.Stream<Tick.Tick, StorageError> =>
-  Delimited.ticks(storage.read(key)).pipe(
+  Delimited.ticks(Content.read(storage, key)).pipe(
     Stream.catchTag("DelimitedError", (error) => Stream.fail(damaged(key, error.message, error)))
   )
 
 /** What was found in an object that was read from its first byte to its last, or to its first damage. */
 export interface Contents {
-  /** Bytes read. */
+  /** Bytes read, after decompression where it is compressed. */
   readonly bytes: number
   readonly count: number
   readonly stretches: ReadonlyArray<TickSet.Stretch>
@@ -106,7 +172,7 @@ const rangeProblem = (name: StorageKey.BatchName | undefined, stretches: Readonl
 
 /**
  * Reads a batch from end to end and says what is in it. A damage is no failure: what comes before it is told, with the
- * problem. Memory: one message, and the numbers of a batch. `onBytes` is told of every chunk.
+ * problem. Memory: one message, and the numbers of a batch. `onBytes` is told of every chunk, decompressed.
  */
 export const scan = (
   storage: Storage.Storage["Service"],
@@ -120,7 +186,7 @@ export const scan = (
     const checks: Array<number> = []
     let bytes = 0
     let problem: string | undefined
-    yield* storage.read(key).pipe(
+    const damage = yield* Content.read(storage, key).pipe(
       Stream.takeWhile((chunk) => {
         bytes += chunk.length
         onBytes(chunk.length)
@@ -128,9 +194,10 @@ export const scan = (
         problem = inspect(name, frames, numbers, checks) ?? error?.message
         return problem === undefined
       }),
-      Stream.runDrain
+      Stream.runDrain,
+      Effect.catchReason("StorageError", "ObjectDamaged", (reason) => Effect.succeed(reason.problem))
     )
-    problem ??= decoder.end()?.message
+    problem ??= damage ?? decoder.end()?.message
     const stretches = TickSet.stretches(numbers)
     const distinct = stretches.reduce((total, stretch) => total + Number(TickSet.count(stretch)), 0)
     problem ??= rangeProblem(name, stretches)
@@ -147,7 +214,8 @@ export const scan = (
 
 /**
  * All of a batch that can be read, whatever is damaged: with `checks` (of the run's ledger) only what is exactly as it was
- * written, without them what has the form of a tick of the run. What is gone is told by its place in the object.
+ * written, without them what has the form of a tick of the run. What is gone is told by its place in the object as it was
+ * before compression; of a damaged compression all is gone from the damage on, which is told of as far as the ledger knows.
  */
 export const salvage = (
   storage: Storage.Storage["Service"],
@@ -158,7 +226,8 @@ export const salvage = (
     const name = StorageKey.batchName(key)
     if (name === undefined) return Stream.fail(damaged(key, "it is not named as a batch"))
     const salvager = new Salvage.Salvager({ ...name, checks })
-    return storage.read(key).pipe(
+    return Content.read(storage, key).pipe(
+      Stream.catchReason("StorageError", "ObjectDamaged", () => Stream.empty),
       Stream.flatMap((chunk) => Stream.fromArray(salvager.push(chunk))),
       Stream.concat(Stream.suspend(() => Stream.fromArray(salvager.end())))
     )
