@@ -123,7 +123,10 @@ export const layer = (
         Layer.provideMerge(
           Layer.mergeAll(
             TickQueue.layer("raw-tick-data", queue),
-            Layer.provideMerge(RunLedger.layer, FileStorage.layer({ rootDirectory: directory, compression, compressionLevel })),
+            Layer.provideMerge(
+              RunLedger.layer,
+              FileStorage.layer({ rootDirectory: directory, compression, compressionLevel })
+            ),
             FileDeadLetterQueue.layer({ directory: path.join(directory, ".dead-letters") }),
             IdempotencyTracker.layerMemory(idempotency)
           )
