@@ -40,6 +40,24 @@ describe("the environment", () => {
     })
   )
 
+  it.effect("says how a storage compresses, within the bounds of zstd", () =>
+    Effect.gen(function* () {
+      const of = (env: Readonly<Record<string, string>>, option: string) =>
+        Effect.map(good({ env }), (resolved) => sourceOf(resolved, `resources.storage-main.options.${option}`))
+      assert.strictEqual(yield* of({}, "compression"), "none from default")
+      assert.strictEqual(yield* of({}, "compressionLevel"), "1 from default")
+      const env = { TICKVAULT_STORAGE_MAIN_COMPRESSION: "zstd", TICKVAULT_STORAGE_MAIN_COMPRESSION_LEVEL: "22" }
+      assert.include(yield* of(env, "compression"), "zstd from environment")
+      assert.include(yield* of(env, "compressionLevel"), "22 from environment")
+      for (const level of ["0", "23", "1.5", "fast"]) {
+        const found = messages(yield* wrong({ env: { TICKVAULT_STORAGE_MAIN_COMPRESSION_LEVEL: level } }))
+        assert.include(found.join("\n"), "must be a whole number from 1 to 22")
+      }
+      const found = messages(yield* wrong({ env: { TICKVAULT_STORAGE_MAIN_COMPRESSION: "gzip" } }))
+      assert.include(found.join("\n"), 'must be "none" or "zstd"')
+    })
+  )
+
   it.effect("may name only options that exist and aren't lists", () =>
     Effect.gen(function* () {
       const env = {
