@@ -20,6 +20,7 @@ import * as RunLedger from "./ledger/RunLedger.ts"
 import * as PersistenceService from "./persistence/PersistenceService.ts"
 import * as Balance from "./pipeline/Balance.ts"
 import * as TickQueue from "./queue/TickQueue.ts"
+import * as Compression from "./storage/Compression.ts"
 import * as FileStorage from "./storage/FileStorage.ts"
 import type { Storage } from "./storage/Storage.ts"
 import type { StorageError } from "./storage/StorageError.ts"
@@ -30,6 +31,7 @@ export const Options = Schema.Struct({
   directory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data"))),
   /** Persistence services that compete for the queue. Default 2. */
   instances: OptionSchema.wholeNumber(1, 2),
+  ...Compression.fields,
   /** Time to settle what is in the queue when the scope closes. Default "20 seconds". */
   shutdownTimeout: OptionSchema.duration(Duration.seconds(20))
 })
@@ -113,14 +115,18 @@ export const layer = (
   Layer.unwrap(
     Effect.gen(function* () {
       const { idempotency, persistence, queue, ...own } = options
-      const { directory, instances, shutdownTimeout } = yield* Schema.decodeEffect(Options)(own)
+      const { compression, compressionLevel, directory, instances, shutdownTimeout } =
+        yield* Schema.decodeEffect(Options)(own)
       const path = yield* Path.Path
       const names = Array.from({ length: instances }, (_, index) => `persistence-${index + 1}`)
       return layerServices(names, shutdownTimeout, persistence).pipe(
         Layer.provideMerge(
           Layer.mergeAll(
             TickQueue.layer("raw-tick-data", queue),
-            Layer.provideMerge(RunLedger.layer, FileStorage.layer({ rootDirectory: directory })),
+            Layer.provideMerge(
+              RunLedger.layer,
+              FileStorage.layer({ rootDirectory: directory, compression, compressionLevel })
+            ),
             FileDeadLetterQueue.layer({ directory: path.join(directory, ".dead-letters") }),
             IdempotencyTracker.layerMemory(idempotency)
           )

@@ -15,7 +15,7 @@ import { constants, openSync } from "node:fs"
 import { Socket } from "node:net"
 import * as PlannedSpace from "../pipeline/PlannedSpace.ts"
 import * as Ingest from "../simulation/Ingest.ts"
-import * as Zstd from "../simulation/Zstd.ts"
+import * as Compression from "../storage/Compression.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Logging from "./Logging.ts"
 import * as options from "./options.ts"
@@ -89,7 +89,7 @@ const plannedOf = ({ bytes, fileBytes }: Source) =>
   fileBytes === undefined
     ? Effect.undefined
     : Stream.runHead(bytes).pipe(
-        Effect.map((first) => (Option.exists(first, Zstd.beginsFrame) ? fileBytes * expansion : fileBytes)),
+        Effect.map((first) => (Option.exists(first, Compression.isCompressed) ? fileBytes * expansion : fileBytes)),
         Effect.catch(() => Effect.undefined)
       )
 

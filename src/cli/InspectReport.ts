@@ -2,9 +2,10 @@
  * A run in detail: in words and tables for people, as one line of JSON for programs.
  */
 import * as Schema from "effect/Schema"
+import * as LedgerEntry from "../ledger/LedgerEntry.ts"
 import type * as LedgerLetters from "../runs/LedgerLetters.ts"
 import * as RunFigures from "../runs/RunFigures.ts"
-import type * as RunSummary from "../runs/RunSummary.ts"
+import * as RunSummary from "../runs/RunSummary.ts"
 import * as Format from "./Format.ts"
 import * as RunReport from "./RunReport.ts"
 import * as Table from "./Table.ts"
@@ -75,10 +76,13 @@ const Line = Schema.fromJsonString(
 
 const encodeLine = Schema.encodeSync(Line)
 
-const batchState = ({ bytes, commit }: RunSummary.Batch): string => {
+const batchState = (batch: RunSummary.Batch): string => {
+  const { bytes, commit } = batch
   if (bytes === undefined) return "missing"
   if (commit === undefined) return "not in the ledger"
-  if (commit.bytes !== bytes) return `wrong size, ${Format.count(commit.bytes)} bytes were written`
+  if (RunSummary.hasOtherSize(batch)) {
+    return `wrong size, ${Format.count(LedgerEntry.sizeOf(commit))} bytes were written`
+  }
   return commit.write === undefined ? "entry made afterwards" : "as written"
 }
 

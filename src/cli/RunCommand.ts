@@ -34,6 +34,7 @@ const noTicks: Balance = {
   lost: 0,
   inFlight: 0,
   batches: 0,
+  writtenBytes: 0,
   storedBytes: 0
 }
 

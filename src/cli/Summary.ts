@@ -55,6 +55,7 @@ const Line = Schema.fromJsonString(
     lost: Schema.Int,
     inFlight: Schema.Int,
     batches: Schema.Int,
+    writtenBytes: Schema.Int,
     storedBytes: Schema.Int,
     seconds: Schema.Finite,
     /** Only of a run that went on: after which tick (as text, `null` for the beginning), and what was there already. */
@@ -130,9 +131,15 @@ const verdict = ({ balance, deadLetterLocations, endedAtOnce }: Summary): Readon
   return lines
 }
 
+/** What the files take, and what is in them where that is more. */
+const sizes = ({ storedBytes, writtenBytes }: Balance): string =>
+  storedBytes === writtenBytes
+    ? Format.bytes(storedBytes)
+    : `${Format.bytes(storedBytes)}, compressed from ${Format.bytes(writtenBytes)}`
+
 const rows = (balance: Balance): ReadonlyArray<readonly [name: string, ticks: number, note: string]> => [
   ["received", balance.received, ""],
-  ["written", balance.written, `in ${Format.plural(balance.batches, "file")}, ${Format.bytes(balance.storedBytes)}`],
+  ["written", balance.written, `in ${Format.plural(balance.batches, "file")}, ${sizes(balance)}`],
   ["duplicate", balance.duplicate, ""],
   ["dead-lettered", balance.deadLettered, ""],
   ["returned", balance.returned, ""],
@@ -155,7 +162,7 @@ export const text = (summary: Summary): string => {
         `  ${name.padEnd(14)}${Format.count(ticks).padStart(width)}${note === "" ? "" : `  ${note}`}`
     ),
     `  took ${seconds.toFixed(1)} s: ${Format.count(rate(balance.written))} ticks/s, ` +
-      `${Format.bytes(rate(balance.storedBytes))}/s`,
+      `${Format.bytes(rate(balance.writtenBytes))}/s`,
     ...(endedBySignal ? ["A signal ended it before all of its work was done."] : []),
     ...verdict(summary)
   ].join("\n")

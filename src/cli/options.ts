@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import * as Flag from "effect/cli/Flag"
 import * as ConfigFile from "../pipeline/ConfigFile.ts"
 import * as PipelineConfig from "../pipeline/PipelineConfig.ts"
@@ -71,22 +72,36 @@ export const persistence = {
   )
 }
 
-/** What every command that starts a pipeline takes. */
-export const shared = { config, data, json, instances, ...persistence, logFormat: Logging.formatFlag }
+/** The options of every file storage, beside its folder. */
+export const storage = {
+  compression: Flag.Literals("compression", ["none", "zstd"]).pipe(
+    Flag.withDescription("how files are stored; default none"),
+    Flag.optional
+  ),
+  compressionLevel: optionalInt("compression-level", "level of zstd, 1 to 22; default 1")
+}
 
-type PersistenceFlags = { readonly [K in keyof typeof persistence]: Option.Option<string | number> }
+/** What every command that starts a pipeline takes. */
+export const shared = { config, data, json, instances, ...persistence, ...storage, logFormat: Logging.formatFlag }
+
+type FlagsOf<Options> = { readonly [K in keyof Options]: Option.Option<string | number> }
+
+type PartFlags = FlagsOf<typeof persistence> & FlagsOf<typeof storage>
 
 const flagOf = (option: string): string => `--${option.replaceAll(/[A-Z]/gu, (letter) => `-${letter.toLowerCase()}`)}`
 
-const persistenceOverrides = (flags: PersistenceFlags): ReadonlyArray<PipelineConfig.Override> =>
-  (Object.keys(persistence) as ReadonlyArray<keyof typeof persistence>).flatMap((option) =>
-    Option.match(flags[option], {
+const overridesOf = (
+  every: "PersistenceService" | "FileStorage",
+  flags: FlagsOf<Record<string, unknown>>
+): ReadonlyArray<PipelineConfig.Override> =>
+  Object.entries(flags).flatMap(([option, flag]) =>
+    Option.match(flag, {
       onNone: () => [],
-      onSome: (value) => [{ component: { every: "PersistenceService" as const }, option, value, flag: flagOf(option) }]
+      onSome: (value) => [{ component: { every }, option, value, flag: flagOf(option) }]
     })
   )
 
-export interface Flags extends PersistenceFlags {
+export interface Flags extends PartFlags {
   readonly config: Option.Option<string>
   readonly data: Option.Option<string>
   readonly instances: Option.Option<number>
@@ -105,7 +120,9 @@ export const none: Flags = {
   batchTimeoutSeconds: Option.none(),
   maxRetries: Option.none(),
   retryBackoffMs: Option.none(),
-  mixedRuns: Option.none()
+  mixedRuns: Option.none(),
+  compression: Option.none(),
+  compressionLevel: Option.none()
 }
 
 /** The command line and the configuration, each good in itself, don't go together. Nothing has been started. */
@@ -136,7 +153,8 @@ export const resolve = Effect.fnUntraced(function* (
           ticks: Option.getOrUndefined(flags.ticks),
           seed: Option.getOrUndefined(flags.seed)
         }),
-        ...persistenceOverrides(flags)
+        ...overridesOf("PersistenceService", Struct.pick(flags, Struct.keys(persistence))),
+        ...overridesOf("FileStorage", Struct.pick(flags, Struct.keys(storage)))
       ]
     })
   )

@@ -20,6 +20,7 @@ import {
   type DeadLetterMessage,
   DeadLetterMessageSchema
 } from "../gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
+import type { Codec } from "../storage/Compression.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 
 /** Why a batch was given up, for metrics: a fixed set of labels. */
@@ -84,7 +85,7 @@ const typeOf = (error: Error): string => {
   return Predicate.hasProperty(reason, "_tag") ? `${error.name}.${String(reason._tag)}` : error.name
 }
 
-const facts = (ticks: Tick.Batch, failure: Failure): Record<string, string> => {
+const facts = (ticks: Tick.Batch, failure: Failure, codec: Codec): Record<string, string> => {
   const { first, last } = StorageKey.range(ticks)
   const runId = ticks[0].simulationRunId
   return {
@@ -92,7 +93,7 @@ const facts = (ticks: Tick.Batch, failure: Failure): Record<string, string> => {
     startTick: first.toString(),
     endTick: last.toString(),
     tickCount: ticks.length.toString(),
-    storageKey: RunId.is(runId) && first >= 0n ? StorageKey.batch(runId, ticks) : "",
+    storageKey: RunId.is(runId) && first >= 0n ? StorageKey.batch(runId, ticks, codec) : "",
     exceptionType: typeOf(failure.error),
     reason: failure.reason
   }
@@ -131,11 +132,14 @@ const fromMessage = (id: string, message: DeadLetterMessage, bytes: Uint8Array):
 
 const fileSafe = (name: string): string => name.replaceAll(/[^A-Za-z0-9-]/gu, "_").slice(0, 64)
 
-/** Writes the letter for `ticks`, which `service` had taken from `queue`. The storage key is empty when there is none for them. */
+/**
+ * Writes the letter for `ticks`, which `service` had taken from `queue`, to be stored with `codec`. The storage key is
+ * empty when there is none for them.
+ */
 export const make = Effect.fnUntraced(function* (
   ticks: Tick.Batch,
   failure: Failure,
-  source: { readonly service: string; readonly queue: string }
+  source: { readonly service: string; readonly queue: string; readonly codec?: Codec }
 ) {
   const message = create(DeadLetterMessageSchema, {
     ...content(ticks, failure),
@@ -143,7 +147,7 @@ export const make = Effect.fnUntraced(function* (
     retryCount: failure.retries,
     sourceService: source.service,
     sourceQueue: source.queue,
-    metadata: facts(ticks, failure)
+    metadata: facts(ticks, failure, source.codec ?? "none")
   })
   const unique = Math.abs(yield* Random.nextInt).toString(16)
   const id = `${failure.firstFailureMs.toString().padStart(15, "0")}-${fileSafe(source.service)}-${unique}`
@@ -163,13 +167,14 @@ export const extend = (
   next: { readonly ticks: Tick.Batch; readonly failure: Failure }
 ): DeadLetter => {
   const { $unknown, firstFailureTimeMs, metadata, retryCount, sourceQueue, sourceService } = letter.message
+  const codec = StorageKey.isCompressed(metadata["storageKey"] ?? "") ? "zstd" : "none"
   const message = create(DeadLetterMessageSchema, {
     ...content(next.ticks, next.failure),
     firstFailureTimeMs,
     retryCount: Math.min(Math.max(0, retryCount) + 1 + next.failure.retries, maxRetryCount),
     sourceService,
     sourceQueue,
-    metadata: { ...metadata, ...facts(next.ticks, next.failure) }
+    metadata: { ...metadata, ...facts(next.ticks, next.failure, codec) }
   })
   if ($unknown !== undefined) message.$unknown = $unknown
   return fromMessage(letter.id, message, toBinary(DeadLetterMessageSchema, message))

@@ -20,8 +20,11 @@ export const Commit = Schema.TaggedStruct("Commit", {
   stretches: Schema.Array(Stretch),
   /** Messages in it. */
   count: Schema.Int,
+  /** Bytes of its messages with the lengths before them. */
   bytes: Schema.Int,
-  /** CRC-32 of the object's bytes, as eight hexadecimal digits. */
+  /** Bytes of the object where it is compressed; absent where these are `bytes`. */
+  storedBytes: Schema.optionalKey(Schema.Int),
+  /** CRC-32 of the `bytes`, as eight hexadecimal digits. */
   checksum: Schema.String,
   committedAtMs: Schema.Int,
   /** How it came to be stored; absent in an entry that was made from the object afterwards. */
@@ -92,6 +95,9 @@ export type Letter = typeof Letter.Type
 export type Replay = typeof Replay.Type
 export type Drop = typeof Drop.Type
 export type SetAside = typeof SetAside.Type
+
+/** What the object of `commit` takes in its storage. */
+export const sizeOf = ({ bytes, storedBytes }: Commit): number => storedBytes ?? bytes
 
 /** Stretches as entries have them. */
 export const fromStretches = (stretches: ReadonlyArray<TickSet.Stretch>): Commit["stretches"] =>

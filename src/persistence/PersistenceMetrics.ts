@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { Reason } from "../deadletter/DeadLetter.ts"
+import type { Storage } from "../storage/Storage.ts"
 import { type FlushReason, flushReasons } from "../queue/BatchPolicy.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
@@ -66,7 +67,12 @@ const add =
     Metric.update(Metric.withAttributes(metric, labels), amount)
 
 /** The metrics of the service `service` with every label value at zero, so that a first failure shows as an increase. */
-export const make = Effect.fnUntraced(function* (service: string, storage: string, queue: string, nowMs: number) {
+export const make = Effect.fnUntraced(function* (
+  service: string,
+  { compression, name: storage }: Pick<Storage["Service"], "name" | "compression">,
+  queue: string,
+  nowMs: number
+) {
   const own = { service }
   const both = { service, storage }
   const by =
@@ -79,7 +85,7 @@ export const make = Effect.fnUntraced(function* (service: string, storage: strin
     batchesWritten: add(batchesWritten, both),
     ticksWritten: add(ticksWritten, both),
     writtenBytes: add(writtenBytes, both),
-    storedBytes: add(storedBytes, { ...both, codec: "none" }),
+    storedBytes: add(storedBytes, { ...both, codec: compression.codec }),
     retryWait: add(retryWaitSeconds, own),
     mixedSplit: add(mixedBatchesSplit, own),
     current: add(currentBatchTicks, own),

@@ -76,8 +76,10 @@ export const Options = Schema.Struct({
 export interface Metrics {
   readonly batches_written: number
   readonly ticks_written: number
-  /** Bytes of the files written, length prefixes included. */
+  /** Bytes of the ticks written, length prefixes included, before compression. */
   readonly bytes_written: number
+  /** Bytes of the files written, as they lie in the storage. */
+  readonly bytes_stored: number
   /** Batches given up: dead-lettered or lost. */
   readonly batches_failed: number
   readonly duplicate_ticks_detected: number
@@ -103,6 +105,7 @@ const metricsOf = (hand: Hand): Metrics & Readonly<Record<string, number>> => ({
   batches_written: hand.batchesWritten,
   ticks_written: hand.counts.written,
   bytes_written: hand.bytesWritten,
+  bytes_stored: hand.bytesStored,
   batches_failed: hand.batchesFailed,
   duplicate_ticks_detected: hand.counts.duplicate,
   current_batch_size: hand.ticks,
@@ -181,7 +184,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   const queue = yield* TickQueue
   const storage = yield* Storage
   const hand = new Hand()
-  const metrics = yield* PersistenceMetrics.make(name, storage.name, queue.name, yield* Clock.currentTimeMillis)
+  const metrics = yield* PersistenceMetrics.make(name, storage, queue.name, yield* Clock.currentTimeMillis)
   const attempts = yield* Scope.make() // never closed: nobody waits for an attempt that was abandoned
   const settler = Settler.make({
     service: name,

@@ -19,7 +19,9 @@ export interface Balance {
   readonly inFlight: number
   /** Files written. */
   readonly batches: number
-  /** Bytes of the files written. */
+  /** Bytes of the ticks in them, with the length of each. */
+  readonly writtenBytes: number
+  /** Bytes of the files written, compressed where they are. */
   readonly storedBytes: number
 }
 
@@ -40,13 +42,15 @@ export const of = Effect.fnUntraced(function* (
     total.inFlight += account.waiting + account.inHand
   }
   let batches = 0
+  let writtenBytes = 0
   let storedBytes = 0
   for (const service of services) {
     const metrics = yield* service.metrics
     batches += metrics.batches_written
-    storedBytes += metrics.bytes_written
+    writtenBytes += metrics.bytes_written
+    storedBytes += metrics.bytes_stored
   }
-  const balance: Balance = { ...total, batches, storedBytes }
+  const balance: Balance = { ...total, batches, writtenBytes, storedBytes }
   return balance
 })
 

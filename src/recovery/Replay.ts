@@ -122,7 +122,10 @@ export const make = Effect.fnUntraced(function* (
   const taken = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>) {
     let count = 0
     for (const [runId, of] of Tick.byRun(ticks)) {
-      if (Tick.isBatch(of) && (yield* Storage.exists(storage, StorageKey.batch(runId, of)))) count += of.length
+      if (!Tick.isBatch(of)) continue
+      const key = StorageKey.batch(runId, of)
+      const isTaken = (yield* Storage.exists(storage, key)) || (yield* Storage.exists(storage, StorageKey.sibling(key)))
+      if (isTaken) count += of.length
     }
     return count
   })

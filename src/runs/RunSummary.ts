@@ -39,7 +39,7 @@ export interface RunSummary {
   readonly damagedLines: number
   /** Distinct ticks of the batches that are stored and that the ledger knows. */
   readonly ticks: bigint
-  /** Bytes of the batches that are stored. */
+  /** Bytes of the batches that are stored, as they lie in the storage. */
   readonly bytes: number
   readonly first: bigint | undefined
   readonly last: bigint | undefined
@@ -187,10 +187,14 @@ export type Trouble =
   | { readonly _tag: "missing" | "letters" | "dropped"; readonly ticks: bigint }
   | { readonly _tag: "ledger"; readonly lines: number }
 
+/** Whether a batch that is stored has not the size that the ledger says. */
+export const hasOtherSize = ({ bytes, commit }: Batch): boolean =>
+  bytes !== undefined && commit !== undefined && LedgerEntry.sizeOf(commit) !== bytes
+
 /** What shows of a run, the gravest first; nothing when it looks whole. */
 export const troubles = ({ batches, damagedLines, letters, missing }: RunSummary): ReadonlyArray<Trouble> => {
   const gone = batches.filter(({ bytes }) => bytes === undefined).length
-  const size = batches.filter(({ bytes, commit }) => bytes !== undefined && (commit?.bytes ?? bytes) !== bytes).length
+  const size = batches.filter(hasOtherSize).length
   const unknown = batches.filter(({ commit }) => commit === undefined).length
   const ticksIn = (fate: Letters.Fate["fate"]) =>
     letters.reduce((total, letter) => (letter.fate === fate ? total + BigInt(letter.remaining) : total), 0n)

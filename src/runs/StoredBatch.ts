@@ -72,7 +72,7 @@ const salvage = Effect.fnUntraced(function* (
   const contents = yield* BatchFile.prove(storage, key)
   const checks = commit === undefined ? undefined : yield* checksOf(storage, runId, commit)
   const found: Array<Damaged["found"][number]> = yield* Stream.runCollect(BatchFile.salvage(storage, key, checks))
-  const size = (yield* storage.stat(key))?.bytes ?? contents.bytes
+  const size = yield* BatchFile.size(storage, key)
   const cut = commit === undefined ? 0 : commit.bytes - size
   if (cut > 0) {
     // One with the damage before it, which a cut within a message leaves.

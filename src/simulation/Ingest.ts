@@ -12,7 +12,7 @@ import * as Delimited from "../domain/Delimited.ts"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import type { TickQueue } from "../queue/TickQueue.ts"
-import * as Zstd from "./Zstd.ts"
+import * as Compression from "../storage/Compression.ts"
 
 /** A source can't be read to its end. The ticks before the damage are in the queue. */
 export class IngestError extends Schema.TaggedError<IngestError>()("IngestError", {
@@ -109,7 +109,7 @@ export const ingest = <E extends { readonly message: string }>(
       ended = accepted < ticks.length
       return !ended
     })
-    yield* Delimited.frames(Zstd.decompressed(bytes)).pipe(
+    yield* Delimited.frames(Compression.decompressed(bytes)).pipe(
       Stream.mapArrayEffect((frames) => Effect.map(offer(frames), (open) => [open] as const)),
       Stream.takeWhile((open) => open),
       Stream.runDrain,

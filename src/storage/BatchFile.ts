@@ -1,9 +1,11 @@
 /**
  * Batches of ticks as stored objects: what they are named, how they are written, read, checked and salvaged.
  *
- * An object is plain delimited messages, for any program to read. What proves it whole, a running checksum that is noted
- * after each message, lies elsewhere (the run's ledger): the last of them is the checksum of the object, and each tells
- * whether its message is what was written.
+ * An object is delimited messages, plain or compressed, for any program to read. What proves it whole, a running checksum
+ * that is noted after each message, lies elsewhere (the run's ledger): the last of them is the checksum of the messages,
+ * and each tells whether its message is what was written. It is that of the messages, not of their compression, and
+ * readers look at what an object holds, not at its name: what was stored in one way is read, found again and known for
+ * the same where it is to be stored in another way.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -11,14 +13,20 @@ import * as Checksum from "../domain/Checksum.ts"
 import * as Delimited from "../domain/Delimited.ts"
 import * as Salvage from "../domain/Salvage.ts"
 import type * as Tick from "../domain/Tick.ts"
+import type * as RunId from "../domain/RunId.ts"
 import { TickHeader } from "../domain/TickHeader.ts"
-import * as TickSet from "../domain/TickSet.ts"
-import * as Storage from "./Storage.ts"
-import { ObjectDamaged, StorageError } from "./StorageError.ts"
+import * as Content from "./internal/content.ts"
+import { type Contents, Scanner } from "./internal/scanner.ts"
+import type * as Storage from "./Storage.ts"
+import { KeyConflict, ObjectDamaged, StorageError } from "./StorageError.ts"
 import * as StorageKey from "./StorageKey.ts"
 
+export type { Contents } from "./internal/scanner.ts"
+
 /** What a written batch has come to. */
-export interface Written extends Storage.Committed {
+export interface Written extends Content.Put {
+  /** Where it is. Another key than it was to have when the same ticks were stored before, compressed in another way. */
+  readonly key: StorageKey.StorageKey
   /** The running checksum after each of its ticks. */
   readonly checks: ReadonlyArray<number>
 }
@@ -39,26 +47,82 @@ function* encode(ticks: Tick.Batch, checks: Array<number>): Generator<Uint8Array
   }
 }
 
-/** Stores `ticks` in their order as one object of the delimited format. Interrupted before the commit, it leaves nothing. */
+/** Key of a batch of `runId` in `storage`. */
+export const keyOf = (
+  storage: Pick<Storage.Storage["Service"], "compression">,
+  runId: RunId.RunId,
+  ticks: Tick.Batch
+): StorageKey.StorageKey => StorageKey.batch(runId, ticks, storage.compression.codec)
+
+/** What of `ticks` is under `key` already. `undefined` when nothing is there; fails with `KeyConflict` when others are. */
+const find = Effect.fnUntraced(function* (
+  storage: Storage.Storage["Service"],
+  key: StorageKey.StorageKey,
+  ticks: Tick.Batch
+): Effect.fn.Return<Written | undefined, StorageError> {
+  const stat = yield* storage.stat(key)
+  if (stat === undefined) return undefined
+  const checks: Array<number> = []
+  if (!(yield* Content.holds(storage, key, encode(ticks, checks)))) {
+    return yield* new StorageError({ operation: "write", key, reason: new KeyConflict() })
+  }
+  // Whoever has stored it may not have heard yet that it survives a crash.
+  yield* storage.secure(key)
+  const bytes = Delimited.encodedBytes(ticks)
+  return { outcome: "identical", key, bytes, storedBytes: stat.bytes, checks }
+})
+
+const unlessMissing = (found: ReturnType<typeof find>) =>
+  Effect.catchReason(found, "StorageError", "ObjectMissing", () => Effect.undefined)
+
+/**
+ * Stores `ticks` in their order as one object, compressed as the storage has it. What is there already under this key or
+ * its sibling is compared by what it holds: the same ticks are `identical`, however they are compressed, and others are a
+ * `KeyConflict`. Two processes that compress differently and store the same ticks in the same instant both do: `verify`
+ * names the duplicates. Interrupted before the commit, it leaves nothing.
+ */
 export const write = (
   storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
   ticks: Tick.Batch
 ): Effect.Effect<Written, StorageError> =>
-  Effect.suspend(() => {
+  Effect.gen(function* () {
+    const found = yield* unlessMissing(find(storage, StorageKey.sibling(key), ticks))
+    if (found !== undefined) return found
     const checks: Array<number> = []
-    return Effect.map(Storage.write(storage, key, encode(ticks, checks)), (committed) => ({ ...committed, checks }))
+    const bytes = Delimited.encodedBytes(ticks)
+    return yield* Content.write(storage, key, bytes, encode(ticks, checks)).pipe(
+      Effect.map((put): Written => ({ ...put, key, checks })),
+      Effect.catchReason("StorageError", "KeyConflict", (_, conflict) =>
+        // Other bytes may be the same ticks, of another level or another version of the library.
+        StorageKey.isCompressed(key)
+          ? Effect.flatMap(unlessMissing(find(storage, key, ticks)), (same) =>
+              same === undefined ? Effect.fail(conflict) : Effect.succeed(same)
+            )
+          : Effect.fail(conflict)
+      )
+    )
+  })
+
+/**
+ * The bytes of a batch as they were before compression. Emits all before a damage of it, then fails with `ObjectDamaged`.
+ * Every reader of batches reads them here.
+ */
+export const content = Content.read
+
+/** Bytes of a batch as they were before compression, up to a damage of it. */
+export const size = (storage: Storage.Storage["Service"], key: StorageKey.StorageKey) =>
+  Effect.suspend(() => {
+    let bytes = 0
+    return content(storage, key, "lent").pipe(
+      Stream.runForEach((chunk) => Effect.sync(() => void (bytes += chunk.length))),
+      Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.void),
+      Effect.map(() => bytes)
+    )
   })
 
 const damaged = (key: StorageKey.StorageKey, problem: string, cause?: unknown) =>
   new StorageError({ operation: "read", key, reason: new ObjectDamaged({ problem }), cause })
-
-/** The bytes that a batch was framed into. Every reader of batches reads them here. */
-const content = (
-  storage: Storage.Storage["Service"],
-  key: StorageKey.StorageKey,
-  chunks: Storage.Chunks
-): Stream.Stream<Uint8Array, StorageError> => storage.read(key, chunks)
 
 /** The ticks of a batch in their order. Emits all ticks before a damage, then fails with `ObjectDamaged`. */
 export const read = (
@@ -94,77 +158,10 @@ export const readWhole = (
           return isGood
         })
       ),
-      Effect.map(() => (isGood && decoder.end() === undefined ? { ticks, checksum: sum } : undefined))
+      Effect.map(() => (isGood && decoder.end() === undefined ? { ticks, checksum: sum } : undefined)),
+      Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.undefined)
     )
   })
-
-/** What was found in an object that was read from its first byte to its last, or to its first damage. */
-export interface Contents {
-  /** Bytes read. */
-  readonly bytes: number
-  readonly count: number
-  readonly stretches: ReadonlyArray<TickSet.Stretch>
-  /** Ticks that are in it more than once. */
-  readonly repeated: number
-  /** What is wrong with it, taken alone: not in the format, cut, ticks that its name doesn't promise. */
-  readonly problem: string | undefined
-}
-
-/** Looks at the messages of a batch one by one. Not shared: it has state. */
-class Scanner {
-  private readonly decoder = new Delimited.Decoder()
-  private readonly header = new TickHeader()
-  private readonly name: StorageKey.BatchName | undefined
-  private readonly onFramed: ((framed: Uint8Array) => void) | undefined
-  private readonly numbers: Array<bigint> = []
-  private bytes = 0
-  private problem: string | undefined
-
-  /** Of the batch `key`. `onFramed` is told of the bytes of each message that is a tick. */
-  constructor(key: StorageKey.StorageKey, onFramed?: (framed: Uint8Array) => void) {
-    this.name = StorageKey.batchName(key)
-    this.onFramed = onFramed
-  }
-
-  /** Whether it is worth reading on. Nothing of `chunk` is kept. */
-  push(chunk: Uint8Array): boolean {
-    this.bytes += chunk.length
-    const error = this.decoder.visit(chunk, this.onMessage)
-    this.problem ??= error?.message
-    return this.problem === undefined
-  }
-
-  private readonly onMessage: Delimited.OnMessage = (bytes, begin, start, end) => {
-    const { decoder, header, name } = this
-    const error = header.read(bytes, start, end)
-    if (error !== undefined) {
-      this.problem = decoder.failure(error.message).message
-      return false
-    }
-    this.onFramed?.(bytes.subarray(begin, end))
-    this.numbers.push(header.tickNumber)
-    if (name === undefined || header.simulationRunId === name.runId) return true
-    this.problem = decoder.failure(`tick ${header.tickNumber} is of another run`).message
-    return false
-  }
-
-  /** What it has come to, once there are no more chunks. */
-  end(): Contents {
-    const stretches = TickSet.stretches(this.numbers)
-    const distinct = stretches.reduce((total, stretch) => total + Number(TickSet.count(stretch)), 0)
-    const problem = this.problem ?? this.decoder.end()?.message ?? rangeProblem(this.name, stretches)
-    const { bytes, numbers } = this
-    return { bytes, count: numbers.length, stretches, repeated: numbers.length - distinct, problem }
-  }
-}
-
-const rangeProblem = (name: StorageKey.BatchName | undefined, stretches: ReadonlyArray<TickSet.Stretch>) => {
-  const [first, last] = [stretches[0]?.first, stretches.at(-1)?.last]
-  if (first === undefined) return "it is empty"
-  return name === undefined || (first === name.first && last === name.last)
-    ? undefined
-    : `it holds ticks ${first} to ${last}, which is not what its name says`
-}
 
 /** Lets `scanner` look at all of a batch, or what comes before its first damage. */
 const run = (
@@ -180,13 +177,15 @@ const run = (
         return scanner.push(chunk)
       })
     ),
-    Effect.map(() => scanner.end())
+    Effect.as(undefined),
+    Effect.catchReason("StorageError", "ObjectDamaged", ({ problem }) => Effect.succeed(problem)),
+    Effect.map((damage) => scanner.end(damage))
   )
 
 /**
  * Reads a batch from end to end and says what is in it, with the running checksum after each message. A damage is no
  * failure: what comes before it is told, with the problem. Memory: one message, and the numbers of a batch. `onBytes` is
- * told of every chunk.
+ * told of every chunk, decompressed.
  */
 export const scan = (
   storage: Storage.Storage["Service"],
@@ -222,7 +221,8 @@ export const prove = (
 
 /**
  * All of a batch that can be read, whatever is damaged: with `checks` (of the run's ledger) only what is exactly as it was
- * written, without them what has the form of a tick of the run. What is gone is told by its place in the object.
+ * written, without them what has the form of a tick of the run. What is gone is told by its place in the object as it was
+ * before compression; of a damaged compression all is gone from the damage on, which is told of as far as the ledger knows.
  */
 export const salvage = (
   storage: Storage.Storage["Service"],
@@ -234,6 +234,7 @@ export const salvage = (
     if (name === undefined) return Stream.fail(damaged(key, "it is not named as a batch"))
     const salvager = new Salvage.Salvager({ ...name, checks })
     return content(storage, key, "kept").pipe(
+      Stream.catchReason("StorageError", "ObjectDamaged", () => Stream.empty),
       Stream.flatMap((chunk) => Stream.fromArray(salvager.push(chunk))),
       Stream.concat(Stream.suspend(() => Stream.fromArray(salvager.end())))
     )

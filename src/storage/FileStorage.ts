@@ -19,6 +19,7 @@ import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as OptionSchema from "../domain/OptionSchema.ts"
+import * as Compression from "./Compression.ts"
 import * as AtomicWriter from "./internal/atomicWriter.ts"
 import { storageError } from "./internal/fileErrors.ts"
 import * as Log from "./internal/log.ts"
@@ -47,7 +48,8 @@ export const Options = Schema.Struct({
    * power cut may take what was not made durable: with "file" the name of an object, with "none" its bytes too. Default
    * "full".
    */
-  durability: Medium.Durability.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("full" as const)))
+  durability: Medium.Durability.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("full" as const))),
+  ...Compression.fields
 })
 
 /** A storage in a folder, and what that folder can promise. */
@@ -96,7 +98,8 @@ const probe = Effect.fnUntraced(function* (place: Place, root: string) {
 
 /** Makes the storage `name`. Fails with `StorageError` when the folder can't be made, read and written. */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const { durability, rootDirectory, temporaryFileMaxAge } = yield* Schema.decodeEffect(Options)(options)
+  const decoded = yield* Schema.decodeEffect(Options)(options)
+  const { durability, rootDirectory, temporaryFileMaxAge } = decoded
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const root = path.resolve(rootDirectory)
@@ -137,6 +140,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     medium: place.medium,
     name,
     location: root,
+    compression: Compression.of(decoded),
     create,
     ...StoredFiles.reading(fs, path, root),
     append: Effect.fnUntraced(function* (key) {

@@ -8,8 +8,10 @@ import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Compression from "./Compression.ts"
 import { KeyConflict, ObjectMissing, StorageError } from "./StorageError.ts"
 import type { StorageKey } from "./StorageKey.ts"
 
@@ -67,6 +69,9 @@ export class Storage extends Context.Service<
     /** Where the objects lie, in words for people: a folder, "memory". */
     readonly location: string
 
+    /** How whoever writes batches is to compress them. Objects are what is written; reading knows of it by their content. */
+    readonly compression: Compression.Compression
+
     /** Begins an object. */
     readonly create: (key: StorageKey) => Effect.Effect<Writer, StorageError, Scope.Scope>
 
@@ -123,8 +128,12 @@ export const write = (
 export const exists = (storage: Storage["Service"], key: StorageKey): Effect.Effect<boolean, StorageError> =>
   Effect.map(storage.stat(key), (stat) => stat !== undefined)
 
-/** Makes a storage that keeps its objects in process memory. */
-export const makeMemory = Effect.fnUntraced(function* (name: string) {
+/** Settings of a storage in memory. */
+export const MemoryOptions = Schema.Struct(Compression.fields)
+
+/** Makes a storage that keeps its objects in process memory. Fails with `SchemaError` on a bad option. */
+export const makeMemory = Effect.fnUntraced(function* (name: string, options: typeof MemoryOptions.Encoded = {}) {
+  const compression = Compression.of(yield* Schema.decodeEffect(MemoryOptions)(options))
   const objects = new Map<StorageKey, Uint8Array>()
   let setAside = 0
 
@@ -148,6 +157,7 @@ export const makeMemory = Effect.fnUntraced(function* (name: string) {
   return Storage.of({
     name,
     location: "memory",
+    compression,
     create,
     read: (key) =>
       Stream.suspend(() => {
@@ -184,4 +194,5 @@ export const makeMemory = Effect.fnUntraced(function* (name: string) {
 })
 
 /** Keeps objects in process memory; they are gone when the process ends. */
-export const layerMemory: Layer.Layer<Storage> = Layer.effect(Storage, makeMemory("memory"))
+export const layerMemory = (options: typeof MemoryOptions.Encoded = {}): Layer.Layer<Storage, Schema.SchemaError> =>
+  Layer.effect(Storage, makeMemory("memory", options))

@@ -50,6 +50,17 @@ export class Throttled extends Schema.TaggedError<Throttled>()("Throttled", { co
   }
 }
 
+/** A batch can't be compressed: most likely there is no memory for it. May pass on its own. */
+export class CompressionFailed extends Schema.TaggedError<CompressionFailed>()("CompressionFailed", {
+  code: Schema.String
+}) {
+  readonly isRetryable = true
+  readonly errorType = "other"
+  override get message() {
+    return `compressing failed (${this.code}): make memory free, or set a lower compressionLevel, or compression to "none"`
+  }
+}
+
 /** The folder that is written to went away in between. It is made again by the next attempt. */
 export class FolderMissing extends Schema.TaggedError<FolderMissing>()("FolderMissing", { code: Schema.String }) {
   readonly isRetryable = true
@@ -122,6 +133,7 @@ export const Reason = Schema.Union([
   TimedOut,
   ConnectionLost,
   Throttled,
+  CompressionFailed,
   FolderMissing,
   PermissionDenied,
   ReadOnly,

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
+import type { Codec } from "./Compression.ts"
 
 export type StorageKey = string & Brand.Brand<"StorageKey">
 
@@ -54,11 +55,24 @@ const pad = (tickNumber: bigint): string => tickNumber.toString().padStart(19, "
 /** Key of the metadata of a run. */
 export const metadata = (runId: RunId.RunId): StorageKey => brand(`${runId}/metadata.pb`)
 
-/** Key of a batch of `runId`: it names the smallest and the largest tick in it, so that keys sort like their ticks. */
-export const batch = (runId: RunId.RunId, ticks: Tick.Batch): StorageKey => {
+/** What the names of compressed batches end in beyond those of others. */
+const zstdSuffix = ".zst"
+
+/**
+ * Key of a batch of `runId` that is stored with `codec`: it names the smallest and the largest tick in it, so that keys
+ * sort like their ticks.
+ */
+export const batch = (runId: RunId.RunId, ticks: Tick.Batch, codec: Codec = "none"): StorageKey => {
   const { first, last } = range(ticks)
-  return brand(`${runId}/batch_${pad(first)}_${pad(last)}.pb`)
+  return brand(`${runId}/batch_${pad(first)}_${pad(last)}.pb${codec === "zstd" ? zstdSuffix : ""}`)
 }
+
+/** Whether `key` is the name of something compressed. What it holds need not be. */
+export const isCompressed = (key: string): boolean => key.endsWith(zstdSuffix)
+
+/** Key that the batch under `key` has where batches are stored the other way, compressed or not. */
+export const sibling = (key: StorageKey): StorageKey =>
+  brand(isCompressed(key) ? key.slice(0, -zstdSuffix.length) : `${key}${zstdSuffix}`)
 
 /** What the key of a batch says: its run, and its smallest and largest tick. */
 export interface BatchName {
@@ -69,7 +83,7 @@ export interface BatchName {
 
 /** What `key` says, when it is the key of a batch. */
 export const batchName = (key: string): BatchName | undefined => {
-  const groups = /^(?<runId>[^/]+)\/batch_(?<first>\d{19})_(?<last>\d{19})\.pb$/u.exec(key)?.groups
+  const groups = /^(?<runId>[^/]+)\/batch_(?<first>\d{19})_(?<last>\d{19})\.pb(?:\.zst)?$/u.exec(key)?.groups
   const { first, last, runId } = groups ?? {}
   if (first === undefined || last === undefined || runId === undefined || !RunId.is(runId)) return undefined
   return { runId, first: BigInt(first), last: BigInt(last) }

@@ -42,6 +42,7 @@ describe("elsewhere", () => {
         lost: 0,
         inFlight: 0,
         batches: 2,
+        writtenBytes: 1,
         storedBytes: 1
       }))
       const fiber = yield* Progress.show(balance, Effect.succeed(7)).pipe(

@@ -11,6 +11,7 @@ const balance: Balance = {
   lost: 0,
   inFlight: 0,
   batches: 20,
+  writtenBytes: 63_163_460,
   storedBytes: 63_163_460
 }
 

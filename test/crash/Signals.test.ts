@@ -101,14 +101,17 @@ describe("a run that a signal ends", () => {
   })
 
   it("leaves nothing of what is tried out before it begins", { timeout: 60_000 }, async () => {
-    const data = join(temporaryFolder(), "data")
-    mkdirSync(data)
-    const whole = await runKilledAt(["doctor", "--data", data], data, 0)
+    const doctorSignalledAt = async (step: number) => {
+      const data = join(temporaryFolder(), "data")
+      mkdirSync(data)
+      return { data, ...(await runKilledAt(["doctor", "--data", data], data, step, "SIGTERM")) }
+    }
+    const whole = await doctorSignalledAt(0)
     assert.strictEqual(whole.ended.code, 0)
     const trials = whole.steps.flatMap((step, index) => (/ (?:open|fsync|link) /u.test(step) ? [index + 1] : []))
     assert.isAbove(trials.length, 3)
     await forEachStep(trials, async (step) => {
-      const { ended } = await runKilledAt(["doctor", "--data", data], data, step, "SIGTERM")
+      const { data, ended } = await doctorSignalledAt(step)
       assertNothingBegun(ended, "SIGTERM", data)
     })
   })

@@ -29,12 +29,12 @@ const ticksIn = (data: string, name: string) => {
 }
 
 /** A folder with what is to be ingested, and the command that does it in two batches. */
-const prepare = () => {
+const prepare = (compression = "none") => {
   const folder = temporaryFolder()
   const data = join(folder, "data")
   writeFileSync(join(folder, "ticks.pb"), input)
   const ingest = ["ingest", join(folder, "ticks.pb"), "--data", data, "--max-batch-size", "20", "--json"]
-  return { data, ingest }
+  return { data, ingest: [...ingest, "--compression", compression] }
 }
 
 /** The bytes of the ticks `from` to `to` with their lengths, as they stand in the file. */
@@ -56,36 +56,43 @@ const chosen = (steps: ReadonlyArray<string>): ReadonlyArray<number> =>
   steps.flatMap((step, index) => (soak || / (?:link|rm|half-write|fsync) /u.test(step) ? [index + 1] : []))
 
 describe("a process that is killed at any of its calls", () => {
-  it("of a commit and of a note in the ledger leaves a run that the next process makes whole", async () => {
-    const whole = prepare()
-    const { ended, steps } = await runKilledAt(whole.ingest, dirname(whole.data), 0)
-    assert.strictEqual(ended.code, 0, ended.stderr)
-    for (const call of ["half-write", "fsync", "link", "rm", "mkdir"]) {
-      assert.isTrue(
-        steps.some((step) => step.includes(` ${call} `)),
-        `no ${call} in\n${steps.join("\n")}`
-      )
-    }
-    await forEachStep(chosen(steps), async (step) => {
-      const { data, ingest } = prepare()
-      const killed = await runKilledAt(ingest, dirname(data), step)
-      const at = `killed at ${killed.steps.at(-1)}`
-      // Its calls don't always come in the same order: the last ones may come to fewer steps.
-      if (killed.steps.length < step) return assert.strictEqual(killed.ended.code, 0, killed.ended.stderr)
-      assert.strictEqual(killed.ended.signal, "SIGKILL", `${at}: ${killed.ended.stderr}`)
-      const again = await run(ingest)
-      assert.strictEqual(again.code, 0, `${at}: ${again.stderr}`)
-      assert.deepStrictEqual(
-        storedRuns(data)
-          .get(runId)
-          ?.ticks.map(({ payload }) => payload.toString("base64")),
-        all.map(({ payload }) => payload.toString("base64")),
-        at
-      )
-      const verified = await run(["verify", "--data", data])
-      assert.strictEqual(verified.code, 0, `${at}: ${verified.stdout}${verified.stderr}`)
-    })
-  }, 600_000)
+  it.each([
+    ["none", "none"],
+    ["zstd", "none"]
+  ])(
+    "of a commit and of a note in the ledger leaves a run that the next process makes whole (compression %s, then %s)",
+    async (before, then) => {
+      const whole = prepare(before)
+      const { ended, steps } = await runKilledAt(whole.ingest, dirname(whole.data), 0)
+      assert.strictEqual(ended.code, 0, ended.stderr)
+      for (const call of ["half-write", "fsync", "link", "rm", "mkdir"]) {
+        assert.isTrue(
+          steps.some((step) => step.includes(` ${call} `)),
+          `no ${call} in\n${steps.join("\n")}`
+        )
+      }
+      await forEachStep(chosen(steps), async (step) => {
+        const { data, ingest } = prepare(before)
+        const killed = await runKilledAt(ingest, dirname(data), step)
+        const at = `killed at ${killed.steps.at(-1)}`
+        // Its calls don't always come in the same order: the last ones may come to fewer steps.
+        if (killed.steps.length < step) return assert.strictEqual(killed.ended.code, 0, killed.ended.stderr)
+        assert.strictEqual(killed.ended.signal, "SIGKILL", `${at}: ${killed.ended.stderr}`)
+        const again = await run([...ingest.slice(0, -1), then])
+        assert.strictEqual(again.code, 0, `${at}: ${again.stderr}`)
+        assert.deepStrictEqual(
+          storedRuns(data)
+            .get(runId)
+            ?.ticks.map(({ payload }) => payload.toString("base64")),
+          all.map(({ payload }) => payload.toString("base64")),
+          at
+        )
+        const verified = await run(["verify", "--data", data])
+        assert.strictEqual(verified.code, 0, `${at}: ${verified.stdout}${verified.stderr}`)
+      })
+    },
+    600_000
+  )
 
   it("of a dead letter leaves each tick in a file or in a letter once the next process has run", async () => {
     const whole = prepare()

@@ -17,7 +17,7 @@ it.live("the example app stores every tick it makes", () =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const directory = yield* fs.makeTempDirectoryScoped()
-    const { storedBytes, ...ticks } = yield* app(directory)
+    const { storedBytes, writtenBytes, ...ticks } = yield* app(directory)
     assert.deepStrictEqual(ticks, {
       received: 5000,
       written: 5000,
@@ -31,6 +31,7 @@ it.live("the example app stores every tick it makes", () =>
     const files = (yield* fs.readDirectory(`${directory}/my-run`)).filter((file) => file.startsWith("batch_"))
     const sizes = yield* Effect.forEach(files, (file) => fs.stat(`${directory}/my-run/${file}`))
     assert.lengthOf(files, 10)
+    assert.strictEqual(writtenBytes, storedBytes, "not compressed")
     assert.strictEqual(
       sizes.reduce((total, { size }) => total + Number(size), 0),
       storedBytes

@@ -209,16 +209,23 @@ const round = Effect.fnUntraced(function* (seed: number, kind: Kind) {
 
 /** Each kind has ten thousand seeds of its own, so that a seed alone says of which kind it is. */
 const kinds: ReadonlyArray<readonly [string, Kind]> = [
-  ["good producers", { unknownOutcomes: false, badProducers: false }],
-  ["bad producers", { unknownOutcomes: false, badProducers: true }],
-  ["good producers and unknown outcomes", { unknownOutcomes: true, badProducers: false }]
+  ["good producers", { unknownOutcomes: false, badProducers: false, compression: "none" }],
+  ["bad producers", { unknownOutcomes: false, badProducers: true, compression: "none" }],
+  ["good producers and unknown outcomes", { unknownOutcomes: true, badProducers: false, compression: "none" }],
+  ["bad producers, compressed", { unknownOutcomes: false, badProducers: true, compression: "zstd" }],
+  [
+    "good producers and unknown outcomes, compressed",
+    { unknownOutcomes: true, badProducers: false, compression: "zstd" }
+  ]
 ]
 
 const seedsOfKind = 10_000
 const seedsOfTest = 100
 
 const groups = kinds.flatMap(([name, kind], index) => {
-  const all = seeds(index * seedsOfKind, 400, 3600).filter((seed) => Math.floor(seed / seedsOfKind) === index)
+  const all = seeds(index * seedsOfKind, kind.compression === "zstd" ? 40 : 400, 3600).filter(
+    (seed) => Math.floor(seed / seedsOfKind) === index
+  )
   return Array.from({ length: Math.ceil(all.length / seedsOfTest) }, (_, group) => {
     const some = all.slice(group * seedsOfTest, (group + 1) * seedsOfTest)
     return [`${name}, seeds ${some[0]} to ${some.at(-1)}`, kind, some] as const

@@ -1,3 +1,4 @@
+// @effect-diagnostics nodeBuiltinImport:off
 /**
  * A pipeline to which everything happens at random: producers that are interrupted, services that are started, stopped,
  * paused, resumed and restarted, a storage and dead letters that fail in every way, and time that passes meanwhile.
@@ -8,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import * as TestClock from "effect/testing/TestClock"
+import { zstdCompress } from "node:zlib"
 import type * as Tick from "../../src/domain/Tick.ts"
 import type * as PersistenceService from "../../src/persistence/PersistenceService.ts"
 import {
@@ -43,7 +45,19 @@ const reasons: readonly [Reason, ...Array<Reason>] = [
 ]
 
 /** Writing most often; noting in the ledger and comparing it with what is stored fail too. */
-const operations = ["create", "write", "commit", "create", "write", "commit", "append", "sync", "list", "read"] as const
+const operations = [
+  "create",
+  "write",
+  "commit",
+  "create",
+  "write",
+  "commit",
+  "append",
+  "sync",
+  "list",
+  "read",
+  "stat"
+] as const
 
 /** What a world is allowed to be like. */
 export interface Kind {
@@ -51,6 +65,8 @@ export interface Kind {
   readonly unknownOutcomes: boolean
   /** Whether producers send ticks twice, of unsafe runs and with negative numbers. */
   readonly badProducers: boolean
+  /** How batches are stored. */
+  readonly compression: "none" | "zstd"
 }
 
 const randomFault = (random: Random, kind: Kind): FaultyStorage.Fault => {
@@ -160,6 +176,14 @@ const restless = <A, E, R>(random: Random, effect: Effect.Effect<A, E, R>) =>
 
 const open = (fibers: ReadonlyArray<Fiber.Fiber<unknown>>) => fibers.some((fiber) => fiber.pollUnsafe() === undefined)
 
+/** The threads that compress have done what they were given: they take their work in its order. */
+const threads = Effect.callback<void>((resume) => {
+  zstdCompress(Uint8Array.of(1), () => resume(Effect.void))
+})
+
+/** Time passes, for the threads too, which know no test clock. */
+const passed = Effect.andThen(TestClock.adjust("50 millis"), threads)
+
 /** Lets everything be well and waits until all that was accepted is settled. */
 const windUp = Effect.fnUntraced(function* (
   bench: Bench,
@@ -172,21 +196,21 @@ const windUp = Effect.fnUntraced(function* (
     Effect.sync(() => bench.setLetters("none"))
   )
   yield* heal
-  for (let wait = 0; wait < 100 && open(doings); wait++) yield* TestClock.adjust("50 millis")
+  for (let wait = 0; wait < 100 && open(doings); wait++) yield* passed
   assert.isFalse(open(doings), `${note}: a stop or restart never ends`)
   yield* heal // again: a fault may have come after the first time
   // What hangs in the storage since before it was healed is let go by a stop.
   const stops = yield* Effect.forkChild(Effect.forEach(bench.services, ({ stop }) => stop, { concurrency: 3 }))
-  for (let wait = 0; wait < 100 && open([stops]); wait++) yield* TestClock.adjust("50 millis")
+  for (let wait = 0; wait < 100 && open([stops]); wait++) yield* passed
   assert.isFalse(open([stops]), `${note}: a service never stops`)
   yield* started(bench.services)
-  for (let wait = 0; wait < 400 && open(producers); wait++) yield* TestClock.adjust("50 millis")
+  for (let wait = 0; wait < 400 && open(producers); wait++) yield* passed
   assert.isFalse(open(producers), `${note}: a producer waits although services take`)
   yield* bench.queue.end
   for (let wait = 0; wait < 400; wait++) {
     const { inHand, returned, waiting } = yield* bench.queue.account
     if (inHand + returned + waiting === 0) break
-    yield* TestClock.adjust("50 millis")
+    yield* passed
   }
   assert.deepInclude(yield* bench.queue.account, { inHand: 0, returned: 0, waiting: 0 }, note)
   for (const service of bench.services) yield* service.await
@@ -197,7 +221,7 @@ export const live = Effect.fnUntraced(function* (seed: number, kind: Kind) {
   const random = randomFrom(seed)
   const note = `seed ${seed} (${Object.values(kind).join(", ")}); alone: SEED=${seed} npm test -- test/faults`
   const options = randomOptions(random)
-  const watched = watchStorage(yield* Storage.makeMemory("memory"))
+  const watched = watchStorage(yield* Storage.makeMemory("memory", { compression: kind.compression }))
   const bench = yield* makeBench({ ...options, storage: watched.storage })
   const sent: Array<Tick.Tick> = []
   yield* started(bench.services.filter(() => random.chance(0.7)))

@@ -20,6 +20,7 @@ it.effect("stores a batch under its run and its padded smallest and largest tick
       batches_written: 1,
       ticks_written: 4,
       bytes_written: Delimited.encodedBytes(ticks),
+      bytes_stored: Delimited.encodedBytes(ticks),
       batches_failed: 0,
       duplicate_ticks_detected: 0,
       current_batch_size: 0,

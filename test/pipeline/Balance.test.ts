@@ -23,6 +23,7 @@ it.effect("says of each tick once what has become of it, at every moment", () =>
         lost: 0,
         inFlight: 0,
         batches: 0,
+        writtenBytes: 0,
         storedBytes: 0
       })
       yield* bench.faults.next("commit", [FaultyStorage.fail(noSpace)])
@@ -50,6 +51,7 @@ it.effect("is settled when nothing is in flight, returned or lost", () =>
       lost: 0,
       inFlight: 0,
       batches: 1,
+      writtenBytes: 1,
       storedBytes: 9
     }
     assert.isTrue(Balance.isSettled(settled))

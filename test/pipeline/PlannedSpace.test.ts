@@ -23,6 +23,15 @@ describe("the space that a simulation is going to need", () => {
     })
   )
 
+  it.effect("is a tenth where it is compressed, and says so", () =>
+    Effect.gen(function* () {
+      const plain = yield* planned({}, 1000)
+      const compressed = yield* planned({ TICKVAULT_STORAGE_MAIN_COMPRESSION: "zstd" }, 1000)
+      assert.strictEqual(compressed?.bytes, Math.ceil((plain?.bytes ?? 0) / 10))
+      assert.strictEqual(compressed?.basis, `${plain?.basis}; compressed to a 10th of that or less`)
+    })
+  )
+
   it.effect("is unknown of a world that is too large to be made for this", () =>
     Effect.gen(function* () {
       const options = { shape: [512, 512], maxTicks: 10 }

@@ -34,7 +34,7 @@ export const numbered = (first: number, last: number, step = 1): Tick.Batch =>
 /** The entry of a stored batch. */
 export const commitOf = (
   ticks: ReadonlyArray<Tick.Tick>,
-  { bytes, checks, key }: BatchFile.Written & { readonly key: string },
+  { bytes, checks, key, storedBytes }: BatchFile.Written,
   more: Partial<LedgerEntry.Commit> = {}
 ): LedgerEntry.Commit => ({
   _tag: "Commit",
@@ -42,6 +42,7 @@ export const commitOf = (
   stretches: LedgerEntry.fromStretches(TickSet.stretches(ticks.map(({ tickNumber }) => tickNumber))),
   count: ticks.length,
   bytes,
+  ...(storedBytes === bytes ? {} : { storedBytes }),
   checksum: Checksum.toHex(BatchFile.checksum(checks)),
   committedAtMs: 7,
   ...more
@@ -55,13 +56,11 @@ export const store = Effect.fnUntraced(function* (
   runId = run
 ) {
   const batch = batchOf(ticks)
-  const key = StorageKey.batch(runId, batch)
-  const written = yield* BatchFile.write(storage, key, batch)
+  const written = yield* BatchFile.write(storage, BatchFile.keyOf(storage, runId, batch), batch)
   return {
     ...written,
-    key,
     ticks: batch,
-    line: LedgerLine.encode(commitOf(batch, { ...written, key }, more), written.checks)
+    line: LedgerLine.encode(commitOf(batch, written, more), written.checks)
   }
 })
 

@@ -42,8 +42,9 @@ describe("a batch file", () => {
   it.effect("holds its ticks in their order, in the delimited format and nothing else", () =>
     Effect.gen(function* () {
       const { file, fs, key, storage, ticks } = yield* setup
+      const bytes = Delimited.encodedBytes(ticks)
       const { checks, ...committed } = yield* BatchFile.write(storage, key, ticks)
-      assert.deepStrictEqual(committed, { outcome: "created", bytes: Delimited.encodedBytes(ticks) })
+      assert.deepStrictEqual(committed, { outcome: "created", key, bytes, storedBytes: bytes })
       assert.lengthOf(checks, ticks.length)
       assert.deepStrictEqual(yield* fs.readFile(file), [...Delimited.encode(ticks)][0])
       assert.deepStrictEqual(yield* readAll(storage, key), { ticks, error: undefined })

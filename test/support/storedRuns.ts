@@ -1,6 +1,7 @@
 // Reads what a process has stored without any code of the project. @effect-diagnostics nodeBuiltinImport:off
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { zstdDecompressSync } from "node:zlib"
 
 export interface StoredTick {
   readonly runId: string
@@ -77,8 +78,10 @@ const readRun = (folder: string, runId: string): StoredRun => {
   let size = 0
   for (const file of files) {
     const bytes = readFileSync(join(folder, file))
-    const inFile = parseDelimited(bytes)
-    if (file !== `batch_${padded(inFile[0]?.tick)}_${padded(inFile.at(-1)?.tick)}.pb`) {
+    const isCompressed = file.endsWith(".zst")
+    const inFile = parseDelimited(isCompressed ? zstdDecompressSync(bytes) : bytes)
+    const name = `batch_${padded(inFile[0]?.tick)}_${padded(inFile.at(-1)?.tick)}.pb${isCompressed ? ".zst" : ""}`
+    if (file !== name) {
       throw new Error(`${file} holds ticks ${inFile[0]?.tick} to ${inFile.at(-1)?.tick}`)
     }
     if (inFile.some((tick) => tick.runId !== runId)) throw new Error(`${file} holds ticks of another run`)

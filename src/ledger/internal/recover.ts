@@ -28,6 +28,7 @@ export const entryOf = Effect.fnUntraced(function* (storage: Storage["Service"],
     stretches: LedgerEntry.fromStretches(contents.stretches),
     count: contents.count,
     bytes: contents.bytes,
+    ...(stat === undefined || stat.bytes === contents.bytes ? {} : { storedBytes: stat.bytes }),
     checksum: Checksum.toHex(BatchFile.checksum(contents.checks)),
     committedAtMs: Math.max(Math.floor(stat?.modifiedAtMs ?? (yield* Clock.currentTimeMillis)), setAsideMs + 1)
   }

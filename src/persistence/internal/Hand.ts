@@ -17,6 +17,7 @@ export class Hand {
   readonly counts = { received: 0, written: 0, duplicate: 0, deadLettered: 0, returned: 0, lost: 0 }
   batchesWritten = 0
   bytesWritten = 0
+  bytesStored = 0
   batchesFailed = 0
   writeRetries = 0
   /** There while neither the storage nor the dead-letter queue takes what is held. */

@@ -12,7 +12,6 @@ import type * as Tick from "../../domain/Tick.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
 import { StorageError, TimedOut } from "../../storage/StorageError.ts"
-import * as StorageKey from "../../storage/StorageKey.ts"
 import * as RetryPolicy from "../RetryPolicy.ts"
 import type { Overdue } from "../../service/Attempts.ts"
 import { type Context, facts, UnexpectedFailure, type WriteError } from "./Context.ts"
@@ -43,17 +42,14 @@ const giveUp = (portion: Portion, error: WriteError) =>
     Effect.annotateLogs({ ...facts(portion), attempts: portion.attempts, error: error.message })
   )
 
-const timedOut = (portion: Portion, runId: RunId.RunId, code: string) =>
-  new StorageError({
-    operation: "write",
-    key: StorageKey.batch(runId, portion.ticks),
-    reason: new TimedOut({ code })
-  })
-
 /** Makes the settler of one service. */
 export const make = (context: Context) => {
   const { hand, ledger, metrics, queue, retry, service, storage, tracker, writes } = context
   const degradation = Degradation.make(hand)
+  const keyOf = (portion: Portion, runId: RunId.RunId) => BatchFile.keyOf(storage, runId, portion.ticks)
+
+  const timedOut = (portion: Portion, runId: RunId.RunId, code: string) =>
+    new StorageError({ operation: "write", key: keyOf(portion, runId), reason: new TimedOut({ code }) })
 
   const logDuplicates = Effect.fnUntraced(function* (
     runId: RunId.RunId,
@@ -99,11 +95,13 @@ export const make = (context: Context) => {
     { mayBeOwn, tookMs }: { readonly mayBeOwn: boolean; readonly tookMs: number }
   ) {
     const { ticks } = portion
-    const found = committed.outcome === "identical" && !mayBeOwn
+    const { key } = committed
+    // Compressed in another way it can't be of an attempt of its own.
+    const isOwn = mayBeOwn && key === keyOf(portion, runId)
+    const found = committed.outcome === "identical" && !isOwn
     yield* tracker.commit(runId, ticks)
     yield* queue.settle(ticks, found ? "duplicate" : "stored")
     hand.settle(portion, found ? "duplicate" : "written")
-    const key = StorageKey.batch(runId, ticks)
     if (found) {
       yield* ledger.attend(runId)
       yield* metrics.duplicates("storage", ticks.length)
@@ -111,18 +109,19 @@ export const make = (context: Context) => {
     }
     hand.batchesWritten++
     hand.bytesWritten += committed.bytes
+    hand.bytesStored += committed.storedBytes
     const nowMs = yield* Clock.currentTimeMillis
-    const entry = ledgerEntries.commit(portion, runId, committed, { service, committedAtMs: nowMs, tookMs })
+    const entry = ledgerEntries.commit(portion, committed, { service, committedAtMs: nowMs, tookMs })
     yield* ledger.record(runId, entry, committed.checks)
     yield* metrics.batchesWritten(1)
     yield* metrics.ticksWritten(ticks.length)
     yield* metrics.writtenBytes(committed.bytes)
-    yield* metrics.storedBytes(committed.bytes)
+    yield* metrics.storedBytes(committed.storedBytes)
     yield* metrics.batchTicks(ticks.length)
     yield* metrics.latency(Math.max(0, nowMs - portion.enqueuedAtMs) / 1000)
     yield* metrics.lastCommit(nowMs / 1000)
     yield* Effect.logDebug("Successfully wrote batch").pipe(
-      Effect.annotateLogs({ key, ticks: ticks.length, bytes: committed.bytes })
+      Effect.annotateLogs({ key, ticks: ticks.length, bytes: committed.storedBytes })
     )
   })
 
@@ -145,7 +144,7 @@ export const make = (context: Context) => {
       if (known) portion.mayBeStored = mayBeOwn
     }
     yield* Effect.uninterruptibleMask((restore) =>
-      restore(writes.run(BatchFile.write(storage, StorageKey.batch(runId, portion.ticks), portion.ticks))).pipe(
+      restore(writes.run(BatchFile.write(storage, keyOf(portion, runId), portion.ticks))).pipe(
         Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "write", cause }))),
         Effect.tapError((error) => Effect.sync(() => noteOutcome(error))),
         Effect.catchTag("Overdue", ({ code }) => Effect.fail(timedOut(portion, runId, code))),
@@ -164,7 +163,7 @@ export const make = (context: Context) => {
         hand.writeRetries++
         return Effect.logWarning("Failed to write batch, retrying").pipe(
           Effect.annotateLogs({
-            key: StorageKey.batch(runId, portion.ticks),
+            key: keyOf(portion, runId),
             attempt: failedAttempt,
             maxRetries: retry.maxRetries,
             backoffMs: Duration.toMillis(pause),

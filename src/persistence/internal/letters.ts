@@ -67,7 +67,11 @@ export const make = (
       Effect.gen(function* () {
         const unanswered = portion.letterUnanswered
         const offered = Effect.gen(function* () {
-          portion.letter ??= yield* DeadLetter.make(portion.ticks, failure, { service, queue: queue.name })
+          portion.letter ??= yield* DeadLetter.make(portion.ticks, failure, {
+            service,
+            queue: queue.name,
+            codec: context.storage.compression.codec
+          })
           portion.letterUnanswered = true
           return yield* restore(offers.run(deadLetters.offer(portion.letter)))
         })

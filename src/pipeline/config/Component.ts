@@ -8,6 +8,7 @@ import type * as RecoveryService from "../../recovery/RecoveryService.ts"
 import type * as SimulationEngine from "../../simulation/SimulationEngine.ts"
 import type * as World from "../../simulation/World.ts"
 import type * as FileStorage from "../../storage/FileStorage.ts"
+import type * as Storage from "../../storage/Storage.ts"
 
 /** What a module's `Options` schema is to a configuration: decoded for readers, encoded for the module's `make`. */
 interface OptionsSchema {
@@ -35,7 +36,7 @@ export type QueueResource = Component<"TickQueue", typeof TickQueue.Options>
 
 export type StorageResource =
   | Component<"FileStorage", typeof FileStorage.Options>
-  | Component<"InMemoryStorage", NoOptions>
+  | Component<"InMemoryStorage", typeof Storage.MemoryOptions>
 
 export type DeadLetterResource =
   | Component<"InMemoryDeadLetterQueue", typeof DeadLetterQueue.Options>

@@ -14,6 +14,7 @@ import * as RecoveryService from "../../recovery/RecoveryService.ts"
 import * as SimulationEngine from "../../simulation/SimulationEngine.ts"
 import * as World from "../../simulation/World.ts"
 import * as FileStorage from "../../storage/FileStorage.ts"
+import * as Storage from "../../storage/Storage.ts"
 import type { Component, Resource, Service, SimulationEngineService } from "./Component.ts"
 import * as OptionForm from "./OptionForm.ts"
 
@@ -128,9 +129,9 @@ export const resourceKinds: ReadonlyArray<ResourceKind> = [
     section,
     group: "storage",
     classNames: ["InMemoryStorage"],
-    forms: new Map(),
+    forms: formsOf(Storage.MemoryOptions.fields),
     ...plain,
-    decode: decoder("InMemoryStorage", None)
+    decode: decoder("InMemoryStorage", Storage.MemoryOptions)
   },
   {
     tag: "FileDeadLetterQueue",

@@ -35,7 +35,7 @@ export const build = Effect.fnUntraced(function* (into: Resources, name: string,
     case "FileStorage":
       return yield* addStorage(into, name, yield* FileStorage.make(name, resource.encoded))
     case "InMemoryStorage":
-      return yield* addStorage(into, name, yield* Storage.makeMemory(name))
+      return yield* addStorage(into, name, yield* Storage.makeMemory(name, resource.encoded))
     case "InMemoryDeadLetterQueue":
       return void into.deadLetterQueues.set(name, yield* DeadLetterQueue.makeMemory(name, resource.encoded))
     case "FileDeadLetterQueue":

@@ -69,7 +69,7 @@ export const redeliver = Effect.fnUntraced(
         attend: ledger.attend
       },
       letterSentence: "Ticks stay in their dead letter",
-      metrics: yield* PersistenceMetrics.make(service, storage.name, deadLetterQueue, nowMs),
+      metrics: yield* PersistenceMetrics.make(service, storage, deadLetterQueue, nowMs),
       hand,
       writes: Attempts.make(options.writeTimeout, scope),
       offers: Attempts.make(options.writeTimeout, scope)

@@ -4,6 +4,10 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as PipelineConfig from "../../../src/pipeline/PipelineConfig.ts"
 import { good, messages, small, sourceOf, wrong } from "./harness.ts"
 
+/** An option of the storage with its source. */
+const ofStorage = (env: Readonly<Record<string, string>>, option: string) =>
+  Effect.map(good({ env }), (resolved) => sourceOf(resolved, `resources.storage-main.options.${option}`))
+
 describe("the environment", () => {
   it.effect("overrides the file, and the command line overrides both", () =>
     Effect.gen(function* () {
@@ -37,6 +41,22 @@ describe("the environment", () => {
       assert.include(of("resources.persistence-dlq.options.directory"), "/srv/ticks/.dead-letters from")
       assert.include(of("resources.persistence-idempotency.options.ttl"), "1 minute from")
       assert.strictEqual(of("resources.raw-tick-data.options.capacity"), "10000 from default")
+    })
+  )
+
+  it.effect("says how a storage compresses, within the bounds of zstd", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* ofStorage({}, "compression"), "none from default")
+      assert.strictEqual(yield* ofStorage({}, "compressionLevel"), "1 from default")
+      const env = { TICKVAULT_STORAGE_MAIN_COMPRESSION: "zstd", TICKVAULT_STORAGE_MAIN_COMPRESSION_LEVEL: "22" }
+      assert.include(yield* ofStorage(env, "compression"), "zstd from environment")
+      assert.include(yield* ofStorage(env, "compressionLevel"), "22 from environment")
+      for (const level of ["0", "23", "1.5", "fast"]) {
+        const found = messages(yield* wrong({ env: { TICKVAULT_STORAGE_MAIN_COMPRESSION_LEVEL: level } }))
+        assert.include(found.join("\n"), "must be a whole number from 1 to 22")
+      }
+      const found = messages(yield* wrong({ env: { TICKVAULT_STORAGE_MAIN_COMPRESSION: "gzip" } }))
+      assert.include(found.join("\n"), 'must be "none" or "zstd"')
     })
   )
 

@@ -3,7 +3,7 @@ import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { zstdCompressSync } from "node:zlib"
-import * as Zstd from "../../src/simulation/Zstd.ts"
+import * as Compression from "../../src/storage/Compression.ts"
 import { randomFrom } from "../support/random.ts"
 
 const random = randomFrom(7)
@@ -17,7 +17,7 @@ const chunked = (bytes: Uint8Array, size: number) =>
   ).pipe(Stream.rechunk(1))
 
 const collect = <E>(bytes: Stream.Stream<Uint8Array, E>) =>
-  Effect.map(Stream.runCollect(Zstd.decompressed(bytes)), (chunks) => Bytes.concat(chunks))
+  Effect.map(Stream.runCollect(Compression.decompressed(bytes)), (chunks) => Bytes.concat(chunks))
 
 it.effect.each([1, 2, 3, 4, 5, 7, 64, 1000, 1_000_000])("decompresses what comes in chunks of %s bytes", (size) =>
   Effect.gen(function* () {

@@ -1,0 +1,146 @@
+/**
+ * How stored batches are compressed, and how they are read, by what they hold and not by their names.
+ *
+ * A compressed batch is one frame that any zstd tool reads, with its content's size and checksum. Compressing and
+ * decompressing is done in a stream and by threads of Node's own, so that a batch is never in memory a second time as a
+ * whole.
+ */
+import * as Arr from "effect/Array"
+import * as Bytes from "effect/Bytes"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Zstd from "./internal/zstd.ts"
+import { beginsFrame, Cutter } from "./internal/zstdParts.ts"
+
+/** How the batches of a storage are compressed. */
+export type Compression = { readonly codec: "none" } | { readonly codec: "zstd"; readonly level: number }
+
+export type Codec = Compression["codec"]
+
+/** Batches are stored as they are. */
+export const none: Compression = { codec: "none" }
+
+const mostLevel = 22
+
+/** The settings of a storage that have to do with it. */
+export const fields = {
+  /**
+   * How batches are stored: "none", as delimited messages, or "zstd", compressed. What is stored already is read either
+   * way. Default "none".
+   */
+  compression: Schema.Literals(["none", "zstd"]).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed("none" as const))
+  ),
+  /**
+   * Level of zstd, from 1, the quickest, to 22, which takes 100 times as long and up to a gigabyte of memory for each
+   * batch in hand. Default 1. Has no effect without `compression` "zstd".
+   */
+  compressionLevel: Schema.Int.check(
+    Schema.isBetween({ minimum: 1, maximum: mostLevel }, { message: `must be a whole number from 1 to ${mostLevel}` })
+  ).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(1)))
+}
+
+/** What decoded settings come to. */
+export const of = (options: { readonly compression: Codec; readonly compressionLevel: number }): Compression =>
+  options.compression === "none" ? none : { codec: "zstd", level: options.compressionLevel }
+
+/** Whether a stream that begins with these bytes is compressed. */
+export const isCompressed = beginsFrame
+
+/** A compressed stream is damaged or cut. */
+export type ZstdError = Zstd.ZstdError
+
+/** Compresses step by step: see `Coder`. Lives in the scope. Fails when there is no memory for it. */
+export const compressor = Zstd.compressor
+
+/** A stream of zstd: bytes are put in, and what comes out is taken before more goes in. */
+export type Coder = Zstd.Coder
+
+const magicBytes = 4
+
+type Chunks = Arr.NonEmptyReadonlyArray<Uint8Array>
+
+/** Cuts nothing. */
+const asTheyCome = { push: (chunk: Uint8Array): Array<Uint8Array> => [chunk], end: (): Array<Uint8Array> => [] }
+
+/** Pulls what `pieces`, those of `chunks` and of what is pulled after them, are decompressed to. */
+const decompressing = <E>(
+  coder: Zstd.Coder,
+  cutter: typeof asTheyCome,
+  chunks: ReadonlyArray<Uint8Array>,
+  upstream: Pull.Pull<Chunks, E>
+): Pull.Pull<Chunks, E | ZstdError> => {
+  const waiting = chunks.flatMap((chunk) => cutter.push(chunk))
+  let state: "open" | "ending" | "ended" = "open"
+  const feed: Effect.Effect<void, E | ZstdError> = Effect.suspend(() => {
+    const piece = waiting.shift()
+    if (piece !== undefined) return Effect.sync(() => coder.put(piece))
+    if (state === "ending") {
+      state = "ended"
+      return Effect.sync(() => coder.end())
+    }
+    return Pull.catchDone(
+      Effect.map(upstream, (more) => void waiting.push(...more.flatMap((chunk) => cutter.push(chunk)))),
+      () => {
+        state = "ending"
+        waiting.push(...cutter.end())
+        return Effect.void
+      }
+    )
+  })
+  return Effect.gen(function* () {
+    while (true) {
+      const out = yield* coder.next
+      if (out !== undefined) return [out] as const
+      if (state === "ended") return yield* Cause.done()
+      yield* feed
+    }
+  })
+}
+
+const transform = <E, R>(
+  bytes: Stream.Stream<Uint8Array, E, R>,
+  makeCutter: () => typeof asTheyCome
+): Stream.Stream<Uint8Array, E | ZstdError, R> =>
+  Stream.transformPull(bytes, (upstream, scope) =>
+    Effect.sync(() => {
+      let following: Pull.Pull<Chunks, E | ZstdError> | undefined
+      const begin = Effect.gen(function* () {
+        const chunks: Array<Uint8Array> = []
+        let isWhole = false
+        while (!isWhole && Bytes.concat(chunks).length < magicBytes) {
+          // Of a chunk that is only lent: it is overwritten when the next is pulled.
+          for (const [index, chunk] of chunks.entries()) chunks[index] = chunk.slice()
+          const more = yield* Pull.catchDone(upstream, () => Effect.undefined)
+          if (more === undefined) isWhole = true
+          else chunks.push(...more)
+        }
+        const rest = isWhole ? Cause.done() : upstream
+        if (beginsFrame(Bytes.concat(chunks))) {
+          const coder = yield* Scope.provide(Zstd.decompressor, scope)
+          following = decompressing(coder, makeCutter(), chunks, rest)
+          return yield* following
+        }
+        following = rest
+        return Arr.isArrayNonEmpty(chunks) ? chunks : yield* rest
+      })
+      return Effect.suspend(() => following ?? begin)
+    })
+  )
+
+/**
+ * The bytes as they were before compression: decompressed when they begin as a zstd frame does, as they are otherwise.
+ * `bytes` may be lent chunks: each is done with when the next is pulled. Memory stays within a few chunks, and the window of the compression, 128 MiB at most. Fails with `ZstdError` on a damage;
+ * what lies less than a chunk before that may not be emitted: see `upToDamage`.
+ */
+export const decompressed = <E, R>(
+  bytes: Stream.Stream<Uint8Array, E, R>
+): Stream.Stream<Uint8Array, E | ZstdError, R> => transform(bytes, () => asTheyCome)
+
+/** The same in smaller steps, which takes about twice as long: emits every byte before a damage. */
+export const upToDamage = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uint8Array, E | ZstdError, R> =>
+  transform(bytes, () => new Cutter())

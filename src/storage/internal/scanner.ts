@@ -1,0 +1,75 @@
+/**
+ * What is in a batch, found out message by message where they lie.
+ */
+import * as Delimited from "../../domain/Delimited.ts"
+import { TickHeader } from "../../domain/TickHeader.ts"
+import * as TickSet from "../../domain/TickSet.ts"
+import * as StorageKey from "../StorageKey.ts"
+
+/** What was found in an object that was read from its first byte to its last, or to its first damage. */
+export interface Contents {
+  /** Bytes read, after decompression where it is compressed. */
+  readonly bytes: number
+  readonly count: number
+  readonly stretches: ReadonlyArray<TickSet.Stretch>
+  /** Ticks that are in it more than once. */
+  readonly repeated: number
+  /** What is wrong with it, taken alone: not in the format, cut, ticks that its name doesn't promise. */
+  readonly problem: string | undefined
+}
+
+/** Looks at the messages of a batch one by one. Not shared: it has state. */
+export class Scanner {
+  private readonly decoder = new Delimited.Decoder()
+  private readonly header = new TickHeader()
+  private readonly name: StorageKey.BatchName | undefined
+  private readonly onFramed: ((framed: Uint8Array) => void) | undefined
+  private readonly numbers: Array<bigint> = []
+  private bytes = 0
+  private problem: string | undefined
+
+  /** Of the batch `key`. `onFramed` is told of the bytes of each message that is a tick. */
+  constructor(key: StorageKey.StorageKey, onFramed?: (framed: Uint8Array) => void) {
+    this.name = StorageKey.batchName(key)
+    this.onFramed = onFramed
+  }
+
+  /** Whether it is worth reading on. Nothing of `chunk` is kept. */
+  push(chunk: Uint8Array): boolean {
+    this.bytes += chunk.length
+    const error = this.decoder.visit(chunk, this.onMessage)
+    this.problem ??= error?.message
+    return this.problem === undefined
+  }
+
+  private readonly onMessage: Delimited.OnMessage = (bytes, begin, start, end) => {
+    const { decoder, header, name } = this
+    const error = header.read(bytes, start, end)
+    if (error !== undefined) {
+      this.problem = decoder.failure(error.message).message
+      return false
+    }
+    this.onFramed?.(bytes.subarray(begin, end))
+    this.numbers.push(header.tickNumber)
+    if (name === undefined || header.simulationRunId === name.runId) return true
+    this.problem = decoder.failure(`tick ${header.tickNumber} is of another run`).message
+    return false
+  }
+
+  /** What it has come to, once there are no more chunks; `damage` is what their compression ended with. */
+  end(damage: string | undefined): Contents {
+    const stretches = TickSet.stretches(this.numbers)
+    const distinct = stretches.reduce((total, stretch) => total + Number(TickSet.count(stretch)), 0)
+    const problem = this.problem ?? damage ?? this.decoder.end()?.message ?? rangeProblem(this.name, stretches)
+    const { bytes, numbers } = this
+    return { bytes, count: numbers.length, stretches, repeated: numbers.length - distinct, problem }
+  }
+}
+
+const rangeProblem = (name: StorageKey.BatchName | undefined, stretches: ReadonlyArray<TickSet.Stretch>) => {
+  const [first, last] = [stretches[0]?.first, stretches.at(-1)?.last]
+  if (first === undefined) return "it is empty"
+  return name === undefined || (first === name.first && last === name.last)
+    ? undefined
+    : `it holds ticks ${first} to ${last}, which is not what its name says`
+}

@@ -1,0 +1,134 @@
+/**
+ * Node's zstd, driven step by step: bytes are put in, and what comes out is taken before more goes in. The work is done
+ * by threads of Node's own, off the main thread.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { constants, createZstdCompress, createZstdDecompress, type ZstdCompress, type ZstdDecompress } from "node:zlib"
+
+/** What is to be decompressed is damaged or cut, or can't be compressed or decompressed now: there is no memory for it. */
+export class ZstdError extends Schema.TaggedError<ZstdError>()("ZstdError", { cause: Schema.Defect() }) {
+  /** The code of Node or of zstd, such as "ZSTD_error_memory_allocation". */
+  get code(): string {
+    const { cause } = this
+    return cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "unknown"
+  }
+
+  override get message() {
+    if (this.code === "ZSTD_error_frameParameter_windowTooLarge") {
+      return `the zstd compression asks for a window of more than ${maxWindowBytes} bytes, which is refused: no level makes one`
+    }
+    const problem = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `the zstd compression is damaged or cut (${problem})`
+  }
+}
+
+/** Largest window that is decompressed, the default of all zstd tools: 128 MiB. So much memory a stream takes at most. */
+const maxWindowBytes = 2 ** 27
+
+/** A stream of zstd. Not shared: it has state. */
+export class Coder {
+  private readonly zstd: ZstdCompress | ZstdDecompress
+  private failure: ZstdError | undefined
+  /** Whether what was put in is used up, and all that comes of it is out or can be read. */
+  private isIdle = true
+  private notify: () => void = () => undefined
+
+  constructor(zstd: ZstdCompress | ZstdDecompress) {
+    this.zstd = zstd
+    const idle = () => {
+      this.isIdle = true
+      this.notify()
+    }
+    zstd.on("readable", () => this.notify())
+    zstd.on("end", idle)
+    zstd.on("error", (cause) => {
+      this.failure = new ZstdError({ cause })
+      this.notify()
+    })
+    this.put = (bytes) => {
+      this.isIdle = false
+      zstd.write(bytes, idle)
+    }
+  }
+
+  /** Puts `bytes` in, when `next` has said that all before is used up. Work on them begins at once; don't change them. */
+  readonly put: (bytes: Uint8Array) => void
+
+  /** Says that no more comes. */
+  end(): void {
+    this.isIdle = false
+    this.zstd.end()
+  }
+
+  /** What comes out next; `undefined` when what was put in is used up, and after `end` when all is out. */
+  readonly next: Effect.Effect<Uint8Array | undefined, ZstdError> = Effect.callback((resume) => {
+    const done = (result: Effect.Effect<Uint8Array | undefined, ZstdError>) => {
+      this.notify = () => undefined
+      resume(result) // may go on at once, and call again
+    }
+    const step = () => {
+      const out: unknown = this.zstd.read()
+      if (out instanceof Uint8Array) done(Effect.succeed(out))
+      else if (this.failure !== undefined) done(Effect.fail(this.failure))
+      else if (this.isIdle) done(Effect.undefined)
+    }
+    this.notify = step
+    step()
+    return Effect.sync(() => (this.notify = () => undefined))
+  })
+
+  /** Gives its memory back, once a thread that is at work is done. */
+  readonly close: Effect.Effect<void> = Effect.sync(() => void this.zstd.destroy())
+}
+
+/** Makes a coder that lives in the scope. Fails when there is no memory for it. */
+const scoped = (make: () => ZstdCompress | ZstdDecompress) =>
+  Effect.acquireRelease(
+    Effect.try({ try: () => new Coder(make()), catch: (cause) => new ZstdError({ cause }) }),
+    (coder) => coder.close
+  )
+
+/** Few bytes come of much that is put in. */
+const compressedChunkBytes = 128 * 1024
+
+/**
+ * A compressor of `sourceBytes` in all at `level` into one frame, which has the size of what is in it, as far as this Node
+ * can note that, and its checksum.
+ */
+export const compressor = (level: number, sourceBytes: number) =>
+  scoped(() => {
+    const options = {
+      chunkSize: compressedChunkBytes,
+      pledgedSrcSize: sourceBytes,
+      params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 }
+    }
+    return createZstdCompress(options)
+  })
+
+/** Much comes of few bytes: fewer turns of the threads, in chunks that readers don't hold for long. */
+const decompressedChunkBytes = 1024 * 1024
+
+/** A decompressor of all frames that follow each other. */
+export const decompressor = scoped(() => {
+  const zstd = createZstdDecompress({ chunkSize: decompressedChunkBytes })
+  // Node's own ends with the first frame whose end lies within a chunk and drops the rest without an error: here that end
+  // is not passed on, and the rest is given to it as a further chunk.
+  const push = zstd.push.bind(zstd)
+  const transform = zstd._transform.bind(zstd)
+  let withinChunk = false
+  zstd.push = (chunk, encoding) => (chunk === null && withinChunk ? true : push(chunk, encoding))
+  zstd._transform = (chunk: Uint8Array, encoding, done) => {
+    const before = zstd.bytesWritten
+    withinChunk = true
+    transform(chunk, encoding, (error) => {
+      withinChunk = false
+      const used = zstd.bytesWritten - before
+      if (error !== null && error !== undefined) done(error)
+      else if (used >= chunk.length) done()
+      else if (used === 0) done(new Error("what follows the last frame is not compressed"))
+      else zstd._transform(chunk.subarray(used), encoding, done)
+    })
+  }
+  return zstd
+})
