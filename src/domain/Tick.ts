@@ -5,9 +5,9 @@
  * of `TickData` are read, by scanning the wire format. Unknown fields survive because the bytes are passed on as they
  * are.
  */
-import { toBinary } from "@bufbuild/protobuf"
 import * as Result from "effect/Result"
 import * as RunId from "./RunId.ts"
+import * as Encoder from "../protobuf/Encoder.ts"
 import { type TickDecodeError, TickHeader } from "./TickHeader.ts"
 import { TickDataSchema, type TickData } from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 
@@ -37,11 +37,13 @@ export const byRun = (
     RunId.is(runId) ? [[runId, of] as const] : []
   )
 
-/** Encodes `message` once. The result shares nothing with it. */
+const encode = Encoder.make(TickDataSchema)
+
+/** Encodes `message` once. The result shares nothing with it; `Encoder.make` says what its payload may share. */
 export const fromMessage = (message: TickData): Tick => ({
   simulationRunId: message.simulationRunId,
   tickNumber: message.tickNumber,
-  payload: toBinary(TickDataSchema, message)
+  payload: encode(message)
 })
 
 /**
