@@ -101,8 +101,8 @@ const jsonLines = Effect.fnUntraced(function* <E>(
   return Stream.make(lines.join(""))
 })
 
-/** Ticks that are made text of, and ticks that are framed, at once: a few hundred kilobytes. */
-const chunkTicks = { json: 32, delimited: 64 }
+/** Ticks that are made text of, and ticks that are passed on as they are, at once. */
+const chunkTicks = { json: 32, delimited: 256 }
 
 const formats = {
   json: <E, E2>(ticks: Stream.Stream<Tick.Tick, E>, report: (error: TickUndecodable) => Effect.Effect<void, E2>) =>
@@ -114,7 +114,7 @@ const formats = {
   delimited: <E>(ticks: Stream.Stream<Tick.Tick, E>) =>
     ticks.pipe(
       Stream.rechunk(chunkTicks.delimited),
-      Stream.mapArrayEffect((chunk) => Effect.succeed([[...Delimited.encode(chunk)]] as const)),
+      Stream.mapArrayEffect((chunk) => Effect.succeed([Delimited.pieces(chunk)] as const)),
       Stream.flatMap(Stream.fromIterable)
     )
 }

@@ -24,7 +24,8 @@ const compare = (left: bigint, right: bigint): number => (left < right ? -1 : le
 
 /** The numbers in ascending order, each once, as few stretches. */
 export const stretches = (numbers: Iterable<bigint>): Array<Stretch> => {
-  const sorted = [...numbers].sort(compare)
+  const sorted = [...numbers]
+  if (sorted.some((number, index) => index > 0 && number < sorted[index - 1]!)) sorted.sort(compare)
   const found: Array<{ first: bigint; last: bigint; step: bigint }> = []
   for (const number of sorted) {
     const current = found.at(-1)
