@@ -1,4 +1,4 @@
-// @effect-diagnostics nodeBuiltinImport:off
+// @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
 /**
  * `verify` and the reading of all ticks of a run, beside plain loops that read the same files one after the other, from the
  * same cache, and do nothing with the bytes: one into a single buffer, which is the quickest there is, and one as Node's

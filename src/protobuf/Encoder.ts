@@ -22,6 +22,9 @@ let scratch = new Uint8Array(smallest)
 /** A scratch that grew beyond this for one message is not kept. */
 const largestKept = 4 * 1024 * 1024
 
+/** Where it would have to grow beyond this, the message is left to `toBinary`: room is made for the worst case. */
+const largest = 256 * 1024 * 1024
+
 /** Whether a message is in `scratch`: a getter of a message may encode another. */
 let isInUse = false
 
@@ -51,7 +54,7 @@ const measure = (write: Write, message: unknown): number | undefined => {
       const end = write(message, scratch, 0)
       return typeof end === "number" ? end : undefined
     } catch (error) {
-      if (error !== full) return undefined
+      if (error !== full || scratch.length >= largest) return undefined
       scratch = new Uint8Array(scratch.length * 2)
     }
   }

@@ -6,12 +6,12 @@
  * the time of capture; and a world restored from any of its ticks goes on as the one that made it. Life never ends:
  * there is at least one living organism at any tick, and at most three times as many as the world was made for.
  */
-import { fromBinary } from "@bufbuild/protobuf"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { TickDataSchema } from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
+import * as Decoder from "../protobuf/Decoder.ts"
 import { RestoreError, Simulation } from "./Simulation.ts"
 import { describe } from "./world/metadata.ts"
 import { restore } from "./world/restore.ts"
@@ -69,6 +69,8 @@ export const Options = Schema.Struct({
   })
 )
 
+const decode = Decoder.make(TickDataSchema)
+
 /** A world at tick 0. Never fails: `options` were checked. */
 export const make = (options: typeof Options.Type): Effect.Effect<Simulation["Service"]> =>
   Effect.sync(() => {
@@ -80,7 +82,7 @@ export const make = (options: typeof Options.Type): Effect.Effect<Simulation["Se
       step: Effect.sync(() => world.step()),
       // The copy is the caller's alone: bytes in a decoded message are views.
       snapshot: (simulationRunId, captureTimeMs) =>
-        Effect.sync(() => fromBinary(TickDataSchema, photographer.snapshot(simulationRunId, captureTimeMs).slice())),
+        Effect.sync(() => decode(photographer.snapshot(simulationRunId, captureTimeMs).slice())),
       tick: (simulationRunId, captureTimeMs) =>
         Effect.sync(() => ({
           simulationRunId,

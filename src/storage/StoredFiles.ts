@@ -17,6 +17,8 @@ import { Storage } from "./Storage.ts"
 import { ReadOnly, StorageError } from "./StorageError.ts"
 import * as StorageKey from "./StorageKey.ts"
 
+const ways = { kept: Chunks.kept, lent: Chunks.lent }
+
 /** What a storage does that changes nothing, over the files below `root`. */
 export const reading = (
   fs: FileSystem.FileSystem,
@@ -26,8 +28,7 @@ export const reading = (
   const pathOf = (key: StorageKey.StorageKey) => path.join(root, ...key.split("/"))
   const buffers = new Chunks.Buffers()
   return {
-    read: (key, chunks = "kept") =>
-      Stream.mapError(Chunks[chunks](fs, pathOf(key), buffers), storageError("read", key)),
+    read: (key, chunks = "kept") => Stream.mapError(ways[chunks](fs, pathOf(key), buffers), storageError("read", key)),
     list: (prefix) =>
       Files.walk(fs, path, root, prefix).pipe(
         Stream.filter(StorageKey.is),

@@ -63,7 +63,7 @@ const objects = <E>(storage: Layer.Layer<Storage.Storage, E>): void => {
   it.effect("reads chunks that stay what they are while others are read", () =>
     Effect.gen(function* () {
       const storage = yield* Storage.Storage
-      const [first, second] = [pattern(2_000_001), pattern(1_700_000).reverse()]
+      const [first, second] = [pattern(2_000_001), pattern(1_700_000).toReversed()]
       yield* put("run/a", first)
       yield* put("run/b", second)
       const [a, b] = [yield* key("run/a"), yield* key("run/b")]
@@ -79,7 +79,7 @@ const objects = <E>(storage: Layer.Layer<Storage.Storage, E>): void => {
   it.effect("lends chunks that are right until the next is asked for, to several at the same time", () =>
     Effect.gen(function* () {
       const storage = yield* Storage.Storage
-      const objects = [pattern(2_000_001), pattern(1_700_000).reverse(), pattern(3), pattern(1_048_576)]
+      const objects = [pattern(2_000_001), pattern(1_700_000).toReversed(), pattern(3), pattern(1_048_576)]
       for (const [index, bytes] of objects.entries()) yield* put(`run/${index}`, bytes)
       const readSlowly = Effect.fnUntraced(function* (name: string) {
         const copies: Array<Uint8Array> = []

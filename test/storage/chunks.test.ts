@@ -45,13 +45,16 @@ const setup = Effect.fnUntraced(function* (size: number, held = Number.POSITIVE_
   return { fs: watched, file, bytes, done, gate, waits }
 })
 
-const ways = [["kept"], ["lent"]] as const
+const ways = [
+  ["kept", Chunks.kept],
+  ["lent", Chunks.lent]
+] as const
 
 describe("the chunks of a file", () => {
-  it.effect.each(ways)("are read one ahead of whoever asks for them, and no further: %s", ([way]) =>
+  it.effect.each(ways)("are read one ahead of whoever asks for them, and no further: %s", ([, chunksOf]) =>
     Effect.gen(function* () {
       const { done, file, fs } = yield* setup(5_000_000)
-      yield* Chunks[way](fs, file, new Chunks.Buffers()).pipe(
+      yield* chunksOf(fs, file, new Chunks.Buffers()).pipe(
         Stream.take(2),
         Stream.runForEach(() => Effect.repeat(Effect.yieldNow, { times: 50 }))
       )
@@ -60,30 +63,32 @@ describe("the chunks of a file", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect.each(ways)("are not given up while one is on its way: its file stays open until it has come: %s", ([way]) =>
-    Effect.gen(function* () {
-      const { done, file, fs, gate, waits } = yield* setup(5_000_000, 3)
-      const buffers = new Chunks.Buffers()
-      const fiber = yield* Effect.forkChild(Stream.runDrain(Chunks[way](fs, file, buffers)))
-      yield* Deferred.await(waits)
-      const interruption = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
-      yield* Effect.repeat(Effect.yieldNow, { times: 50 })
-      assert.deepStrictEqual(done, ["read", "read"])
-      // Nor does anybody else get its buffer.
-      const others = yield* setup(3_000_000)
-      const copies: Array<Uint8Array> = []
-      yield* Chunks.lent(others.fs, others.file, buffers).pipe(
-        Stream.runForEach((chunk) =>
-          Effect.sync(() => {
-            copies.push(new Uint8Array(chunk))
-          })
+  it.effect.each(ways)(
+    "are not given up while one is on its way: its file stays open until it has come: %s",
+    ([, chunksOf]) =>
+      Effect.gen(function* () {
+        const { done, file, fs, gate, waits } = yield* setup(5_000_000, 3)
+        const buffers = new Chunks.Buffers()
+        const fiber = yield* Effect.forkChild(Stream.runDrain(chunksOf(fs, file, buffers)))
+        yield* Deferred.await(waits)
+        const interruption = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+        yield* Effect.repeat(Effect.yieldNow, { times: 50 })
+        assert.deepStrictEqual(done, ["read", "read"])
+        // Nor does anybody else get its buffer.
+        const others = yield* setup(3_000_000)
+        const copies: Array<Uint8Array> = []
+        yield* Chunks.lent(others.fs, others.file, buffers).pipe(
+          Stream.runForEach((chunk) =>
+            Effect.sync(() => {
+              copies.push(new Uint8Array(chunk))
+            })
+          )
         )
-      )
-      assert.isTrue(Bytes.Equivalence(Bytes.concat(copies), others.bytes))
-      yield* gate.open
-      yield* Fiber.join(interruption)
-      assert.deepStrictEqual(done, ["read", "read", "read", "closed"])
-    }).pipe(Effect.provide(NodeServices.layer))
+        assert.isTrue(Bytes.Equivalence(Bytes.concat(copies), others.bytes))
+        yield* gate.open
+        yield* Fiber.join(interruption)
+        assert.deepStrictEqual(done, ["read", "read", "read", "closed"])
+      }).pipe(Effect.provide(NodeServices.layer))
   )
 
   it.effect("that are lent lie in buffers that are used again", () =>

@@ -3,7 +3,8 @@
  * from `p` up to `e`, in which others are nested `r` deep at most, itself included.
  *
  * What it makes is what `fromBinary` makes of what an encoder has written: the same properties, and the same prototype.
- * Values are kept in variables until the message is whole, so that it is made at once and with its final shape.
+ * Nothing is read beyond `e`, so `p` is `e` at the end. Values are kept in variables until the message is whole, so that
+ * it is made at once and with its final shape.
  */
 import { ScalarType, type DescField, type DescMessage } from "@bufbuild/protobuf"
 import { quote } from "./generate.ts"
@@ -77,7 +78,7 @@ export class DecoderSource {
     return (
       `function d${index}(b,p,e,r){if(r<1)giveUp();let u,v,n,t${oneofs}${variables};` +
       `while(p<e){t=b[p++];if(t>127){t=tag(b,p-1,e);p=state.at}switch(t){${cases}` +
-      `default:${foreign}u=unknownField(b,p,e,t,u);p=state.at}}if(p!==e)giveUp();` +
+      `default:${foreign}u=unknownField(b,p,e,t,u);p=state.at}}` +
       `${this.result(message, index, fields)}if(u!==undefined)m.$unknown=u;return m}`
     )
   }
