@@ -15,11 +15,12 @@ import * as Schema from "effect/Schema"
 import type { DeadLetterQueue } from "./deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "./deadletter/FileDeadLetterQueue.ts"
 import * as OptionSchema from "./domain/OptionSchema.ts"
-import * as IdempotencyTracker from "./idempotency/IdempotencyTracker.ts"
+import type * as IdempotencyTracker from "./idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "./ledger/RunLedger.ts"
 import * as PersistenceService from "./persistence/PersistenceService.ts"
 import * as Balance from "./pipeline/Balance.ts"
 import * as TickQueue from "./queue/TickQueue.ts"
+import * as Recall from "./runs/Recall.ts"
 import * as FileStorage from "./storage/FileStorage.ts"
 import type { Storage } from "./storage/Storage.ts"
 import type { StorageError } from "./storage/StorageError.ts"
@@ -95,8 +96,8 @@ export const layerServices = (
   ).pipe(Layer.provideMerge(PersistenceService.layer(options, names)))
 
 /**
- * The durable pipeline: files and the ledgers of their runs, a folder of dead letters, de-duplication in memory. Fails when an option is bad or a
- * folder can't be used.
+ * The durable pipeline: files and the ledgers of their runs, a folder of dead letters, and de-duplication that knows what
+ * the files have. Fails when an option is bad or a folder can't be used.
  */
 export const layer = (
   options: typeof Options.Encoded & PartOptions = {}
@@ -120,9 +121,11 @@ export const layer = (
         Layer.provideMerge(
           Layer.mergeAll(
             TickQueue.layer("raw-tick-data", queue),
-            Layer.provideMerge(RunLedger.layer, FileStorage.layer({ rootDirectory: directory })),
-            FileDeadLetterQueue.layer({ directory: path.join(directory, ".dead-letters") }),
-            IdempotencyTracker.layerMemory(idempotency)
+            Layer.provideMerge(
+              Layer.merge(RunLedger.layer, Recall.layer(idempotency)),
+              FileStorage.layer({ rootDirectory: directory })
+            ),
+            FileDeadLetterQueue.layer({ directory: path.join(directory, ".dead-letters") })
           )
         )
       )
