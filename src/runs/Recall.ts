@@ -4,8 +4,8 @@
  * The first time that ticks of a run come, its batches are listed: names only, which say what they may hold. Ticks beyond
  * them, as those of a run that goes on, cost nothing more. Of a batch that may hold some that have come the run's ledger is
  * asked, and the batch itself where the ledger doesn't know it. A tick counts as stored only when it was found there with
- * the same bytes and the batch has been made to survive a crash; another tick of its number is not a duplicate, and
- * whoever stores it finds out. Where the storage can't say what it has, a tick may be stored twice and is never lost.
+ * the same bytes and the batch has been made to survive a crash. Of ticks among which one has other bytes than the stored
+ * one of its number nothing is recalled: whoever stores them finds out. Where the storage can't say what it has, a tick may be stored twice and is never lost.
  *
  * What other processes store after the first look is not seen.
  */
@@ -112,6 +112,7 @@ const find = Effect.fnUntraced(function* (
 ) {
   const wanted = StoredTicks.byNumber(ticks)
   const all = new Set<Tick.Tick>()
+  const differing = new Set<Tick.Tick>()
   for (const batch of batches) {
     if (batch.ticks !== undefined && !isAnyOf(batch.ticks, wanted, range)) continue
     const [found, numbers]: [Array<Tick.Tick>, Array<bigint>] = [[], []]
@@ -119,7 +120,7 @@ const find = Effect.fnUntraced(function* (
       storage,
       batch.key,
       wanted,
-      (tick, isSame) => void (isSame && found.push(tick)),
+      (tick, isSame) => void (isSame ? found.push(tick) : differing.add(tick)),
       (number) => void numbers.push(number)
     )
     batch.ticks = TickSet.stretches(numbers)
@@ -128,6 +129,15 @@ const find = Effect.fnUntraced(function* (
     batch.isSecured = true
     if ((yield* storage.stat(batch.key)) === undefined) continue // gone meanwhile
     for (const tick of found) all.add(tick)
+  }
+  const others = [...differing].filter((tick) => !all.has(tick))
+  if (others.length > 0) {
+    yield* Effect.logWarning(
+      "Other ticks are stored under these numbers: their batch is stored as it is, if it can be"
+    ).pipe(
+      Effect.annotateLogs({ run: others[0]?.simulationRunId, ticks: others.length, first: `${others[0]?.tickNumber}` })
+    )
+    return none
   }
   return all.size === 0 ? none : ticks.filter((tick) => all.has(tick))
 })

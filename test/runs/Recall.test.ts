@@ -128,11 +128,15 @@ describe("a recall", () => {
     )
   )
 
-  it.effect("takes no tick with other bytes for one that is stored", () =>
+  it.effect("recalls nothing of ticks among which one has other bytes than the stored one of its number", () =>
     on(({ numbers, put }) =>
       Effect.gen(function* () {
         yield* put([...range(1, 1), TestTick.make("run", 2, 40), ...range(3, 3)])
-        assert.deepStrictEqual(yield* numbers(range(1, 3)), [1, 3])
+        yield* LogWatch.expect("Warn", /^Other ticks are stored under these numbers/u, { times: 1 })
+        assert.deepStrictEqual(yield* numbers(range(1, 3)), [])
+        assert.deepStrictEqual(yield* numbers([...range(1, 1), ...range(3, 3)]), [1, 3])
+        yield* put(range(2, 2))
+        assert.deepStrictEqual(yield* numbers([...range(1, 1), ...range(3, 3)]), [1, 3])
       })
     )
   )
