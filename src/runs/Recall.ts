@@ -2,9 +2,9 @@
  * Recalls what was stored of a run before this process stored any of it, so that de-duplication survives a restart.
  *
  * The first time that ticks of a run come, its batches are listed: names only, which say what they may hold. Ticks beyond
- * them, as those of a run that goes on, cost nothing more. Of a batch that may hold some that have come the run's ledger is
- * asked, and the batch itself where the ledger doesn't know it. A tick counts as stored only when it was found there with
- * the same bytes and the batch has been made to survive a crash. Of ticks among which one has other bytes than the stored
+ * them, as those of a run that goes on, cost nothing more. A batch that may hold some that have come is read; where that is
+ * in vain again and again the run's ledger is asked, which batches need not be read. A tick counts as stored only when it
+ * was found with the same bytes and the batch has been made to survive a crash. Of ticks among which one has other bytes than the stored
  * one of its number nothing is recalled: whoever stores them finds out. Where the storage can't say what it has, a tick may be stored twice and is never lost.
  *
  * What other processes store after the first look is not seen.
@@ -34,6 +34,9 @@ const limit = Duration.seconds(30)
 
 /** After a listing that failed none is tried for a second, and twice as long each time up to a minute. */
 const pauses = { shortestMs: 1000, longestMs: 60_000 }
+
+/** Batches of a run that are read in vain before its ledger is: that has all of the run in it, and takes longer. */
+const readInVain = 100
 
 /** Most batches, over all runs, whose names are held: about 250 MB. Beyond it the runs used the longest ago are let go. */
 const maxBatches = 1_000_000
@@ -103,15 +106,21 @@ class Runs {
   }
 }
 
+const complain = (sentence: string, runId: RunId.RunId, error: StorageError) =>
+  Effect.logWarning(`${sentence}: ticks that are in them are stored again`).pipe(
+    Effect.annotateLogs({ run: runId, error: error.message })
+  )
+
 /** Finds which of `ticks` are in `batches`, and makes those batches survive a crash. */
 const find = Effect.fnUntraced(function* (
   storage: Storage["Service"],
+  all: EarlierBatches,
   batches: ReadonlyArray<EarlierBatch>,
   ticks: ReadonlyArray<Tick.Tick>,
   range: { readonly first: bigint; readonly last: bigint }
 ) {
   const wanted = StoredTicks.byNumber(ticks)
-  const all = new Set<Tick.Tick>()
+  const stored = new Set<Tick.Tick>()
   const differing = new Set<Tick.Tick>()
   for (const batch of batches) {
     if (batch.ticks !== undefined && !isAnyOf(batch.ticks, wanted, range)) continue
@@ -124,13 +133,16 @@ const find = Effect.fnUntraced(function* (
       (number) => void numbers.push(number)
     )
     batch.ticks = TickSet.stretches(numbers)
-    if (found.length === 0) continue
+    if (found.length === 0) {
+      all.readInVain++
+      continue
+    }
     if (!batch.isSecured) yield* storage.secure(batch.key)
     batch.isSecured = true
     if ((yield* storage.stat(batch.key)) === undefined) continue // gone meanwhile
-    for (const tick of found) all.add(tick)
+    for (const tick of found) stored.add(tick)
   }
-  const others = [...differing].filter((tick) => !all.has(tick))
+  const others = [...differing].filter((tick) => !stored.has(tick))
   if (others.length > 0) {
     yield* Effect.logWarning(
       "Other ticks are stored under these numbers: their batch is stored as it is, if it can be"
@@ -139,7 +151,7 @@ const find = Effect.fnUntraced(function* (
     )
     return none
   }
-  return all.size === 0 ? none : ticks.filter((tick) => all.has(tick))
+  return stored.size === 0 ? none : ticks.filter((tick) => stored.has(tick))
 })
 
 /** Makes the recall of a storage. It fails for nobody: what goes wrong is logged at WARN. */
@@ -166,11 +178,6 @@ export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
     nextMs = nowMs + pauseMs
     pauseMs = Math.min(pauseMs * 2, pauses.longestMs)
   })
-
-  const complain = (sentence: string, runId: RunId.RunId, error: StorageError) =>
-    Effect.logWarning(`${sentence}: ticks that are in them are stored again`).pipe(
-      Effect.annotateLogs({ run: runId, error: error.message })
-    )
 
   const list = (runId: RunId.RunId) =>
     limited("list", runId, RunFiles.batches(storage, runId)).pipe(
@@ -199,11 +206,11 @@ export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
     return yield* Deferred.await(begun)
   })
 
-  /** Asks the ledger once for all batches. Where it can't be read the batches are, one by one. */
+  /** Asks the ledger once about all batches. Where it can't be read the batches are, one by one. */
   const ask = Effect.fnUntraced(function* (runId: RunId.RunId, batches: EarlierBatches) {
-    if (batches.isTold) return
+    if (batches.isTold || batches.readInVain < readInVain) return
     batches.isTold = true
-    yield* LedgerFacts.read(storage, runId).pipe(
+    yield* limited("read", runId, LedgerFacts.read(storage, runId)).pipe(
       Effect.map((facts) => batches.tell(facts)),
       Effect.catch(({ message }) =>
         Effect.logDebug("Ledger can't be read, its batches are").pipe(
@@ -221,8 +228,8 @@ export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
       const range = StorageKey.range(ticks)
       const touched = batches.overlapping(range.first, range.last)
       if (touched.length === 0) return none
-      const found = Effect.andThen(ask(runId, batches), find(storage, touched, ticks, range))
-      return yield* limited("read", runId, found).pipe(
+      yield* ask(runId, batches)
+      return yield* limited("read", runId, find(storage, batches, touched, ticks, range)).pipe(
         Effect.tapError(({ reason }) => (reason._tag === "TimedOut" ? pause : Effect.void)),
         Effect.catch((error) => Effect.as(complain("Stored batches can't be read", runId, error), none))
       )

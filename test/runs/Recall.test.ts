@@ -59,6 +59,11 @@ const makeEarlier = Effect.gen(function* () {
   }
 })
 
+/** Two ticks with many between them. */
+const pair = (index: number) => [...range(index, index), ...range(8000 + index, 8000 + index)]
+
+const between = range(4000, 4003)
+
 type Earlier = Effect.Success<typeof makeEarlier>
 
 const on = <A, E>(test: (earlier: Earlier) => Effect.Effect<A, E, LogWatch.LogWatch>) =>
@@ -103,13 +108,19 @@ describe("a recall", () => {
     )
   )
 
-  it.effect("reads no batch of which the ledger says that none of the ticks is in it", () =>
-    on(({ calls, note, numbers, put }) =>
+  it.effect("asks the ledger once a hundred batches were read in vain, and reads none that has none of the ticks", () =>
+    on(({ calls, faults, note, numbers, put }) =>
       Effect.gen(function* () {
-        const even = Array.from({ length: 5 }, (_, index) => TestTick.make("run", 2 * index))
-        yield* note([yield* put(even)])
-        assert.deepStrictEqual(yield* numbers([1, 3, 5].map((number) => TestTick.make("run", number))), [])
-        assert.deepStrictEqual(yield* calls("read"), [])
+        const all = Array.from({ length: 120 }, (_, index) => index)
+        yield* note(yield* Effect.forEach([...all, ...all.map((index) => 20_000 + index)], (first) => put(pair(first))))
+        assert.deepStrictEqual(yield* numbers(between), [])
+        assert.lengthOf(yield* calls("read"), 120)
+        assert.deepStrictEqual(yield* numbers([...range(24_000, 24_001), ...range(28_007, 28_007)]), [28_007])
+        assert.lengthOf(yield* calls("read"), 121)
+        const ledgers = (yield* faults.calls).filter(
+          ({ key, operation }) => operation === "read" && key.includes("/ledger/")
+        )
+        assert.lengthOf(ledgers, 1)
       })
     )
   )
@@ -117,13 +128,14 @@ describe("a recall", () => {
   it.effect("does not believe the ledger: what it says is there is looked for", () =>
     on(({ faults, note, numbers, put }) =>
       Effect.gen(function* () {
-        const wrong = yield* put(range(1, 4))
-        const gone = yield* put(range(5, 8))
-        yield* note([wrong], range(1, 8))
+        yield* Effect.forEach(Array.from({ length: 100 }), (_, index) => put(pair(index)))
+        const wrong = yield* put([...range(200, 203), ...range(9000, 9000)])
+        const gone = yield* put(range(205, 208))
+        yield* note([wrong], range(200, 9000))
         yield* note([gone])
-        assert.deepStrictEqual(yield* numbers(range(9, 9)), [])
+        assert.deepStrictEqual(yield* numbers(range(199, 199)), [])
         yield* faults.underneath.remove(gone.key)
-        assert.deepStrictEqual(yield* numbers(range(3, 7)), [3, 4])
+        assert.deepStrictEqual(yield* numbers(range(202, 207)), [202, 203])
       })
     )
   )
@@ -187,12 +199,13 @@ describe("a recall", () => {
   )
 
   it.effect("reads the batches themselves when the ledger can't be read", () =>
-    on(({ faults, note, numbers, put }) =>
+    on(({ faults, numbers, put }) =>
       Effect.gen(function* () {
-        yield* note([yield* put(range(1, 4))])
-        assert.deepStrictEqual(yield* numbers(range(9, 9)), [])
+        yield* Effect.forEach(Array.from({ length: 100 }), (_, index) => put(pair(index)))
+        yield* put(range(300, 303))
+        assert.deepStrictEqual(yield* numbers(range(299, 299)), [])
         yield* faults.next("list", [FaultyStorage.fail(io)])
-        assert.deepStrictEqual(yield* numbers(range(2, 3)), [2, 3])
+        assert.deepStrictEqual(yield* numbers(range(302, 305)), [302, 303])
       })
     )
   )

@@ -21,6 +21,8 @@ export class EarlierBatches {
   private readonly batches: ReadonlyArray<EarlierBatch>
   /** The greatest tick of each batch and those before it. */
   private readonly reach: ReadonlyArray<bigint>
+  /** How many were read for ticks that were not in them. */
+  readInVain = 0
   /** Whether the ledger has been asked about them. */
   isTold = false
 
