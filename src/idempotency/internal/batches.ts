@@ -26,7 +26,7 @@ const follow = (ticks: Ticks, { first, last, step }: TickSet.Stretch): boolean =
   return true
 }
 
-/** Batches are settled as they were claimed: what was found then is known without a second look. */
+/** Batches are settled as they were claimed, nobody changes them: what was found then is known without a second look. */
 const found = new WeakMap<Ticks, TickSet.Stretch>()
 
 /** `ticks` as one stretch when their numbers are ascending and evenly spaced; else `undefined`. */
@@ -37,6 +37,7 @@ export const evenly = (ticks: Ticks): TickSet.Stretch | undefined => {
   const apart = BigInt(ticks.length - 1)
   const step = (last - first) / apart
   const stretch = { first, last, step }
+  found.delete(ticks)
   if (step <= 0n || step * apart !== last - first || !follow(ticks, stretch)) return undefined
   found.set(ticks, stretch)
   return stretch
