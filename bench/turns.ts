@@ -74,9 +74,12 @@ const proof = Effect.gen(function* () {
 
 export type PipelineOptions = Omit<NonNullable<Parameters<typeof Pipeline.layer>[0]>, "directory">
 
-const inFolder = (folder: string, options: PipelineOptions = {}) =>
+/** The services of Node, or what stands in for them. */
+export type Platform = typeof NodeServices.layer
+
+const inFolder = (folder: string, options: PipelineOptions = {}, platform: Platform = NodeServices.layer) =>
   Pipeline.layer({ ...options, directory: folder }).pipe(
-    Layer.provideMerge(NodeServices.layer),
+    Layer.provideMerge(platform),
     Layer.provideMerge(Logger.layer([]))
   )
 
@@ -96,7 +99,7 @@ export const storeOnce = (
   folder: string,
   ticks: Batch,
   options: PipelineOptions,
-  by: "verify" | "account" = "verify"
+  { by = "verify", platform }: { readonly by?: "verify" | "account"; readonly platform?: Platform } = {}
 ): Effect.Effect<Measured> =>
   Effect.gen(function* () {
     const queue = yield* TickQueue
@@ -109,17 +112,18 @@ export const storeOnce = (
     if (by === "account") return { ...work, lost: ticks.length - written }
     const { ticks: stored, ...facts } = yield* proof
     return { ...work, ...facts, lost: ticks.length - Math.min(stored, written) }
-  }).pipe(Effect.provide(inFolder(folder, options)), Effect.orDie)
+  }).pipe(Effect.provide(inFolder(folder, options, platform)), Effect.orDie)
 
 /** Stores the ticks in batches of 1000, after a warm-up with some of them. */
-export const store = (ticks: () => Batch, options: PipelineOptions): Turn => {
+export const store = (ticks: () => Batch, options: PipelineOptions, platform?: Platform): Turn => {
+  const given = platform === undefined ? {} : { platform }
   return (folder) =>
     Effect.suspend(() => {
       const all = ticks()
       const some = all.slice(0, 20_000) as unknown as Batch
       return Effect.andThen(
-        storeOnce(join(folder, "warm-up"), some, options),
-        storeOnce(join(folder, "run"), all, options)
+        storeOnce(join(folder, "warm-up"), some, options, given),
+        storeOnce(join(folder, "run"), all, options, given)
       )
     })
 }

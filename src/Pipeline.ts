@@ -15,11 +15,12 @@ import * as Schema from "effect/Schema"
 import type { DeadLetterQueue } from "./deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "./deadletter/FileDeadLetterQueue.ts"
 import * as OptionSchema from "./domain/OptionSchema.ts"
-import * as IdempotencyTracker from "./idempotency/IdempotencyTracker.ts"
+import type * as IdempotencyTracker from "./idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "./ledger/RunLedger.ts"
 import * as PersistenceService from "./persistence/PersistenceService.ts"
 import * as Balance from "./pipeline/Balance.ts"
 import * as TickQueue from "./queue/TickQueue.ts"
+import * as Recall from "./runs/Recall.ts"
 import * as Compression from "./storage/Compression.ts"
 import * as FileStorage from "./storage/FileStorage.ts"
 import type { Storage } from "./storage/Storage.ts"
@@ -97,8 +98,8 @@ export const layerServices = (
   ).pipe(Layer.provideMerge(PersistenceService.layer(options, names)))
 
 /**
- * The durable pipeline: files and the ledgers of their runs, a folder of dead letters, de-duplication in memory. Fails when an option is bad or a
- * folder can't be used.
+ * The durable pipeline: files and the ledgers of their runs, a folder of dead letters, and de-duplication that knows what
+ * the files have. Fails when an option is bad or a folder can't be used.
  */
 export const layer = (
   options: typeof Options.Encoded & PartOptions = {}
@@ -124,11 +125,10 @@ export const layer = (
           Layer.mergeAll(
             TickQueue.layer("raw-tick-data", queue),
             Layer.provideMerge(
-              RunLedger.layer,
+              Layer.merge(RunLedger.layer, Recall.layer(idempotency)),
               FileStorage.layer({ rootDirectory: directory, compression, compressionLevel })
             ),
-            FileDeadLetterQueue.layer({ directory: path.join(directory, ".dead-letters") }),
-            IdempotencyTracker.layerMemory(idempotency)
+            FileDeadLetterQueue.layer({ directory: path.join(directory, ".dead-letters") })
           )
         )
       )

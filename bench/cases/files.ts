@@ -32,8 +32,8 @@ const more = (folder: string) => {
   const next = ticks("3 KB", count + 20_000, there + 1)
   const part = (from: number, until: number) => next.slice(from, until) as unknown as Batch
   // What is known of the run is read before its first batch is stored: that is no matter of every batch.
-  return Effect.andThen(storeOnce(folder, part(0, 20_000), { instances: 2 }, "account"), () =>
-    storeOnce(folder, part(20_000, next.length), { instances: 2 }, "account")
+  return Effect.andThen(storeOnce(folder, part(0, 20_000), { instances: 2 }, { by: "account" }), () =>
+    storeOnce(folder, part(20_000, next.length), { instances: 2 }, { by: "account" })
   )
 }
 

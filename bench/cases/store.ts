@@ -4,25 +4,29 @@
  */
 import type { Case } from "../Case.ts"
 import { batchFiles, many, payloads, ticks } from "../data.ts"
-import { loop, store } from "../turns.ts"
+import { loop, store as storeAll } from "../turns.ts"
 
 const batch = 1000
 
-const plain = (instances: number, atLeast: number): ReadonlyArray<Case> =>
+const store = (instances: number, codec: "none" | "zstd", atLeast: number): ReadonlyArray<Case> =>
   payloads.map((payload) => {
     const all = () => ticks(payload, many[payload])
     return {
-      name: `store ${payload} ${instances}`,
-      settings: { payload, batch, codec: "none", durability: "full", instances },
+      name: `store ${payload} ${codec === "zstd" ? "zstd " : ""}${instances}`,
+      settings: { payload, batch, codec, durability: "full", instances },
       peer: "loop: write, fsync, rename",
       ours: "pipeline",
       goal: { of: "speed", atLeast },
       turns: {
         in: "processes",
         peer: loop(many[payload], () => batchFiles(all(), batch)),
-        ours: store(all, { instances })
+        ours: storeAll(all, { instances, compression: codec })
       }
     }
   })
 
-export const cases: ReadonlyArray<Case> = [...plain(1, 0.7), ...plain(2, 0.95)]
+export const cases: ReadonlyArray<Case> = [
+  ...store(1, "none", 0.7),
+  ...store(2, "none", 0.95),
+  ...store(2, "zstd", 1.1)
+]

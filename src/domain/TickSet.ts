@@ -43,6 +43,14 @@ export const stretches = (numbers: Iterable<bigint>): Array<Stretch> => {
 /** How many ticks `stretch` has. */
 export const count = ({ first, last, step }: Stretch): bigint => (step === 0n ? 1n : (last - first) / step + 1n)
 
+/** The ticks that `stretch` has, in ascending order. */
+export function* numbers({ first, last, step }: Stretch): Generator<bigint, void> {
+  for (let number = first; number <= last; number += step) {
+    yield number
+    if (step === 0n) return
+  }
+}
+
 const gcd = (a: bigint, b: bigint): bigint => {
   let [greater, smaller] = [a < 0n ? -a : a, b < 0n ? -b : b]
   while (smaller !== 0n) [greater, smaller] = [smaller, greater % smaller]

@@ -11,23 +11,47 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as MutableList from "effect/MutableList"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import type * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
+import * as Metrics from "./IdempotencyMetrics.ts"
+import { Runs } from "./internal/runs.ts"
 
-/** Settings of a tracker in memory. */
-export const Options = Schema.Struct({
+const ttl = OptionSchema.duration(Duration.hours(1))
+
+/** Settings of a tracker that remembers ticks one by one. */
+export const MemoryOptions = Schema.Struct({
   /**
    * How long a stored tick is remembered. Default "1 hour". Too low: a late second delivery is not noticed here; the
    * storage still refuses to overwrite.
    */
-  ttl: OptionSchema.duration(Duration.hours(1)),
+  ttl,
   /** Most stored ticks that are remembered; the oldest are forgotten first. Default 1,000,000, about 200 MB. */
   maxKeys: OptionSchema.wholeNumber(1, 1_000_000)
+})
+
+/** Settings of a tracker that remembers ranges of ticks. */
+export const RangesOptions = Schema.Struct({
+  /** How long the stored ticks of a run are remembered of which nothing comes any more. Default "1 hour". */
+  ttl,
+  /**
+   * Most ranges, over all runs, that are remembered of stored ticks: a run without gaps is one. Beyond it the runs that
+   * were used the longest ago are forgotten first, of a single one its lowest ticks. Default 1,000,000, about 150 MB.
+   */
+  maxRanges: OptionSchema.wholeNumber(1, 1_000_000)
+})
+
+/** Settings of a tracker of either kind; those of the other kind have no effect. */
+export const Options = Schema.Struct({
+  /** What is remembered of stored ticks: "ranges" of them, or their "keys" one by one. Default "ranges". */
+  memory: Schema.Literals(["ranges", "keys"]).pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed("ranges" as const))
+  ),
+  ...MemoryOptions.fields,
+  ...RangesOptions.fields
 })
 
 /** What a claim has found. Every tick that was asked for is in exactly one of the three, in its order. */
@@ -43,6 +67,14 @@ export interface Claim {
 export class IdempotencyTracker extends Context.Service<
   IdempotencyTracker,
   {
+    /**
+     * Those of `ticks`, all of one run, that were stored before this process stored any of the run, with the same bytes,
+     * and that survive a crash by now; as far as that can be found out. None of them is to be claimed. Doesn't fail, and
+     * changes nothing; what can't be found out is taken for not stored. Takes as long as the storage, within a limit; may
+     * be interrupted.
+     */
+    readonly recall: (runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>) => Effect.Effect<ReadonlyArray<Tick.Tick>>
+
     /** Claims what is fresh of `ticks`, all of one run, in one step. */
     readonly claim: (runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>) => Effect.Effect<Claim>
 
@@ -110,21 +142,15 @@ const takeOld = (history: MutableList.MutableList<Remembered>, held: number, bef
   return { forgotten, counts }
 }
 
-const keysHeld = Metric.gauge("persistence_idempotency_keys", { description: "Keys remembered." })
-const evictions = Metric.counter("persistence_idempotency_evictions_total", {
-  description: "Keys forgotten.",
-  incremental: true
-})
+/** Of a tracker that knows nothing of earlier processes. */
+const nothing: ReadonlyArray<Tick.Tick> = []
+const recallNothing = () => Effect.succeed(nothing)
 
-/** Makes a tracker in memory under this name. Fails with `SchemaError` on a bad option. */
-export const makeMemory = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const { ttl, maxKeys } = yield* Schema.decodeEffect(Options)(options)
+/** Makes a tracker of keys in memory under this name. Fails with `SchemaError` on a bad option. */
+export const makeMemory = Effect.fnUntraced(function* (name: string, options: typeof MemoryOptions.Encoded = {}) {
+  const { ttl, maxKeys } = yield* Schema.decodeEffect(MemoryOptions)(options)
   const ref = yield* Ref.make(empty)
-  const gauge = Metric.withAttributes(keysHeld, { tracker: name })
-  const evictedBy = (reason: "ttl" | "capacity") => Metric.withAttributes(evictions, { tracker: name, reason })
-  yield* Metric.update(gauge, 0)
-  yield* Metric.update(evictedBy("ttl"), 0)
-  yield* Metric.update(evictedBy("capacity"), 0)
+  const metrics = yield* Metrics.make(name)
 
   /** The stored keys by commit, oldest first. Changes only together with `ref`, in the same step. */
   const history = MutableList.make<Remembered>()
@@ -143,12 +169,12 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
         { ...state, stored }
       ]
     })
-    if (counts.ttl > 0) yield* Metric.update(evictedBy("ttl"), counts.ttl)
-    if (counts.capacity > 0) yield* Metric.update(evictedBy("capacity"), counts.capacity)
-    yield* Metric.update(gauge, held)
+    yield* metrics.forgotten(counts)
+    yield* metrics.keys(held)
   })
 
   return IdempotencyTracker.of({
+    recall: recallNothing,
     claim: Effect.fnUntraced(function* (runId, ticks) {
       yield* forget(yield* Clock.currentTimeMillis)
       return yield* Ref.modify(ref, (state) => claimIn(state, runId, ticks))
@@ -178,12 +204,67 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
 
 /** Shared by all services it is provided to; forgotten when the process ends. Fails with `SchemaError` on a bad option. */
 export const layerMemory = (
-  options: typeof Options.Encoded = {}
+  options: typeof MemoryOptions.Encoded = {}
 ): Layer.Layer<IdempotencyTracker, Schema.SchemaError> =>
   Layer.effect(IdempotencyTracker, makeMemory("memory", options))
 
+/**
+ * Makes a tracker of ranges under this name: memory by the number of gaps, and a batch of consecutive or evenly spaced
+ * ticks is one operation. That runs were forgotten beyond `maxRanges` is logged at WARN, once. Whose ticks are forgotten
+ * is told `onForgotten`. Fails with `SchemaError` on a bad option.
+ */
+export const makeRanges = Effect.fnUntraced(function* (
+  name: string,
+  options: typeof RangesOptions.Encoded = {},
+  onForgotten: (runId: RunId.RunId) => void = () => undefined
+) {
+  const { maxRanges, ttl } = yield* Schema.decodeEffect(RangesOptions)(options)
+  const metrics = yield* Metrics.make(name)
+  const ttlMs = Duration.toMillis(ttl)
+  const runs = new Runs()
+  let isWarned = false
+
+  const forget = Effect.fnUntraced(function* (nowMs: number) {
+    const forgotten = runs.forget(nowMs - ttlMs, maxRanges, onForgotten)
+    if (forgotten.ttl + forgotten.capacity > 0) yield* metrics.forgotten(forgotten)
+    if (forgotten.capacity === 0 || isWarned) return
+    isWarned = true
+    yield* Effect.logWarning("More ranges of ticks than maxRanges: those used the longest ago are forgotten").pipe(
+      Effect.annotateLogs({ tracker: name, maxRanges })
+    )
+  })
+
+  const held = Effect.suspend(() => metrics.held(runs.ticks, runs.ranges))
+  yield* held
+  return IdempotencyTracker.of({
+    recall: recallNothing,
+    claim: Effect.fnUntraced(function* (runId, ticks) {
+      const nowMs = yield* Clock.currentTimeMillis
+      yield* forget(nowMs)
+      return runs.claim(runId, ticks, nowMs)
+    }, Effect.uninterruptible),
+    commit: Effect.fnUntraced(function* (runId, ticks) {
+      const nowMs = yield* Clock.currentTimeMillis
+      runs.commit(runId, ticks, nowMs)
+      yield* forget(nowMs)
+      yield* held
+    }, Effect.uninterruptible),
+    release: (runId, ticks) => Effect.sync(() => runs.release(runId, ticks))
+  })
+})
+
+/**
+ * Ranges, shared by all services it is provided to; forgotten when the process ends. For one that also knows what earlier
+ * processes have stored see `runs/Recall`. Fails with `SchemaError` on a bad option.
+ */
+export const layerRanges = (
+  options: typeof RangesOptions.Encoded = {}
+): Layer.Layer<IdempotencyTracker, Schema.SchemaError> =>
+  Layer.effect(IdempotencyTracker, makeRanges("ranges", options))
+
 /** Finds nothing, on purpose: every tick is fresh, and only the storage keeps a batch from being stored twice. */
 export const discard: IdempotencyTracker["Service"] = IdempotencyTracker.of({
+  recall: recallNothing,
   claim: (_runId, ticks) => Effect.succeed({ fresh: ticks, stored: [], claimed: [] }),
   commit: () => Effect.void,
   release: () => Effect.void

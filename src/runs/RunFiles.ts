@@ -28,14 +28,22 @@ export const runIds = (storage: Storage["Service"]): Stream.Stream<RunId.RunId, 
     )
   })
 
-/** The batches of a run, by their first tick. Memory: a name a batch. */
+/** The batches of a run, by their first tick. Memory: a name a batch. Lets others work meanwhile, however many there are. */
 export const batches = (
   storage: Storage["Service"],
   runId: RunId.RunId
 ): Effect.Effect<ReadonlyArray<BatchKey>, StorageError> =>
-  Effect.map(Stream.runCollect(storage.list(StorageKey.batchPrefix(runId))), (keys) =>
-    keys.flatMap((key) => {
-      const name = StorageKey.batchName(key)
-      return name === undefined ? [] : [{ ...name, key }]
-    })
-  )
+  Effect.suspend(() => {
+    const found: Array<BatchKey> = []
+    const note = (keys: ReadonlyArray<StorageKey.StorageKey>) =>
+      Effect.sync(() => {
+        for (const key of keys) {
+          const name = StorageKey.batchName(key)
+          if (name !== undefined) found.push({ ...name, key })
+        }
+      })
+    return storage.list(StorageKey.batchPrefix(runId)).pipe(
+      Stream.runForEachArray((keys) => Effect.andThen(note(keys), Effect.yieldNow)),
+      Effect.as(found)
+    )
+  })

@@ -97,6 +97,54 @@ describe("tickvault ingest", () => {
     assertStored(data, one)
   })
 
+  it("names every tick a duplicate that an earlier process has stored in batches of another size", async () => {
+    for (const { file, ticks } of [one, sixty]) {
+      const data = temporaryFolder()
+      const ingest = (size: number) =>
+        run(["ingest", pathOf(file), "--data", data, "--instances", "2", "--max-batch-size", String(size), "--json"])
+      await ingest(30)
+      const [[runId = "", before] = []] = storedRuns(data)
+      const again = await ingest(17)
+      assert.strictEqual(again.code, 0, again.stderr)
+      const { batches, duplicate, written } = accountOf(again)
+      assert.deepStrictEqual({ batches, duplicate, written }, { batches: 0, duplicate: ticks, written: 0 })
+      assert.match(again.stderr, /Ticks are stored already/u)
+      assert.notMatch(again.stderr, /Duplicate tick detected/u)
+      assert.deepStrictEqual(storedRuns(data).get(runId), before)
+
+      // Without a ledger the files are looked into; what is not there any more is stored again, and nothing else.
+      rmSync(join(data, runId, "ledger"), { recursive: true })
+      rmSync(join(data, runId, before?.files[1] ?? ""))
+      const third = accountOf(await ingest(23))
+      assert.deepStrictEqual([third.duplicate, third.written], [ticks - 30, 30])
+      assert.sameDeepMembers([...(storedRuns(data).get(runId)?.ticks ?? [])], [...(before?.ticks ?? [])])
+      assert.strictEqual((await run(["verify", "--data", data])).code, 0)
+    }
+  })
+
+  it("stores again in batches of another size what an earlier process has stored, when it is to remember keys", async () => {
+    const data = temporaryFolder()
+    const args = ["ingest", pathOf(sixty.file), "--data", data, "--json", "--max-batch-size"]
+    await run([...args, "30"])
+    const env = { TICKVAULT_PERSISTENCE_IDEMPOTENCY_MEMORY: "keys" }
+    const { duplicate, written } = accountOf(await run([...args, "17"], { env }))
+    assert.deepStrictEqual({ duplicate, written }, { duplicate: 0, written: 100 })
+    assert.lengthOf([...storedRuns(data).values()][0]?.ticks ?? [], 200)
+  })
+
+  it("makes a dead letter of a batch that has other ticks than the stored one of its name", async () => {
+    const data = temporaryFolder()
+    const input = Buffer.from(readRecorded(sixty.file))
+    const args = ["ingest", "-", "--data", data, "--json"]
+    await run(args, { input })
+    input.writeUInt8(input.readUInt8(input.length - 1) ^ 1, input.length - 1)
+    const ended = await run(args, { input })
+    assert.strictEqual(ended.code, 2, ended.stderr)
+    const { deadLettered, duplicate, written } = accountOf(ended)
+    assert.deepStrictEqual({ deadLettered, duplicate, written }, { deadLettered: 100, duplicate: 0, written: 0 })
+    assert.match(ended.stderr, /Other ticks are stored under these numbers/u)
+  })
+
   it("names every tick a duplicate that comes a second time in the same process", async () => {
     const data = temporaryFolder()
     const ended = await run(["ingest", pathOf(one.file), pathOf(one.file), "--data", data, "--json"])

@@ -55,6 +55,13 @@ const assertSettled = (ended: Ended, data: string): number => {
   return ticks.length
 }
 
+/** Runs `doctor` on an empty folder and sends SIGTERM at its call number `step` that changes something there; 0 for none. */
+const doctorSignalledAt = async (step: number) => {
+  const data = join(temporaryFolder(), "data")
+  mkdirSync(data)
+  return { data, ...(await runKilledAt(["doctor", "--data", data], data, step, "SIGTERM")) }
+}
+
 describe("a run that a signal ends", () => {
   it("ends in good order whenever the signal comes", { timeout: 170_000 }, async () => {
     const random = randomFrom(4)
@@ -101,11 +108,6 @@ describe("a run that a signal ends", () => {
   })
 
   it("leaves nothing of what is tried out before it begins", { timeout: 60_000 }, async () => {
-    const doctorSignalledAt = async (step: number) => {
-      const data = join(temporaryFolder(), "data")
-      mkdirSync(data)
-      return { data, ...(await runKilledAt(["doctor", "--data", data], data, step, "SIGTERM")) }
-    }
     const whole = await doctorSignalledAt(0)
     assert.strictEqual(whole.ended.code, 0)
     const trials = whole.steps.flatMap((step, index) => (/ (?:open|fsync|link) /u.test(step) ? [index + 1] : []))

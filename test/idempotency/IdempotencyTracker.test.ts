@@ -1,91 +1,30 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
-import { MaxOpsBeforeYield } from "effect/Scheduler"
 import * as TestClock from "effect/testing/TestClock"
 import * as RunId from "../../src/domain/RunId.ts"
-import type * as Tick from "../../src/domain/Tick.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
-import { randomFrom } from "../support/random.ts"
+import {
+  claim,
+  commit,
+  metrics,
+  otherRun,
+  range,
+  release,
+  runId,
+  suite,
+  ticksOf,
+  watched
+} from "./IdempotencyTrackerSuite.ts"
 
-const runId = RunId.make("run")
-const otherRun = RunId.make("other")
+suite("a tracker of keys in memory", IdempotencyTracker.layerMemory({ ttl: "30 days" }))
+suite("a tracker of ranges", IdempotencyTracker.layerRanges({ ttl: "30 days" }))
 
-const numbers = (ticks: ReadonlyArray<Tick.Tick>) => ticks.map(({ tickNumber }) => Number(tickNumber))
+const { layerMemory, layerRanges } = IdempotencyTracker
 
-const watched = (options?: typeof IdempotencyTracker.Options.Encoded) =>
-  Layer.mergeAll(
-    IdempotencyTracker.layerMemory(options).pipe(
-      Layer.provideMerge(Layer.sync(Metric.MetricRegistry, () => new Map()))
-    ),
-    LogWatch.layer()
-  )
-
-/** Claims, as lists of tick numbers. */
-const claim = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>, run = runId) {
-  const tracker = yield* IdempotencyTracker.IdempotencyTracker
-  const { claimed, fresh, stored } = yield* tracker.claim(run, ticks)
-  return { fresh: numbers(fresh), stored: numbers(stored), claimed: numbers(claimed) }
-})
-
-const commit = (ticks: ReadonlyArray<Tick.Tick>) =>
-  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.commit(runId, ticks))
-
-const release = (ticks: ReadonlyArray<Tick.Tick>) =>
-  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.release(runId, ticks))
-
-const range = (first: number, last: number) => TestTick.range("run", first, last)
-
-describe("a tracker in memory", () => {
-  it.effect("finds ticks fresh once, claimed until they are settled, and stored after the commit", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* claim(range(1, 3)), { fresh: [1, 2, 3], stored: [], claimed: [] })
-      assert.deepStrictEqual(yield* claim(range(2, 4)), { fresh: [4], stored: [], claimed: [2, 3] })
-      yield* commit(range(1, 3))
-      assert.deepStrictEqual(yield* claim(range(1, 5)), { fresh: [5], stored: [1, 2, 3], claimed: [4] })
-    }).pipe(Effect.provide(watched()))
-  )
-
-  it.effect("lets a batch that failed be claimed again, and nothing else of it be remembered", () =>
-    Effect.gen(function* () {
-      yield* claim(range(1, 3))
-      yield* release(range(1, 3))
-      assert.deepStrictEqual(yield* claim(range(1, 3)), { fresh: [1, 2, 3], stored: [], claimed: [] })
-    }).pipe(Effect.provide(watched()))
-  )
-
-  it.effect("does not forget what is stored when another batch releases the same ticks", () =>
-    Effect.gen(function* () {
-      yield* claim(range(1, 2))
-      yield* commit(range(1, 2))
-      yield* release(range(1, 2))
-      assert.deepStrictEqual(yield* claim(range(1, 2)), { fresh: [], stored: [1, 2], claimed: [] })
-    }).pipe(Effect.provide(watched()))
-  )
-
-  it.effect("finds a tick that is twice in one batch, the second time", () =>
-    Effect.gen(function* () {
-      const [first, second] = [TestTick.make("run", 1), TestTick.make("run", 1, 9)]
-      const tracker = yield* IdempotencyTracker.IdempotencyTracker
-      const found = yield* tracker.claim(runId, [first, ...range(2, 2), second])
-      assert.deepStrictEqual(found.fresh, [first, ...range(2, 2)])
-      assert.strictEqual(found.claimed[0], second)
-    }).pipe(Effect.provide(watched()))
-  )
-
-  it.effect("keeps the runs apart", () =>
-    Effect.gen(function* () {
-      yield* claim(range(1, 2))
-      yield* commit(range(1, 2))
-      assert.deepStrictEqual(yield* claim(range(1, 2), otherRun), { fresh: [1, 2], stored: [], claimed: [] })
-      assert.strictEqual(IdempotencyTracker.key("run", TestTick.make("run", 12)), "run:12")
-    }).pipe(Effect.provide(watched()))
-  )
-
+describe("a tracker of keys in memory", () => {
   it.effect("remembers for its time, to the millisecond, counted from the commit", () =>
     Effect.gen(function* () {
       yield* claim(range(1, 1))
@@ -95,15 +34,7 @@ describe("a tracker in memory", () => {
       assert.deepStrictEqual((yield* claim(range(1, 1))).stored, [1])
       yield* TestClock.adjust("1 millis")
       assert.deepStrictEqual((yield* claim(range(1, 1))).fresh, [1])
-    }).pipe(Effect.provide(watched({ ttl: "10 seconds" })))
-  )
-
-  it.effect("never forgets a claim, however old", () =>
-    Effect.gen(function* () {
-      yield* claim(range(1, 1))
-      yield* TestClock.adjust("1 day")
-      assert.deepStrictEqual((yield* claim(range(1, 1))).claimed, [1])
-    }).pipe(Effect.provide(watched({ ttl: "10 seconds" })))
+    }).pipe(Effect.provide(watched(layerMemory({ ttl: "10 seconds" }))))
   )
 
   it.effect("forgets the oldest commits first when it has too many keys", () =>
@@ -113,7 +44,7 @@ describe("a tracker in memory", () => {
         yield* commit(range(first, first + 2))
       }
       assert.deepStrictEqual(yield* claim(range(1, 9)), { fresh: [1, 2, 3], stored: [4, 5, 6, 7, 8, 9], claimed: [] })
-    }).pipe(Effect.provide(watched({ maxKeys: 6 })))
+    }).pipe(Effect.provide(watched(layerMemory({ maxKeys: 6 }))))
   )
 
   it.effect("holds the keys that are under the limit and counts those it forgets", () =>
@@ -123,45 +54,111 @@ describe("a tracker in memory", () => {
       yield* commit(range(5, 8))
       yield* TestClock.adjust("5 seconds")
       yield* commit(range(9, 12))
-      const values = (yield* Metric.snapshot).map(({ attributes, id, state }) => [
-        `${id} ${attributes?.["reason"] ?? ""}`,
-        "count" in state ? state.count : "value" in state ? state.value : undefined
-      ])
-      assert.deepStrictEqual(Object.fromEntries(values), {
-        "persistence_idempotency_keys ": 8,
-        "persistence_idempotency_evictions_total ttl": 4,
-        "persistence_idempotency_evictions_total capacity": 0
-      })
+      assert.deepStrictEqual(yield* metrics, { keys: 8, "evictions_total ttl": 4, "evictions_total capacity": 0 })
       yield* commit(range(13, 20))
-      const evicted = (yield* Metric.snapshot).find(({ attributes }) => attributes?.["reason"] === "capacity")
-      assert.deepInclude(evicted?.state, { count: 8 })
-    }).pipe(Effect.provide(watched({ ttl: "10 seconds", maxKeys: 8 })))
-  )
-
-  it.effect("gives a tick to one of many who claim it at the same time", () =>
-    Effect.gen(function* () {
-      for (let seed = 0; seed < 50; seed++) {
-        const random = randomFrom(seed)
-        const tracker = yield* IdempotencyTracker.makeMemory("t")
-        const claims = yield* Effect.forEach(Array.from({ length: 5 }), () => {
-          const first = random.between(1, 10)
-          return tracker
-            .claim(runId, range(first, first + random.between(0, 10)))
-            .pipe(Effect.provideService(MaxOpsBeforeYield, random.between(3, 9)), Effect.forkChild)
-        })
-        const found = yield* Effect.forEach(claims, (fiber) => Fiber.join(fiber))
-        const fresh = found.flatMap((one) => numbers(one.fresh))
-        const all = new Set(found.flatMap((one) => [...numbers(one.fresh), ...numbers(one.claimed)]))
-        assert.strictEqual(new Set(fresh).size, fresh.length)
-        assert.strictEqual(all.size, fresh.length)
-      }
-    }).pipe(Effect.provide(LogWatch.layer()))
+      assert.strictEqual((yield* metrics)["evictions_total capacity"], 8)
+    }).pipe(Effect.provide(watched(layerMemory({ ttl: "10 seconds", maxKeys: 8 }))))
   )
 
   it.effect("refuses options that make no sense", () =>
     Effect.gen(function* () {
       assert.include((yield* Effect.flip(IdempotencyTracker.makeMemory("t", { maxKeys: 0 }))).message, '["maxKeys"]')
       assert.include((yield* Effect.flip(IdempotencyTracker.makeMemory("t", { ttl: "0 millis" }))).message, '["ttl"]')
+    })
+  )
+
+  it("knows a tick by its run and its number", () => {
+    assert.strictEqual(IdempotencyTracker.key("run", TestTick.make("run", 12)), "run:12")
+  })
+})
+
+/** Stores `ticks` of `run`. */
+const store = (ticks: Parameters<typeof claim>[0], run = runId) => Effect.andThen(claim(ticks, run), commit(ticks, run))
+
+const forgets = LogWatch.expect("Warn", /^More ranges of ticks than maxRanges/u, { times: 1 })
+
+describe("a tracker of ranges", () => {
+  it.effect("remembers a run without gaps as one range, whatever order its ticks come in", () =>
+    Effect.gen(function* () {
+      for (const first of [1, 2001, 1001]) yield* store(range(first, first + 999))
+      yield* store(ticksOf(Array.from({ length: 1000 }, (_, index) => 4000 - index)))
+      assert.deepInclude(yield* metrics, { keys: 4000, ranges: 1 })
+    }).pipe(Effect.provide(watched(layerRanges())))
+  )
+
+  it.effect("remembers a sampled run as one range, also when its ticks come one at a time", () =>
+    Effect.gen(function* () {
+      for (let tick = 10; tick <= 2000; tick += 10) yield* store(ticksOf([tick]))
+      assert.deepInclude(yield* metrics, { keys: 200, ranges: 1 })
+    }).pipe(Effect.provide(watched(layerRanges())))
+  )
+
+  it.effect("remembers a run for its time, to the millisecond, counted from when it was used last", () =>
+    Effect.gen(function* () {
+      yield* store(range(1, 1))
+      yield* TestClock.adjust("9999 millis")
+      assert.deepStrictEqual((yield* claim(range(1, 1))).stored, [1])
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual((yield* claim(range(1, 1))).fresh, [1])
+      assert.deepInclude(yield* metrics, { "evictions_total ttl": 1, "evictions_total capacity": 0 })
+    }).pipe(Effect.provide(watched(layerRanges({ ttl: "10 seconds" }))))
+  )
+
+  it.effect("forgets the run that was used the longest ago when there are too many ranges, and says so once", () =>
+    Effect.gen(function* () {
+      yield* forgets
+      const gappy = ticksOf([1, 2, 4, 8])
+      const third = RunId.make("third")
+      yield* store(gappy)
+      yield* store(gappy, otherRun)
+      yield* store(ticksOf([1]), runId)
+      yield* store(gappy, third)
+      assert.deepStrictEqual((yield* claim(gappy, otherRun)).fresh, [1, 2, 4, 8])
+      assert.deepStrictEqual((yield* claim(gappy, third)).stored, [1, 2, 4, 8])
+      yield* commit(gappy, otherRun)
+      assert.strictEqual((yield* metrics)["evictions_total capacity"], 8)
+    }).pipe(Effect.provide(watched(layerRanges({ maxRanges: 5 }))))
+  )
+
+  it.effect("forgets the lowest ticks of a run that has too many ranges by itself", () =>
+    Effect.gen(function* () {
+      yield* forgets
+      const squares = Array.from({ length: 3000 }, (_, index) => index * index)
+      for (let from = 0; from < squares.length; from += 100) yield* store(ticksOf(squares.slice(from, from + 100)))
+      const { ranges } = yield* metrics
+      assert.isAtMost(Number(ranges), 1000)
+      assert.deepStrictEqual((yield* claim(ticksOf([1]))).fresh, [1])
+      assert.deepStrictEqual((yield* claim(ticksOf([2999 * 2999]))).stored, [2999 * 2999])
+    }).pipe(Effect.provide(watched(layerRanges({ maxRanges: 1000 }))))
+  )
+
+  it.effect("never forgets a claim to make room", () =>
+    Effect.gen(function* () {
+      yield* forgets
+      yield* claim(range(1, 3))
+      for (const run of ["a", "b", "c"]) yield* store(ticksOf([1, 2, 4]), RunId.make(run))
+      assert.deepStrictEqual((yield* claim(range(1, 3))).claimed, [1, 2, 3])
+    }).pipe(Effect.provide(watched(layerRanges({ maxRanges: 2 }))))
+  )
+
+  it.effect("tells which runs it has forgotten ticks of", () =>
+    Effect.gen(function* () {
+      const forgotten: Array<string> = []
+      const tracker = yield* IdempotencyTracker.makeRanges("t", { ttl: "10 seconds" }, (run) => forgotten.push(run))
+      yield* tracker.commit(runId, range(1, 1))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(forgotten, [])
+      yield* tracker.claim(otherRun, range(1, 1))
+      assert.deepStrictEqual(forgotten, ["run"])
+    }).pipe(Effect.provide(LogWatch.layer()))
+  )
+
+  it.effect("refuses options that make no sense", () =>
+    Effect.gen(function* () {
+      assert.include(
+        (yield* Effect.flip(IdempotencyTracker.makeRanges("t", { maxRanges: 0 }))).message,
+        '["maxRanges"]'
+      )
     })
   )
 })

@@ -16,6 +16,7 @@ import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as PersistenceService from "../../src/persistence/PersistenceService.ts"
 import * as TickQueue from "../../src/queue/TickQueue.ts"
+import * as Recall from "../../src/runs/Recall.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import { IoFailure, NoSpace } from "../../src/storage/StorageError.ts"
@@ -83,6 +84,8 @@ export interface BenchOptions extends Omit<TestPipeline.Options, "deadLetters"> 
   readonly letterCapacity?: number
   /** What lies under the faults; by default a storage in memory. */
   readonly storage?: Storage.Storage["Service"]
+  /** Whether the tracker knows what the storage had before. Default not. */
+  readonly recalls?: boolean
 }
 
 /** A pipeline whose dead-letter queue fails by script too. Its services are stopped until they are started. */
@@ -90,6 +93,8 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
   const { instances = 1, letterCapacity = 10_000, persistence, tracker } = options
   const queue = yield* TickQueue.make("raw-tick-data", options.queue)
   const { faults, storage } = FaultyStorage.make(options.storage ?? (yield* Storage.makeMemory("memory")))
+  const seen =
+    tracker === "discard" ? IdempotencyTracker.discard : yield* IdempotencyTracker.makeMemory("memory", tracker)
   let fault: LetterFault = "none"
   const deadLetters = faultyLetters(
     yield* DeadLetterQueue.makeMemory("letters", { capacity: letterCapacity }),
@@ -102,7 +107,7 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
     Context.make(DeadLetterQueue.DeadLetterQueue, deadLetters),
     Context.make(
       IdempotencyTracker.IdempotencyTracker,
-      tracker === "discard" ? IdempotencyTracker.discard : yield* IdempotencyTracker.makeMemory("memory", tracker)
+      options.recalls === true ? Recall.attach(seen, yield* Recall.make(storage)) : seen
     )
   )
   const names = Array.from({ length: instances }, (_, index) => `persistence-${index + 1}`)

@@ -202,7 +202,7 @@ describe("a file", () => {
         `${path}.tlt: unknown option \`tlt\`: did you mean \`ttl\`?`,
         `${path}.mxaKeys: unknown option \`mxaKeys\`: did you mean \`maxKeys\`?`,
         `${path}.maximum: unknown option \`maximum\`: ` +
-          "known: ttl, maxKeys, ttlSeconds, cleanupThresholdMessages, cleanupIntervalSeconds"
+          "known: memory, ttl, maxKeys, maxRanges, ttlSeconds, cleanupThresholdMessages, cleanupIntervalSeconds"
       ])
     })
   )

@@ -69,6 +69,34 @@ export const make = (context: Context) => {
     if (all) yield* Effect.logWarning("Entire batch was duplicates, skipping").pipe(Effect.annotateLogs({ run: runId }))
   })
 
+  /**
+   * Settles as duplicate what an earlier process has stored of a portion. One that may be stored by an attempt of this
+   * process is left to the next attempt to find.
+   */
+  const recall = Effect.fnUntraced(function* (portion: Portion, runId: RunId.RunId) {
+    if (portion.claimed || portion.mayBeStored) return
+    const found = yield* tracker.recall(runId, portion.ticks)
+    if (found.length > 0) yield* settleFound(portion, runId, new Set(found))
+  })
+
+  const settleFound = Effect.fnUntraced(function* (
+    portion: Portion,
+    runId: RunId.RunId,
+    found: ReadonlySet<Tick.Tick>
+  ) {
+    const [duplicates, rest] = [
+      portion.ticks.filter((tick) => found.has(tick)),
+      portion.ticks.filter((tick) => !found.has(tick))
+    ]
+    yield* queue.settle(duplicates, "duplicate")
+    hand.keep(portion, rest, "duplicate")
+    yield* ledger.attend(runId)
+    yield* metrics.duplicates("storage", duplicates.length)
+    yield* Effect.logInfo("Ticks are stored already").pipe(
+      Effect.annotateLogs({ run: runId, ticks: duplicates.length, rest: rest.length })
+    )
+  }, Effect.uninterruptible)
+
   /** Claims what is fresh of a portion; the rest is settled as duplicate. */
   const claim = Effect.fnUntraced(function* (portion: Portion, runId: RunId.RunId) {
     if (portion.claimed) return
@@ -182,7 +210,8 @@ export const make = (context: Context) => {
   const settle = Effect.fnUntraced(function* (portion: Portion) {
     const { runId } = portion
     if (runId !== undefined) {
-      yield* claim(portion, runId)
+      yield* recall(portion, runId)
+      if (isHeld(portion)) yield* claim(portion, runId)
       if (!isHeld(portion)) return
       yield* attempt(portion, runId).pipe(
         Effect.retry(retrySchedule(portion, runId)),
@@ -199,7 +228,8 @@ export const make = (context: Context) => {
   const writeOnce = Effect.fnUntraced(function* (portion: Portion) {
     const { runId } = portion
     if (runId === undefined || portion.letterUnanswered) return
-    yield* claim(portion, runId)
+    yield* recall(portion, runId)
+    if (isHeld(portion)) yield* claim(portion, runId)
     if (isHeld(portion)) yield* Effect.catch(attempt(portion, runId), (error) => giveUp(portion, error))
   })
 

@@ -43,9 +43,9 @@ export type DeadLetterResource =
   | Component<"FileDeadLetterQueue", typeof FileDeadLetterQueue.Options>
   | Component<"DiscardDeadLetterQueue", NoOptions>
 
-export type IdempotencyResource =
-  | Component<"IdempotencyTracker", typeof IdempotencyTracker.Options>
-  | Component<"DiscardIdempotencyTracker", NoOptions>
+export type IdempotencyTrackerResource = Component<"IdempotencyTracker", typeof IdempotencyTracker.Options>
+
+export type IdempotencyResource = IdempotencyTrackerResource | Component<"DiscardIdempotencyTracker", NoOptions>
 
 export type Resource = QueueResource | StorageResource | DeadLetterResource | IdempotencyResource
 

@@ -7,6 +7,7 @@ import * as FileDeadLetterQueue from "../../deadletter/FileDeadLetterQueue.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "../../ledger/RunLedger.ts"
 import * as TickQueue from "../../queue/TickQueue.ts"
+import * as Recall from "../../runs/Recall.ts"
 import * as FileStorage from "../../storage/FileStorage.ts"
 import * as Storage from "../../storage/Storage.ts"
 import type * as Config from "../PipelineConfig.ts"
@@ -18,13 +19,34 @@ export class Resources {
   /** By the name of their storage. */
   readonly ledgers = new Map<string, RunLedger.RunLedger["Service"]>()
   readonly deadLetterQueues = new Map<string, DeadLetterQueue.DeadLetterQueue["Service"]>()
+  /** What each storage had before, by its name. */
+  readonly recalls = new Map<string, Recall.Recall>()
+  /** Names of the trackers that also know that. */
+  readonly recalling = new Set<string>()
   readonly trackers = new Map<string, IdempotencyTracker.IdempotencyTracker["Service"]>()
 }
 
 /** A storage, and the ledgers that are kept in it. */
 const addStorage = Effect.fnUntraced(function* (into: Resources, name: string, storage: Storage.Storage["Service"]) {
   into.storages.set(name, storage)
+  into.recalls.set(name, yield* Recall.make(storage))
   into.ledgers.set(name, yield* Effect.provideService(RunLedger.make, Storage.Storage, storage))
+})
+
+/** A tracker; one of ranges also knows what the storages had before. */
+const addTracker = Effect.fnUntraced(function* (
+  into: Resources,
+  name: string,
+  config: Config.IdempotencyTrackerResource
+) {
+  if (config.options.memory === "keys") {
+    return void into.trackers.set(name, yield* IdempotencyTracker.makeMemory(name, config.encoded))
+  }
+  const tracker = yield* IdempotencyTracker.makeRanges(name, config.encoded, (runId) => {
+    for (const recall of into.recalls.values()) recall.forget(runId)
+  })
+  into.trackers.set(name, tracker)
+  into.recalling.add(name)
 })
 
 /** Makes the resource `name` in the scope, and puts it where it belongs. */
@@ -43,7 +65,7 @@ export const build = Effect.fnUntraced(function* (into: Resources, name: string,
     case "DiscardDeadLetterQueue":
       return void into.deadLetterQueues.set(name, yield* DeadLetterQueue.makeDiscard(name))
     case "IdempotencyTracker":
-      return void into.trackers.set(name, yield* IdempotencyTracker.makeMemory(name, resource.encoded))
+      return yield* addTracker(into, name, resource)
     case "DiscardIdempotencyTracker":
       return void into.trackers.set(name, IdempotencyTracker.discard)
   }

@@ -9,6 +9,7 @@ import * as RunLedger from "../../ledger/RunLedger.ts"
 import * as PersistenceService from "../../persistence/PersistenceService.ts"
 import * as TickQueue from "../../queue/TickQueue.ts"
 import * as RecoveryService from "../../recovery/RecoveryService.ts"
+import * as Recall from "../../runs/Recall.ts"
 import { Simulation } from "../../simulation/Simulation.ts"
 import * as SimulationEngine from "../../simulation/SimulationEngine.ts"
 import * as World from "../../simulation/World.ts"
@@ -16,6 +17,13 @@ import * as Storage from "../../storage/Storage.ts"
 import type * as Config from "../PipelineConfig.ts"
 import type { Resumption } from "../ServiceManager.ts"
 import * as Resources from "./Resources.ts"
+
+/** The tracker of this name; one that recalls, recalls what `storage` had before. */
+const trackerOf = Effect.fnUntraced(function* (resources: Resources.Resources, storage: string, name: string) {
+  const tracker = yield* Resources.named(resources.trackers, name)
+  if (!resources.recalling.has(name)) return tracker
+  return Recall.attach(tracker, yield* Resources.named(resources.recalls, storage))
+})
 
 /** What stores ticks works with: a storage with its ledger, a dead-letter queue and a tracker. */
 const storing = Effect.fnUntraced(function* (
@@ -30,7 +38,7 @@ const storing = Effect.fnUntraced(function* (
     Context.make(DeadLetterQueue.DeadLetterQueue, letters),
     Context.make(
       IdempotencyTracker.IdempotencyTracker,
-      tracker === undefined ? IdempotencyTracker.discard : yield* Resources.named(resources.trackers, tracker)
+      tracker === undefined ? IdempotencyTracker.discard : yield* trackerOf(resources, storage, tracker)
     )
   )
 })

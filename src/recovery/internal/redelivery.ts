@@ -61,7 +61,8 @@ export const redeliver = Effect.fnUntraced(
         settle: (these, outcome) => Effect.sync(() => these.forEach((tick) => settled.set(tick, outcome)))
       },
       storage,
-      tracker,
+      // What is stored already of a letter was found by whoever redelivers it.
+      tracker: { ...tracker, recall: () => Effect.succeed([]) },
       // What fails stays in the letter that it comes from, and that has its entry in the ledger already.
       deadLetters: { name: deadLetterQueue, offer: () => Effect.succeed("kept" as const) },
       ledger: {

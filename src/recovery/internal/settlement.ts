@@ -10,10 +10,10 @@ import * as Schema from "effect/Schema"
 import type * as DeadLetter from "../../deadletter/DeadLetter.ts"
 import * as Tick from "../../domain/Tick.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
+import * as StoredTicks from "../../runs/StoredTicks.ts"
 import { KeyConflict, StorageError } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 import * as Redelivery from "./redelivery.ts"
-import * as StoredTicks from "./storedTicks.ts"
 
 /** The ticks of a letter, each in one of the three, before anything of it is noted. */
 export interface Settlement {

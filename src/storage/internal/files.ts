@@ -78,6 +78,23 @@ const followed = (fs: Fs, path: string, entry: FileSystem.DirectoryEntry) =>
       )
     : Effect.succeed(entry)
 
+/** Most files that are handed on at a time. */
+const maxPiece = 1024
+
+/** The folders among `names`, which end in "/", each for itself, and the files between them in pieces, in this order. */
+function* inPieces(names: ReadonlyArray<string>): Generator<string | Array<string>, void> {
+  let files: Array<string> = []
+  for (const name of names) {
+    const isFolder = name.endsWith("/")
+    if (!isFolder) files.push(name)
+    if (files.length < maxPiece && !isFolder) continue
+    if (files.length > 0) yield files
+    files = []
+    if (isFolder) yield name
+  }
+  if (files.length > 0) yield files
+}
+
 /**
  * The files below `root` as paths relative to it, with "/" between the segments, in ascending order, as far as they
  * start with `prefix`. Entries whose name begins with "." are internal and left out, and so is what is neither a file nor
@@ -100,8 +117,8 @@ export const walk = (fs: Fs, path: Path.Path, root: string, prefix: string): Str
             .map(({ name, type }) => `${relative}${name}${type === "Directory" ? "/" : ""}`)
             .filter((name) => name.startsWith(prefix) || (name.endsWith("/") && prefix.startsWith(name)))
             .sort()
-          return Stream.flatMap(Stream.fromIterable(names), (name) =>
-            name.endsWith("/") ? within(name) : Stream.succeed(name)
+          return Stream.flatMap(Stream.fromIterable(inPieces(names)), (piece) =>
+            typeof piece === "string" ? within(piece) : Stream.fromArray(piece)
           )
         })
       )

@@ -1,18 +1,18 @@
 /**
- * Which ticks of a letter are in the storage already, told by their bytes.
+ * Which of given ticks are in the storage already, told by their bytes.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as RunId from "../../domain/RunId.ts"
-import type * as Tick from "../../domain/Tick.ts"
-import * as RunFiles from "../../runs/RunFiles.ts"
-import * as BatchFile from "../../storage/BatchFile.ts"
-import type { Storage } from "../../storage/Storage.ts"
-import type { StorageError } from "../../storage/StorageError.ts"
-import type { StorageKey } from "../../storage/StorageKey.ts"
+import * as RunId from "../domain/RunId.ts"
+import type * as Tick from "../domain/Tick.ts"
+import * as RunFiles from "./RunFiles.ts"
+import * as BatchFile from "../storage/BatchFile.ts"
+import type { Storage } from "../storage/Storage.ts"
+import type { StorageError } from "../storage/StorageError.ts"
+import type { StorageKey } from "../storage/StorageKey.ts"
 
-/** The ticks of a letter, each in one of the three, in their order. */
+/** The given ticks, each in one of the three, in their order. */
 export interface Divided {
   /** Not stored. */
   readonly fresh: ReadonlyArray<Tick.Tick>
@@ -26,35 +26,37 @@ export interface Divided {
 
 type State = "stored" | StorageKey
 
-/** Notes in `states` what is found of `wanted`; whether any of it is stored there. What a damaged batch holds before its damage is found too. */
-const look = (
+/** Ticks by their number, of which there may be several. */
+export type Wanted = ReadonlyMap<bigint, ReadonlyArray<Tick.Tick>>
+
+/**
+ * Tells `onFound` what the batch under `key` has of `wanted`, and whether it is the same to the byte; `onNumber` all that
+ * is in it. What a damaged batch holds before its damage is found too; one that is gone holds nothing.
+ */
+export const look = (
   storage: Storage["Service"],
   key: StorageKey,
-  wanted: ReadonlyMap<bigint, ReadonlyArray<Tick.Tick>>,
-  states: Map<Tick.Tick, State>
-): Effect.Effect<boolean, StorageError> =>
-  Effect.suspend(() => {
-    let isStored = false
-    return BatchFile.read(storage, key).pipe(
-      Stream.runForEachArray((ticks) =>
-        Effect.sync(() => {
-          for (const { payload, tickNumber } of ticks) {
-            for (const tick of wanted.get(tickNumber) ?? []) {
-              if (states.get(tick) === "stored") continue
-              const isSame = Bytes.Equivalence(tick.payload, payload)
-              states.set(tick, isSame ? "stored" : key)
-              isStored ||= isSame
-            }
-          }
-        })
-      ),
-      Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.void),
-      Effect.catchReason("StorageError", "ObjectMissing", () => Effect.void), // set aside since it was listed
-      Effect.map(() => isStored)
-    )
-  })
+  wanted: Wanted,
+  onFound: (tick: Tick.Tick, isSame: boolean) => void,
+  onNumber: (tickNumber: bigint) => void = () => undefined
+): Effect.Effect<void, StorageError> =>
+  BatchFile.read(storage, key).pipe(
+    Stream.runForEachArray((ticks) =>
+      Effect.sync(() => {
+        for (const { payload, tickNumber } of ticks) {
+          onNumber(tickNumber)
+          for (const tick of wanted.get(tickNumber) ?? []) onFound(tick, Bytes.Equivalence(tick.payload, payload))
+        }
+      })
+    ),
+    Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.void),
+    Effect.catchReason("StorageError", "ObjectMissing", () => Effect.void) // set aside since it was listed
+  )
 
-/** The ticks that can be stored at all, by run and number; a letter may hold a number twice. */
+/** `ticks` by their number. */
+export const byNumber = (ticks: ReadonlyArray<Tick.Tick>): Wanted => Map.groupBy(ticks, ({ tickNumber }) => tickNumber)
+
+/** The ticks that can be stored at all, by run and number; a number may be there twice. */
 const byRun = (ticks: ReadonlyArray<Tick.Tick>): ReadonlyMap<RunId.RunId, Map<bigint, Array<Tick.Tick>>> => {
   const runs = new Map<RunId.RunId, Map<bigint, Array<Tick.Tick>>>()
   for (const tick of ticks) {
@@ -75,7 +77,13 @@ export const divide = Effect.fnUntraced(function* (storage: Storage["Service"], 
     const numbers = [...wanted.keys()]
     for (const { first, key, last } of yield* RunFiles.batches(storage, runId)) {
       if (!numbers.some((number) => number >= first && number <= last)) continue
-      if (yield* look(storage, key, wanted, states)) keys.push(key)
+      let isStored = false
+      yield* look(storage, key, wanted, (tick, isSame) => {
+        if (states.get(tick) === "stored") return
+        states.set(tick, isSame ? "stored" : key)
+        isStored ||= isSame
+      })
+      if (isStored) keys.push(key)
     }
   }
   const divided: Divided = {

@@ -1,0 +1,30 @@
+/**
+ * A disk that takes 100 MB/s: the file system beneath, each write of which occupies the disk for as long as its bytes
+ * take, one after the other.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+
+const bytesPerSecond = 100_000_000
+
+/** The file system of the context, slow. */
+export const layer = Layer.effect(
+  FileSystem.FileSystem,
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    let freeAtMs = 0
+    const occupy = (bytes: number) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        freeAtMs = Math.max(now, freeAtMs) + (bytes / bytesPerSecond) * 1000
+        return Effect.sleep(Duration.millis(freeAtMs - now))
+      })
+    const slow = (file: FileSystem.File): FileSystem.File => ({
+      ...file,
+      writeAll: (bytes) => Effect.andThen(file.writeAll(bytes), occupy(bytes.length))
+    })
+    return FileSystem.FileSystem.of({ ...fs, open: (path, options) => Effect.map(fs.open(path, options), slow) })
+  })
+)

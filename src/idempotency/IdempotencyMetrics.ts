@@ -1,0 +1,37 @@
+/**
+ * What a tracker counts: the ticks that it remembers and those that it has forgotten.
+ */
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+
+const keysHeld = Metric.gauge("persistence_idempotency_keys", { description: "Keys remembered." })
+
+const rangesHeld = Metric.gauge("persistence_idempotency_ranges", {
+  description: "Ranges of consecutive or evenly spaced ticks that the keys are remembered as."
+})
+
+const evictions = Metric.counter("persistence_idempotency_evictions_total", {
+  description: "Keys forgotten.",
+  incremental: true
+})
+
+/** The metrics of the tracker of this name, all of them zero at first; ranges are there once there is one who has them. */
+export const make = Effect.fnUntraced(function* (tracker: string) {
+  const gauge = Metric.withAttributes(keysHeld, { tracker })
+  const ranges = Metric.withAttributes(rangesHeld, { tracker })
+  const ttl = Metric.withAttributes(evictions, { tracker, reason: "ttl" })
+  const capacity = Metric.withAttributes(evictions, { tracker, reason: "capacity" })
+  const keys = (count: number) => Metric.update(gauge, count)
+  yield* keys(0)
+  yield* Metric.update(ttl, 0)
+  yield* Metric.update(capacity, 0)
+  return {
+    keys,
+    held: (ticks: number, count: number) => Effect.andThen(keys(ticks), Metric.update(ranges, count)),
+    /** Keys forgotten, by the reason. */
+    forgotten: Effect.fnUntraced(function* (counts: { readonly ttl: number; readonly capacity: number }) {
+      if (counts.ttl > 0) yield* Metric.update(ttl, counts.ttl)
+      if (counts.capacity > 0) yield* Metric.update(capacity, counts.capacity)
+    })
+  }
+})

@@ -1,0 +1,133 @@
+/**
+ * The ticks that a tracker remembers as ranges, run by run, and which of them it forgets.
+ */
+import * as TickSet from "../../domain/TickSet.ts"
+import type * as RunId from "../../domain/RunId.ts"
+import type * as Tick from "../../domain/Tick.ts"
+import type { Claim } from "../IdempotencyTracker.ts"
+import * as Batches from "./batches.ts"
+import { TickRanges } from "./TickRanges.ts"
+
+type Ticks = ReadonlyArray<Tick.Tick>
+
+/** What is known of a run. */
+interface Run {
+  readonly stored: TickRanges
+  readonly claimed: TickRanges
+  /** When something of it was claimed or stored last. */
+  usedMs: number
+}
+
+/** Ticks that were forgotten, by the reason. */
+export interface Forgotten {
+  ttl: number
+  capacity: number
+}
+
+/** Of a single run that has more ranges than there may be, so many of them are forgotten at a time: a tenth. */
+const share = 10
+
+const every = (ticks: Ticks): Claim => ({ fresh: ticks, stored: [], claimed: [] })
+
+type Verdict = "fresh" | "stored" | "claimed"
+
+/** Claims tick by tick what `stretch` has of numbers, of which some are known. */
+const claimEach = ({ claimed, stored }: Run, stretch: TickSet.Stretch, verdicts: Map<bigint, Verdict>): void => {
+  const fresh: Array<bigint> = []
+  for (const number of TickSet.numbers(stretch)) {
+    if (stored.has(number)) verdicts.set(number, "stored")
+    else if (claimed.has(number)) verdicts.set(number, "claimed")
+    else fresh.push(number)
+  }
+  for (const one of TickSet.stretches(fresh)) claimed.add(one)
+}
+
+const claimIn = (run: Run, ticks: Ticks): Claim => {
+  const even = Batches.evenly(ticks)
+  if (even !== undefined && !run.stored.touches(even) && !run.claimed.touches(even)) {
+    run.claimed.add(even)
+    return every(ticks)
+  }
+  const verdicts = new Map<bigint, Verdict>()
+  for (const one of Batches.stretches(ticks)) {
+    if (run.stored.touches(one) || run.claimed.touches(one)) claimEach(run, one, verdicts)
+    else run.claimed.add(one)
+  }
+  const claim = { fresh: new Array<Tick.Tick>(), stored: new Array<Tick.Tick>(), claimed: new Array<Tick.Tick>() }
+  for (const tick of ticks) {
+    const verdict = verdicts.get(tick.tickNumber) ?? "fresh"
+    claim[verdict].push(tick)
+    if (verdict === "fresh") verdicts.set(tick.tickNumber, "claimed") // another of this number is one too many
+  }
+  return claim
+}
+
+/** Not shared: it has state. */
+export class Runs {
+  /** By when they were used last, the longest ago first. */
+  private readonly runs = new Map<RunId.RunId, Run>()
+  private newest: RunId.RunId | undefined
+  /** Ranges of stored ticks over all runs. */
+  ranges = 0
+  /** Stored ticks over all runs. */
+  ticks = 0
+
+  claim(runId: RunId.RunId, ticks: Ticks, nowMs: number): Claim {
+    return claimIn(this.use(runId, nowMs), ticks)
+  }
+
+  commit(runId: RunId.RunId, ticks: Ticks, nowMs: number): void {
+    const run = this.use(runId, nowMs)
+    const { count, size } = run.stored
+    for (const one of Batches.stretches(ticks)) {
+      run.claimed.remove(one)
+      run.stored.add(one)
+    }
+    this.ranges += run.stored.count - count
+    this.ticks += run.stored.size - size
+  }
+
+  release(runId: RunId.RunId, ticks: Ticks): void {
+    const run = this.runs.get(runId)
+    if (run === undefined) return
+    for (const one of Batches.stretches(ticks)) run.claimed.remove(one)
+  }
+
+  /**
+   * Forgets what is stored of runs that were not used since `beforeMs`; then, as long as there are more than `maxRanges`
+   * ranges or runs, of those that were used the longest ago, and of the last one its lowest ticks. Claims are kept. Tells
+   * `onForgotten` the runs.
+   */
+  forget(beforeMs: number, maxRanges: number, onForgotten: (runId: RunId.RunId) => void): Forgotten {
+    const forgotten: Forgotten = { ttl: 0, capacity: 0 }
+    for (const [runId, run] of this.runs) {
+      const isExpired = run.usedMs <= beforeMs
+      const excess = Math.max(this.ranges, this.runs.size) - maxRanges
+      if (!isExpired && excess <= 0) break
+      const isNewest = !isExpired && runId === this.newest
+      if (isNewest && run.stored.count <= maxRanges) break // others have no more than claims
+      const least = isNewest ? Math.max(run.stored.count - maxRanges, Math.ceil(maxRanges / share)) : Infinity
+      if (run.stored.count > 0 || run.claimed.count === 0) onForgotten(runId)
+      forgotten[isExpired ? "ttl" : "capacity"] += this.forgetLowest(runId, run, least)
+    }
+    return forgotten
+  }
+
+  private forgetLowest(runId: RunId.RunId, { claimed, stored }: Run, least: number): number {
+    const { count, size } = stored
+    stored.removeLowest(least)
+    this.ranges += stored.count - count
+    this.ticks += stored.size - size
+    if (stored.count === 0 && claimed.count === 0) this.runs.delete(runId)
+    return size - stored.size
+  }
+
+  private use(runId: RunId.RunId, nowMs: number): Run {
+    this.newest = runId
+    const run = this.runs.get(runId) ?? { stored: new TickRanges(), claimed: new TickRanges(), usedMs: nowMs }
+    run.usedMs = nowMs
+    this.runs.delete(runId)
+    this.runs.set(runId, run)
+    return run
+  }
+}

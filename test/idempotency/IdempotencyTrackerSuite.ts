@@ -1,0 +1,233 @@
+/** What every tracker that remembers does. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import type * as Schema from "effect/Schema"
+import { MaxOpsBeforeYield } from "effect/Scheduler"
+import * as TestClock from "effect/testing/TestClock"
+import * as RunId from "../../src/domain/RunId.ts"
+import type * as Tick from "../../src/domain/Tick.ts"
+import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
+import * as LogWatch from "../../src/testing/LogWatch.ts"
+import * as TestTick from "../../src/testing/TestTick.ts"
+import { type Random, randomFrom } from "../support/random.ts"
+
+type Tracker = Layer.Layer<IdempotencyTracker.IdempotencyTracker, Schema.SchemaError>
+
+export const runId = RunId.make("run")
+export const otherRun = RunId.make("other")
+
+export const numbers = (ticks: ReadonlyArray<Tick.Tick>) => ticks.map(({ tickNumber }) => Number(tickNumber))
+
+/** A tracker with metrics of its own, whose log lines must be expected. */
+export const watched = (tracker: Tracker) =>
+  Layer.provideMerge(
+    tracker.pipe(Layer.provideMerge(Layer.sync(Metric.MetricRegistry, () => new Map()))),
+    LogWatch.layer()
+  )
+
+/** Claims, as lists of tick numbers. */
+export const claim = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>, run = runId) {
+  const tracker = yield* IdempotencyTracker.IdempotencyTracker
+  const { claimed, fresh, stored } = yield* tracker.claim(run, ticks)
+  return { fresh: numbers(fresh), stored: numbers(stored), claimed: numbers(claimed) }
+})
+
+export const commit = (ticks: ReadonlyArray<Tick.Tick>, run = runId) =>
+  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.commit(run, ticks))
+
+export const release = (ticks: ReadonlyArray<Tick.Tick>, run = runId) =>
+  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.release(run, ticks))
+
+export const range = (first: number, last: number) => TestTick.range("run", first, last)
+
+/** Ticks of these numbers. */
+export const ticksOf = (all: Iterable<number>) => Array.from(all, (number) => TestTick.make("run", number))
+
+/** Values of the tracker's metrics by name and reason. */
+export const metrics = Effect.map(Metric.snapshot, (snapshot) =>
+  Object.fromEntries(
+    snapshot.map(({ attributes, id, state }) => [
+      `${id} ${attributes?.["reason"] ?? ""}`.trim().replace("persistence_idempotency_", ""),
+      "count" in state ? state.count : "value" in state ? state.value : undefined
+    ])
+  )
+)
+
+/** A batch as it may come: evenly spaced, with gaps, out of order, with ticks that are twice in it. */
+const anyBatch = (random: Random): ReadonlyArray<number> => {
+  const [first, step, count] = [random.between(0, 150), random.pick([1, 1, 2, 10]), random.between(1, 30)]
+  const even = Array.from({ length: count }, (_, index) => first + index * step)
+  const some = random.chance(0.3) ? even.filter(() => random.chance(0.7)) : even
+  const mixed = random.chance(0.2) ? some.toReversed() : some
+  return random.chance(0.2) ? [...mixed, ...mixed.slice(0, 3)] : mixed
+}
+
+/** What the contract says, number by number. */
+class Model {
+  readonly stored = new Set<number>()
+  readonly claimed = new Set<number>()
+
+  claim(ticks: ReadonlyArray<number>) {
+    const found = { fresh: new Array<number>(), stored: new Array<number>(), claimed: new Array<number>() }
+    for (const tick of ticks) {
+      if (this.stored.has(tick)) found.stored.push(tick)
+      else if (this.claimed.has(tick)) found.claimed.push(tick)
+      else {
+        this.claimed.add(tick)
+        found.fresh.push(tick)
+      }
+    }
+    return found
+  }
+
+  settle(ticks: ReadonlyArray<number>, isStored: boolean) {
+    for (const tick of ticks) {
+      this.claimed.delete(tick)
+      if (isStored) this.stored.add(tick)
+    }
+  }
+}
+
+export const suite = (name: string, layer: Tracker) =>
+  describe(name, () => {
+    it.effect("finds ticks fresh once, claimed until they are settled, and stored after the commit", () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* claim(range(1, 3)), { fresh: [1, 2, 3], stored: [], claimed: [] })
+        assert.deepStrictEqual(yield* claim(range(2, 4)), { fresh: [4], stored: [], claimed: [2, 3] })
+        yield* commit(range(1, 3))
+        assert.deepStrictEqual(yield* claim(range(1, 5)), { fresh: [5], stored: [1, 2, 3], claimed: [4] })
+      }).pipe(Effect.provide(watched(layer)))
+    )
+
+    it.effect("lets a batch that failed be claimed again, and nothing else of it be remembered", () =>
+      Effect.gen(function* () {
+        yield* claim(range(1, 3))
+        yield* release(range(1, 3))
+        assert.deepStrictEqual(yield* claim(range(1, 3)), { fresh: [1, 2, 3], stored: [], claimed: [] })
+      }).pipe(Effect.provide(watched(layer)))
+    )
+
+    it.effect("does not forget what is stored when another batch releases the same ticks", () =>
+      Effect.gen(function* () {
+        yield* claim(range(1, 2))
+        yield* commit(range(1, 2))
+        yield* release(range(1, 2))
+        assert.deepStrictEqual(yield* claim(range(1, 2)), { fresh: [], stored: [1, 2], claimed: [] })
+      }).pipe(Effect.provide(watched(layer)))
+    )
+
+    it.effect("finds a tick that is twice in one batch, the second time", () =>
+      Effect.gen(function* () {
+        const [first, second] = [TestTick.make("run", 1), TestTick.make("run", 1, 9)]
+        const tracker = yield* IdempotencyTracker.IdempotencyTracker
+        const found = yield* tracker.claim(runId, [first, ...range(2, 2), second])
+        assert.deepStrictEqual(found.fresh, [first, ...range(2, 2)])
+        assert.strictEqual(found.claimed[0], second)
+      }).pipe(Effect.provide(watched(layer)))
+    )
+
+    it.effect("keeps the runs apart", () =>
+      Effect.gen(function* () {
+        yield* claim(range(1, 2))
+        yield* commit(range(1, 2))
+        assert.deepStrictEqual(yield* claim(range(1, 2), otherRun), { fresh: [1, 2], stored: [], claimed: [] })
+        assert.strictEqual(IdempotencyTracker.key("run", TestTick.make("run", 12)), "run:12")
+      }).pipe(Effect.provide(watched(layer)))
+    )
+
+    it.effect("never forgets a claim, however old", () =>
+      Effect.gen(function* () {
+        yield* claim(range(1, 1))
+        yield* TestClock.adjust("1 day")
+        assert.deepStrictEqual((yield* claim(range(1, 1))).claimed, [1])
+      }).pipe(Effect.provide(watched(layer)))
+    )
+
+    it.effect("gives a tick to one of many who claim it at the same time", () =>
+      Effect.gen(function* () {
+        const tracker = yield* IdempotencyTracker.IdempotencyTracker
+        for (let seed = 0; seed < 50; seed++) {
+          const random = randomFrom(seed)
+          const run = RunId.make(`run-${seed}`)
+          const claims = yield* Effect.forEach(Array.from({ length: 5 }), () => {
+            const first = random.between(1, 10)
+            return tracker
+              .claim(run, range(first, first + random.between(0, 10)))
+              .pipe(Effect.provideService(MaxOpsBeforeYield, random.between(3, 9)), Effect.forkChild)
+          })
+          const found = yield* Effect.forEach(claims, (fiber) => Fiber.join(fiber))
+          const fresh = found.flatMap((one) => numbers(one.fresh))
+          const all = new Set(found.flatMap((one) => [...numbers(one.fresh), ...numbers(one.claimed)]))
+          assert.strictEqual(new Set(fresh).size, fresh.length)
+          assert.strictEqual(all.size, fresh.length)
+        }
+      }).pipe(Effect.provide(watched(layer)))
+    )
+
+    it.effect("takes evenly spaced ticks for what they are, and those between for others", () =>
+      Effect.gen(function* () {
+        const tens = ticksOf(Array.from({ length: 100 }, (_, index) => index * 10))
+        yield* claim(tens)
+        yield* commit(tens)
+        assert.deepStrictEqual(yield* claim(range(8, 12)), { fresh: [8, 9, 11, 12], stored: [10], claimed: [] })
+        assert.deepStrictEqual(yield* claim(ticksOf([990, 1000])), { fresh: [1000], stored: [990], claimed: [] })
+      }).pipe(Effect.provide(watched(layer)))
+    )
+
+    it.effect("finds ticks out of order, negative ones and those at the ends of 64 bits", () =>
+      Effect.gen(function* () {
+        const tracker = yield* IdempotencyTracker.IdempotencyTracker
+        const extremes = [2n ** 63n - 1n, -(2n ** 63n), 0n, -1n, 2n ** 53n, 2n ** 53n + 1n].map((tickNumber) => ({
+          simulationRunId: "run",
+          tickNumber,
+          payload: new Uint8Array()
+        }))
+        assert.deepStrictEqual((yield* tracker.claim(runId, extremes)).fresh, extremes)
+        yield* tracker.commit(runId, extremes.slice(0, 3))
+        const again = yield* tracker.claim(runId, extremes.toReversed())
+        assert.deepStrictEqual(again.stored, extremes.slice(0, 3).toReversed())
+        assert.deepStrictEqual(again.claimed, extremes.slice(3).toReversed())
+      }).pipe(Effect.provide(watched(layer)))
+    )
+
+    it.effect("finds nothing in a batch without ticks", () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* claim([]), { fresh: [], stored: [], claimed: [] })
+        yield* commit([])
+        yield* release([])
+      }).pipe(Effect.provide(watched(layer)))
+    )
+
+    it.effect("says of every tick what it is, whatever batches are claimed, stored and given up at the same time", () =>
+      Effect.gen(function* () {
+        for (let seed = 0; seed < 60; seed++) {
+          const [random, model, run] = [randomFrom(seed), new Model(), RunId.make(`run-${seed}`)]
+          let held: Array<ReadonlyArray<number>> = []
+          for (let batch = 0; batch < 40; batch++) {
+            const ticks = anyBatch(random)
+            const expected = model.claim(ticks)
+            assert.deepStrictEqual(yield* claim(ticksOf(ticks), run), expected, `seed ${seed}, batch ${batch}`)
+            held.push(expected.fresh)
+            while (held.length > random.between(0, 3)) {
+              const next = held.splice(random.between(0, held.length - 1), 1)[0] ?? []
+              const isStored = random.chance(0.7)
+              model.settle(next, isStored)
+              yield* isStored ? commit(ticksOf(next), run) : release(ticksOf(next), run)
+            }
+          }
+          held = []
+        }
+      }).pipe(Effect.provide(watched(layer)))
+    )
+
+    it.effect("recalls nothing by itself", () =>
+      Effect.gen(function* () {
+        const tracker = yield* IdempotencyTracker.IdempotencyTracker
+        yield* commit(range(1, 3))
+        assert.deepStrictEqual(yield* tracker.recall(runId, range(1, 3)), [])
+      }).pipe(Effect.provide(watched(layer)))
+    )
+  })
