@@ -109,7 +109,7 @@ export const ingest = <E extends { readonly message: string }>(
       ended = accepted < ticks.length
       return !ended
     })
-    yield* Delimited.frames(Compression.decompressed(bytes)).pipe(
+    yield* Delimited.frames(Compression.upToDamage(bytes)).pipe(
       Stream.mapArrayEffect((frames) => Effect.map(offer(frames), (open) => [open] as const)),
       Stream.takeWhile((open) => open),
       Stream.runDrain,

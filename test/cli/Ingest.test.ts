@@ -40,6 +40,7 @@ describe("tickvault ingest", () => {
         lost: 0,
         inFlight: 0,
         batches: 1,
+        writtenBytes: batch.bytes,
         storedBytes: batch.bytes
       })
       assert.isAbove(seconds, 0)

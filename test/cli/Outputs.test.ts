@@ -29,7 +29,8 @@ describe("what the command line writes", () => {
     const ended = await run([...short, "--json", "--data", data])
     assert.strictEqual(ended.code, 0, ended.stderr)
     assert.strictEqual(ended.stdout.trimEnd().split("\n").length, 1)
-    const fields = "runIds received written duplicate deadLettered returned lost inFlight batches storedBytes seconds"
+    const fields =
+      "runIds received written duplicate deadLettered returned lost inFlight batches writtenBytes storedBytes seconds"
     assert.deepStrictEqual(Object.keys(accountOf(ended)), fields.split(" "))
     const [runId = ""] = accountOf(ended).runIds
     assert.deepStrictEqual(readdirSync(data).sort(), [".dead-letters", runId])

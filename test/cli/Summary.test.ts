@@ -149,7 +149,7 @@ describe("the account as JSON", () => {
     assert.strictEqual(
       Summary.json(summary),
       '{"runIds":["20260131-235959-042-9f8e7d6c"],"received":20000,"written":20000,"duplicate":0,"deadLettered":0,' +
-        '"returned":0,"lost":0,"inFlight":0,"batches":20,"storedBytes":63163460,"seconds":4}'
+        '"returned":0,"lost":0,"inFlight":0,"batches":20,"writtenBytes":63163460,"storedBytes":63163460,"seconds":4}'
     )
   })
 })

@@ -6,7 +6,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import { zstdCompressSync } from "node:zlib"
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import * as Delimited from "../../src/domain/Delimited.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
 import * as Ingest from "../../src/simulation/Ingest.ts"
@@ -130,6 +130,8 @@ it.effect("takes all ticks of a compressed source that come out before its end i
     )
     yield* drain
     assert.include(error.message, "damaged or cut")
+    const whole = new Uint8Array(zstdDecompressSync(cut, { finishFlush: constants.ZSTD_e_continue }))
+    assert.strictEqual(error.ticks, new Delimited.Decoder().push(whole).frames.length)
     assert.isAtLeast(error.ticks, 100)
     const taken = yield* stored(runs[0] ?? "")
     assert.deepStrictEqual(

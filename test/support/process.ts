@@ -124,6 +124,7 @@ export interface Account {
   readonly lost: number
   readonly inFlight: number
   readonly batches: number
+  readonly writtenBytes: number
   readonly storedBytes: number
   readonly seconds: number
   readonly resumed?: { readonly after: string | null; readonly stored: number; readonly inLetters: number }
