@@ -69,9 +69,12 @@ const chunkBytes = 4 * 1024 * 1024
 
 /**
  * Encodes `ticks` in pieces of about 4 MiB, so that a batch needs no second copy of all of itself: write one piece
- * before asking for the next.
+ * before asking for the next. `memory` gives each piece so many bytes to be written over; by default they are its own.
  */
-export function* encode(ticks: ReadonlyArray<Tick.Tick>): Generator<Uint8Array, void> {
+export function* encode(
+  ticks: ReadonlyArray<Tick.Tick>,
+  memory: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes)
+): Generator<Uint8Array, void> {
   let from = 0
   while (from < ticks.length) {
     let until = from
@@ -80,7 +83,7 @@ export function* encode(ticks: ReadonlyArray<Tick.Tick>): Generator<Uint8Array, 
       const length = ticks[until++]!.payload.length
       size += prefixBytes(length) + length
     }
-    const piece = new Uint8Array(size)
+    const piece = memory(size)
     let position = 0
     for (; from < until; from++) {
       const payload = ticks[from]!.payload

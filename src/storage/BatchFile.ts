@@ -13,6 +13,7 @@ import * as Delimited from "../domain/Delimited.ts"
 import * as Salvage from "../domain/Salvage.ts"
 import type * as Tick from "../domain/Tick.ts"
 import * as TickSet from "../domain/TickSet.ts"
+import { type Loan, PieceMemory } from "./PieceMemory.ts"
 import * as Storage from "./Storage.ts"
 import { ObjectDamaged, StorageError } from "./StorageError.ts"
 import * as StorageKey from "./StorageKey.ts"
@@ -27,8 +28,8 @@ export interface Written extends Storage.Committed {
 export const checksum = (checks: ReadonlyArray<number>): number => checks.at(-1) ?? Checksum.empty
 
 /** `ticks` in the delimited format, piece by piece; notes in `checks` the running checksum after each tick. */
-function* encode(ticks: Tick.Batch, checks: Array<number>): Generator<Uint8Array, void> {
-  for (const piece of Delimited.encode(ticks)) {
+function* encode(ticks: Tick.Batch, checks: Array<number>, memory: Loan): Generator<Uint8Array, void> {
+  for (const piece of Delimited.encode(ticks, memory.piece)) {
     for (let from = 0; from < piece.length;) {
       const length = ticks[checks.length]?.payload.length ?? 0
       const until = from + Delimited.prefixBytes(length) + length
@@ -39,15 +40,23 @@ function* encode(ticks: Tick.Batch, checks: Array<number>): Generator<Uint8Array
   }
 }
 
-/** Stores `ticks` in their order as one object of the delimited format. Interrupted before the commit, it leaves nothing. */
+/**
+ * Stores `ticks` in their order as one object of the delimited format. Interrupted before the commit, it leaves nothing.
+ * Whoever writes many gives them the same `memory`.
+ */
 export const write = (
   storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
-  ticks: Tick.Batch
+  ticks: Tick.Batch,
+  memory: PieceMemory = new PieceMemory(0)
 ): Effect.Effect<Written, StorageError> =>
   Effect.suspend(() => {
     const checks: Array<number> = []
-    return Effect.map(Storage.write(storage, key, encode(ticks, checks)), (committed) => ({ ...committed, checks }))
+    const loan = memory.lend()
+    return Effect.map(Storage.write(storage, key, encode(ticks, checks, loan)), (committed) => {
+      loan.giveBack()
+      return { ...committed, checks }
+    })
   })
 
 const damaged = (key: StorageKey.StorageKey, problem: string, cause?: unknown) =>

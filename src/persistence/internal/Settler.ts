@@ -11,6 +11,7 @@ import type * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
+import { PieceMemory } from "../../storage/PieceMemory.ts"
 import { StorageError, TimedOut } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 import * as RetryPolicy from "../RetryPolicy.ts"
@@ -20,6 +21,9 @@ import * as Degradation from "./degradation.ts"
 import * as ledgerEntries from "./ledgerEntries.ts"
 import * as letters from "./letters.ts"
 import type { Portion } from "./Portion.ts"
+
+/** Most batches that one service has in hand. */
+const batchesInHand = 2
 
 /** Most duplicates of a batch that are logged each for itself. */
 const loggedDuplicates = 10
@@ -54,6 +58,7 @@ const timedOut = (portion: Portion, runId: RunId.RunId, code: string) =>
 export const make = (context: Context) => {
   const { hand, ledger, metrics, queue, retry, service, storage, tracker, writes } = context
   const degradation = Degradation.make(hand)
+  const memory = new PieceMemory(batchesInHand)
 
   const logDuplicates = Effect.fnUntraced(function* (
     runId: RunId.RunId,
@@ -145,7 +150,7 @@ export const make = (context: Context) => {
       if (known) portion.mayBeStored = mayBeOwn
     }
     yield* Effect.uninterruptibleMask((restore) =>
-      restore(writes.run(BatchFile.write(storage, StorageKey.batch(runId, portion.ticks), portion.ticks))).pipe(
+      restore(writes.run(BatchFile.write(storage, StorageKey.batch(runId, portion.ticks), portion.ticks, memory))).pipe(
         Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "write", cause }))),
         Effect.tapError((error) => Effect.sync(() => noteOutcome(error))),
         Effect.catchTag("Overdue", ({ code }) => Effect.fail(timedOut(portion, runId, code))),
