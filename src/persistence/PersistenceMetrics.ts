@@ -32,7 +32,7 @@ export const retryWaitSeconds = counter("persistence_retry_wait_seconds_total", 
 export const validationFailures = counter("persistence_validation_failures_total", "Ticks failing a rule.")
 export const mixedBatchesSplit = counter("persistence_mixed_batches_split_total", "Batches split by run.")
 export const currentBatchTicks = Metric.gauge("persistence_current_batch_ticks", {
-  description: "Ticks in the batch being handled now; 0 when idle."
+  description: "Ticks in the batches being handled now; 0 when idle."
 })
 export const inFlightTicks = Metric.gauge("persistence_in_flight_ticks", {
   description: "Ticks taken but not yet settled."
@@ -98,10 +98,11 @@ export const make = Effect.fnUntraced(function* (service: string, storage: strin
     retries: by(writeRetries, "error_type"),
     invalid: by(validationFailures, "rule")
   }
-  const handEmpty = Effect.andThen(metrics.current(0), metrics.inFlight(0))
+  /** So many ticks are in hand now. */
+  const inHand = (ticks: number) => Effect.andThen(metrics.current(ticks), metrics.inFlight(ticks))
   const { received, batchesWritten: batches, ticksWritten: ticks, storedBytes: stored, retryWait, mixedSplit } = metrics
   for (const zero of [received, batches, ticks, metrics.writtenBytes, stored, retryWait, mixedSplit]) yield* zero(0)
-  yield* handEmpty
+  yield* inHand(0)
   yield* metrics.lastCommit(nowMs / 1000)
   for (const reason of flushReasons) yield* metrics.flush(reason satisfies FlushReason, 0)
   for (const reason of failureReasons) {
@@ -111,7 +112,7 @@ export const make = Effect.fnUntraced(function* (service: string, storage: strin
   for (const source of ["tracker", "storage"]) yield* metrics.duplicates(source, 0)
   for (const rule of ["run_id", "tick_number", "mixed_run"]) yield* metrics.invalid(rule, 0)
   yield* metrics.returned("shutdown", 0)
-  return { ...metrics, handEmpty }
+  return { ...metrics, inHand }
 })
 
 export type PersistenceMetrics = Effect.Success<ReturnType<typeof make>>

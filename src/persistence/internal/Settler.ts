@@ -20,13 +20,14 @@ import { type Context, facts, UnexpectedFailure, type WriteError } from "./Conte
 import * as Degradation from "./degradation.ts"
 import * as ledgerEntries from "./ledgerEntries.ts"
 import * as letters from "./letters.ts"
+import { maxBatches } from "./Hand.ts"
 import type { Portion } from "./Portion.ts"
-
-/** Most batches that one service has in hand. */
-const batchesInHand = 2
 
 /** Most duplicates of a batch that are logged each for itself. */
 const loggedDuplicates = 10
+
+/** One portion that hangs doesn't take all the time of the others. */
+const fewAtATime = { concurrency: maxBatches, discard: true } as const
 
 const noteFailure = (portion: Portion, error: WriteError) =>
   Effect.map(Clock.currentTimeMillis, (now) => {
@@ -58,7 +59,7 @@ const timedOut = (portion: Portion, runId: RunId.RunId, code: string) =>
 export const make = (context: Context) => {
   const { hand, ledger, metrics, queue, retry, service, storage, tracker, writes } = context
   const degradation = Degradation.make(hand)
-  const memory = new PieceMemory(batchesInHand)
+  const memory = new PieceMemory(maxBatches)
 
   const logDuplicates = Effect.fnUntraced(function* (
     runId: RunId.RunId,
@@ -158,7 +159,7 @@ export const make = (context: Context) => {
         Effect.flatMap((written) =>
           Effect.flatMap(took("success"), (tookMs) => stored(portion, runId, written, { mayBeOwn, tookMs }))
         ),
-        Effect.andThen(degradation.accepted)
+        Effect.andThen(degradation.accepted(portion))
       )
     )
   })
@@ -220,8 +221,8 @@ export const make = (context: Context) => {
     yield* metrics.returned("shutdown", ticks.length)
   })
 
-  /** Settles all that is in hand, however long the storage takes. */
-  const settleAll = Effect.suspend(() => Effect.forEach(hand.portions.slice(), settle, { discard: true }))
+  /** Settles `portions`, one after the other, however long the storage takes. */
+  const settleAll = (portions: ReadonlyArray<Portion>) => Effect.forEach(portions, settle, { discard: true })
 
   /**
    * Settles what an interruption left in hand, within the shutdown timeout: half of it is for the storage, the rest for
@@ -231,15 +232,15 @@ export const make = (context: Context) => {
     if (hand.portions.length === 0) return
     yield* Effect.logInfo("Shutdown requested, writing partial batch").pipe(Effect.annotateLogs({ ticks: hand.ticks }))
     const half = Duration.times(context.shutdownTimeout, 0.5)
-    yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), writeOnce, { discard: true }), half)
+    yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), writeOnce, fewAtATime), half)
     for (const portion of hand.portions) {
       const cutOff = portion.failure === undefined || portion.failure.retries < portion.attempts - 1
       if (cutOff && portion.runId !== undefined)
         yield* noteFailure(portion, timedOut(portion, portion.runId, "shutdownTimeout"))
     }
-    yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), deadLetter, { discard: true }), half)
+    yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), deadLetter, fewAtATime), half)
     yield* Effect.forEach(hand.portions.slice(), returnToQueue, { discard: true })
-    hand.degraded = undefined
+    for (let left = hand.firstRefused; left !== undefined; left = hand.firstRefused) hand.degrade(left, undefined)
   })
 
   return { settleAll, settleRest }
