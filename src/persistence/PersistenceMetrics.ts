@@ -60,19 +60,33 @@ export const checkDuration = Metric.histogram("persistence_idempotency_check_dur
 const failureReasons: ReadonlyArray<Reason> = ["validation", "mixed_run", "storage", "key_conflict", "internal"]
 const errorTypes = ["no_space", "permission", "io", "timeout", "throttled", "other"]
 
-const add =
-  (metric: Metric.Metric<number, unknown>, labels: Record<string, string>) =>
-  (amount: number): Effect.Effect<void> =>
-    Metric.update(Metric.withAttributes(metric, labels), amount)
+/** Labels are put on once: to do that costs more than an update. */
+const add = (metric: Metric.Metric<number, unknown>, labels: Record<string, string>) => {
+  const labelled = Metric.withAttributes(metric, labels)
+  return (amount: number): Effect.Effect<void> => Metric.update(labelled, amount)
+}
+
+/** The same with one more label, of few values. */
+const addBy = <Value extends string>(
+  metric: Metric.Metric<number, unknown>,
+  labels: Record<string, string>,
+  label: string
+) => {
+  const series = new Map<Value, (amount: number) => Effect.Effect<void>>()
+  return (value: Value, amount: number): Effect.Effect<void> => {
+    const there = series.get(value)
+    if (there !== undefined) return there(amount)
+    const made = add(metric, { ...labels, [label]: value })
+    series.set(value, made)
+    return made(amount)
+  }
+}
 
 /** The metrics of the service `service` with every label value at zero, so that a first failure shows as an increase. */
 export const make = Effect.fnUntraced(function* (service: string, storage: string, queue: string, nowMs: number) {
   const own = { service }
   const both = { service, storage }
-  const by =
-    (metric: Metric.Metric<number, unknown>, label: string) =>
-    (value: string, amount: number): Effect.Effect<void> =>
-      add(metric, { ...own, [label]: value })(amount)
+  const by = (metric: Metric.Metric<number, unknown>, label: string) => addBy(metric, own, label)
 
   const metrics = {
     received: add(ticksReceived, { ...own, queue }),
@@ -88,7 +102,7 @@ export const make = Effect.fnUntraced(function* (service: string, storage: strin
     batchTicks: add(batchTicks, both),
     latency: add(endToEndLatency, own),
     check: add(checkDuration, own),
-    commit: (outcome: "success" | "failure", amount: number) => add(commitDuration, { ...both, outcome })(amount),
+    commit: addBy<"success" | "failure">(commitDuration, both, "outcome"),
     flush: by(flushes, "flush_reason"),
     failedBatch: by(batchesFailed, "reason"),
     failedTicks: by(ticksFailed, "reason"),

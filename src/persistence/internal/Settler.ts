@@ -102,14 +102,17 @@ export const make = (context: Context) => {
     portion: Portion,
     runId: RunId.RunId,
     committed: BatchFile.Written,
-    { mayBeOwn, tookMs }: { readonly mayBeOwn: boolean; readonly tookMs: number }
+    {
+      key,
+      mayBeOwn,
+      tookMs
+    }: { readonly key: StorageKey.StorageKey; readonly mayBeOwn: boolean; readonly tookMs: number }
   ) {
     const { ticks } = portion
     const found = committed.outcome === "identical" && !mayBeOwn
     yield* tracker.commit(runId, ticks)
     yield* queue.settle(ticks, found ? "duplicate" : "stored")
     hand.settle(portion, found ? "duplicate" : "written")
-    const key = StorageKey.batch(runId, ticks)
     if (found) {
       yield* ledger.attend(runId)
       yield* metrics.duplicates("storage", ticks.length)
@@ -118,7 +121,7 @@ export const make = (context: Context) => {
     hand.batchesWritten++
     hand.bytesWritten += committed.bytes
     const nowMs = yield* Clock.currentTimeMillis
-    const entry = ledgerEntries.commit(portion, runId, committed, { service, committedAtMs: nowMs, tookMs })
+    const entry = ledgerEntries.commit(portion, key, committed, { service, committedAtMs: nowMs, tookMs })
     yield* ledger.record(runId, entry, committed.checks)
     yield* metrics.batchesWritten(1)
     yield* metrics.ticksWritten(ticks.length)
@@ -141,6 +144,7 @@ export const make = (context: Context) => {
         yield* metrics.commit(outcome, tookMs / 1000)
         return tookMs
       })
+    const key = StorageKey.batch(runId, portion.ticks)
     portion.attempts++
     const mayBeOwn = portion.mayBeStored
     portion.mayBeStored = true
@@ -151,13 +155,13 @@ export const make = (context: Context) => {
       if (known) portion.mayBeStored = mayBeOwn
     }
     yield* Effect.uninterruptibleMask((restore) =>
-      restore(writes.run(BatchFile.write(storage, StorageKey.batch(runId, portion.ticks), portion.ticks, memory))).pipe(
+      restore(writes.run(BatchFile.write(storage, key, portion.ticks, memory))).pipe(
         Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "write", cause }))),
         Effect.tapError((error) => Effect.sync(() => noteOutcome(error))),
         Effect.catchTag("Overdue", ({ code }) => Effect.fail(timedOut(portion, runId, code))),
         Effect.tapError((error) => Effect.andThen(noteFailure(portion, error), took("failure"))),
         Effect.flatMap((written) =>
-          Effect.flatMap(took("success"), (tookMs) => stored(portion, runId, written, { mayBeOwn, tookMs }))
+          Effect.flatMap(took("success"), (tookMs) => stored(portion, runId, written, { key, mayBeOwn, tookMs }))
         ),
         Effect.andThen(degradation.accepted(portion))
       )

@@ -7,7 +7,7 @@ import * as Tick from "../../domain/Tick.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
-import * as StorageKey from "../../storage/StorageKey.ts"
+import type * as StorageKey from "../../storage/StorageKey.ts"
 import type { Portion } from "./Portion.ts"
 
 const stretchesOf = (ticks: ReadonlyArray<Tick.Tick>) =>
@@ -20,15 +20,15 @@ export interface Attempt {
   readonly tookMs: number
 }
 
-/** `portion` of `runId` is stored. */
+/** `portion` is stored under `key`. */
 export const commit = (
   portion: Portion,
-  runId: RunId.RunId,
+  key: StorageKey.StorageKey,
   written: BatchFile.Written,
   { committedAtMs, service, tookMs }: Attempt
 ): LedgerEntry.Commit => ({
   _tag: "Commit",
-  key: StorageKey.batch(runId, portion.ticks),
+  key,
   stretches: stretchesOf(portion.ticks),
   count: portion.ticks.length,
   bytes: written.bytes,
