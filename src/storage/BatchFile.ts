@@ -29,12 +29,16 @@ export const checksum = (checks: ReadonlyArray<number>): number => checks.at(-1)
 
 /** `ticks` in the delimited format, piece by piece; notes in `checks` the running checksum after each tick. */
 function* encode(ticks: Tick.Batch, checks: Array<number>, memory: Loan): Generator<Uint8Array, void> {
+  let check = Checksum.empty
+  let next = 0
   for (const piece of Delimited.encode(ticks, memory.piece)) {
-    for (let from = 0; from < piece.length;) {
-      const length = ticks[checks.length]?.payload.length ?? 0
-      const until = from + Delimited.prefixBytes(length) + length
-      checks.push(Checksum.of(piece.subarray(from, until), checksum(checks)))
-      from = until
+    for (let position = 0; position < piece.length;) {
+      const { payload } = ticks[next++] ?? ticks[0]
+      const start = position + Delimited.prefixBytes(payload.length)
+      for (; position < start; position++) check = Checksum.ofByte(piece[position] ?? 0, check)
+      check = Checksum.of(payload, check)
+      checks.push(check)
+      position += payload.length
     }
     yield piece
   }
