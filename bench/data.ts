@@ -1,69 +1,96 @@
-// @effect-diagnostics nodeBuiltinImport:off processEnv:off globalConsole:off
+// @effect-diagnostics nodeBuiltinImport:off
 /**
- * Ticks to measure with: the recorded ones, renumbered to as many as a case needs.
+ * Ticks to measure with: the recorded ones, renumbered to as many as a case needs, each with bytes of its own.
  */
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { zstdDecompressSync } from "node:zlib"
+import * as Delimited from "../src/domain/Delimited.ts"
+import type { Batch, Tick } from "../src/domain/Tick.ts"
 
-const readVarint = (bytes: Uint8Array, start: number): [value: number, end: number] => {
-  let value = 0
-  let scale = 1
-  let position = start
-  for (;;) {
-    const byte = bytes[position++]!
-    value += (byte & 0x7f) * scale
-    if (byte < 0x80) return [value, position]
-    scale *= 128
-  }
+/** The recorded files by the size of their ticks. */
+export const payloads = ["3 KB", "8 KB", "32 KB"] as const
+
+export type Payload = (typeof payloads)[number]
+
+const files: Record<Payload, string> = {
+  "3 KB": "evochora-1-organism.pb.zst",
+  "8 KB": "evochora-3-organisms.pb.zst",
+  "32 KB": "evochora-60-organisms.pb.zst"
 }
 
-const writeVarint = (value: number): Array<number> => {
+/** As many ticks of each as make about 600 MB. */
+export const many: Record<Payload, number> = { "3 KB": 190_000, "8 KB": 70_000, "32 KB": 18_000 }
+
+/** The encoded messages of a recorded file. */
+export const recorded = (payload: Payload): ReadonlyArray<Uint8Array> => {
+  const file = readFileSync(new URL(`../test/data/${files[payload]}`, import.meta.url))
+  const { error, frames } = new Delimited.Decoder().push(zstdDecompressSync(file))
+  if (error !== undefined) throw error
+  return frames.map((frame) => frame.payload)
+}
+
+const varintEnd = (bytes: Uint8Array, start: number): number => {
+  let position = start
+  while (bytes[position]! > 0x7f) position++
+  return position + 1
+}
+
+const varint = (value: number): ReadonlyArray<number> => {
   const bytes: Array<number> = []
   let rest = value
-  while (rest > 0x7f) {
-    bytes.push((rest % 128) | 0x80)
-    rest = Math.floor(rest / 128)
-  }
-  bytes.push(rest)
-  return bytes
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80)
+  return [...bytes, rest]
 }
 
-/** The encoded ticks of a recorded file, without their tick numbers: field 2 is cut out of each. */
-const numberless = (file: URL): ReadonlyArray<Buffer> => {
-  const bytes = zstdDecompressSync(readFileSync(file))
-  const messages: Array<Buffer> = []
-  for (let position = 0; position < bytes.length;) {
-    const [length, start] = readVarint(bytes, position)
-    position = start + length
-    const [, runIdStart] = readVarint(bytes, start)
-    const [runIdLength, runId] = readVarint(bytes, runIdStart)
-    const numberStart = runId + runIdLength
-    if (bytes[start] !== 0x0a || bytes[numberStart] !== 0x10)
-      throw new Error(`${file.pathname}: unexpected field order`)
-    const [, numberEnd] = readVarint(bytes, numberStart + 1)
-    messages.push(Buffer.concat([bytes.subarray(start, numberStart), bytes.subarray(numberEnd, position)]))
-  }
-  return messages
+/** A message around its tick number, which is field 2 and follows the run id. */
+interface Template {
+  readonly head: Uint8Array
+  readonly tail: Uint8Array
+  readonly runId: string
 }
 
-/**
- * Writes `ticks` ticks numbered from 1 into `target`, delimited, made from a recorded file. Field 2 stands at the end of
- * each message, which protobuf allows. Gives the size of the file.
- */
-export const renumbered = (source: URL, ticks: number, target: string): number => {
-  const messages = numberless(source)
-  const file = openSync(target, "w")
-  let size = 0
-  let pending: Array<Buffer> = []
-  for (let tick = 1; tick <= ticks; tick++) {
-    const body = messages[tick % messages.length]!
-    const number = [0x10, ...writeVarint(tick)]
-    pending.push(Buffer.from(writeVarint(body.length + number.length)), body, Buffer.from(number))
-    if (pending.length >= 3000 || tick === ticks) {
-      size += writeSync(file, Buffer.concat(pending))
-      pending = []
-    }
+const template = (message: Uint8Array): Template => {
+  const idStart = varintEnd(message, 1)
+  const idEnd = idStart + message[idStart - 1]!
+  if (message[0] !== 0x0a || message[idEnd] !== 0x10) throw new Error("fields 1 and 2 are not where they are expected")
+  return {
+    head: message.subarray(0, idEnd + 1),
+    tail: message.subarray(varintEnd(message, idEnd + 1)),
+    runId: new TextDecoder().decode(message.subarray(idStart, idEnd))
   }
-  closeSync(file)
-  return size
+}
+
+const templates = new Map<Payload, ReadonlyArray<Template>>()
+
+const templatesOf = (payload: Payload): ReadonlyArray<Template> => {
+  const known = templates.get(payload) ?? recorded(payload).map(template)
+  templates.set(payload, known)
+  return known
+}
+
+/** `count` ticks numbered from `first`, made from the recorded ones in turn when they are asked for. */
+export function* tickStream(payload: Payload, count: number, first = 1): Generator<Tick, void> {
+  const all = templatesOf(payload)
+  for (let index = 0; index < count; index++) {
+    const { head, runId, tail } = all[index % all.length]!
+    const number = varint(first + index)
+    const bytes = new Uint8Array(head.length + number.length + tail.length)
+    bytes.set(head)
+    bytes.set(number, head.length)
+    bytes.set(tail, head.length + number.length)
+    yield { simulationRunId: runId, tickNumber: BigInt(first + index), payload: bytes }
+  }
+}
+
+/** The same, made ready. */
+export const ticks = (payload: Payload, count: number, first = 1): Batch =>
+  [...tickStream(payload, count, first)] as unknown as Batch
+
+/** The contents of the files that `ticks` make in batches of `batch`, each a buffer of its own. */
+export const batchFiles = (all: ReadonlyArray<Tick>, batch: number): ReadonlyArray<Uint8Array> => {
+  const contents: Array<Uint8Array> = []
+  for (let from = 0; from < all.length; from += batch) {
+    contents.push(Buffer.concat([...Delimited.encode(all.slice(from, from + batch))]))
+  }
+  return contents
 }

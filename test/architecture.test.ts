@@ -7,6 +7,7 @@ import * as Path from "effect/Path"
 /** Lower ranks know nothing of higher ones; folders of equal rank don't know each other. */
 const ranks: Record<string, number> = {
   gen: 0,
+  protobuf: 0,
   domain: 1,
   queue: 2,
   storage: 2,

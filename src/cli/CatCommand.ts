@@ -1,7 +1,7 @@
 /**
  * `tickvault cat RUN`: the ticks of a run on standard output, in ascending order.
  */
-import { fromBinary, toJsonString } from "@bufbuild/protobuf"
+import { toJsonString } from "@bufbuild/protobuf"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -14,6 +14,7 @@ import * as Flag from "effect/cli/Flag"
 import { TickDataSchema } from "../domain/Contracts.ts"
 import * as Delimited from "../domain/Delimited.ts"
 import type * as Tick from "../domain/Tick.ts"
+import * as Decoder from "../protobuf/Decoder.ts"
 import * as RunTicks from "../runs/RunTicks.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import { ExitCode, type ExitStatus } from "./ExitStatus.ts"
@@ -73,10 +74,12 @@ const rangeOf = Effect.fnUntraced(function* (flags: {
   })
 })
 
+const decode = Decoder.make(TickDataSchema)
+
 /** One line of protobuf JSON. */
 const jsonLine = (tick: Tick.Tick): Result.Result<string, TickUndecodable> =>
   Result.try({
-    try: () => `${toJsonString(TickDataSchema, fromBinary(TickDataSchema, tick.payload))}\n`,
+    try: () => `${toJsonString(TickDataSchema, decode(tick.payload))}\n`,
     catch: (cause) => new TickUndecodable({ tick: tick.tickNumber, cause })
   })
 
@@ -98,8 +101,8 @@ const jsonLines = Effect.fnUntraced(function* <E>(
   return Stream.make(lines.join(""))
 })
 
-/** Ticks that are made text of, and ticks that are framed, at once: a few hundred kilobytes. */
-const chunkTicks = { json: 32, delimited: 64 }
+/** Ticks that are made text of, and ticks that are passed on as they are, at once. */
+const chunkTicks = { json: 32, delimited: 256 }
 
 const formats = {
   json: <E, E2>(ticks: Stream.Stream<Tick.Tick, E>, report: (error: TickUndecodable) => Effect.Effect<void, E2>) =>
@@ -111,7 +114,7 @@ const formats = {
   delimited: <E>(ticks: Stream.Stream<Tick.Tick, E>) =>
     ticks.pipe(
       Stream.rechunk(chunkTicks.delimited),
-      Stream.mapArrayEffect((chunk) => Effect.succeed([[...Delimited.encode(chunk)]] as const)),
+      Stream.mapArrayEffect((chunk) => Effect.succeed([Delimited.pieces(chunk)] as const)),
       Stream.flatMap(Stream.fromIterable)
     )
 }

@@ -22,7 +22,7 @@ import * as VerifyCommand from "./VerifyCommand.ts"
 import * as RunsCommand from "./RunsCommand.ts"
 import * as Signals from "./Signals.ts"
 
-// Two folders up from here lies the package, in a checkout (src/cli) and as it is published (dist/cli).
+// Two folders up from here lies the package, in a checkout (src/cli) and as it is published (dist/bin).
 const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
 
 const make = (status: ExitStatus) =>

@@ -36,10 +36,6 @@ export interface Frame {
   readonly size: number
 }
 
-/** The bytes of `frame` with the length before it, as they stood in the stream. */
-export const framed = ({ payload, size }: Frame): Uint8Array =>
-  new Uint8Array(payload.buffer, payload.byteOffset + payload.length - size, size)
-
 /** Bytes that the length before a message of `payloadBytes` takes. */
 export const prefixBytes = (payloadBytes: number): number => {
   let size = 1
@@ -95,45 +91,100 @@ export function* encode(
   }
 }
 
+/** Whether the bytes of `buffer` from `at` on are the length before a message of `payloadBytes`. */
+const isPrefix = (buffer: ArrayBufferLike, at: number, payloadBytes: number): boolean => {
+  if (at < 0) return false
+  const expected = new Uint8Array(prefixBytes(payloadBytes))
+  writePrefix(expected, 0, payloadBytes)
+  return Bytes.Equivalence(expected, new Uint8Array(buffer, at, expected.length))
+}
+
+/**
+ * The bytes that `encode` gives for `ticks` that were read from a delimited stream, without a copy of those that lie in
+ * memory as they did there, with their lengths before them. Look at the pieces before the ticks are let go of.
+ */
+export const pieces = (ticks: ReadonlyArray<Tick.Tick>): Array<Uint8Array> => {
+  const found: Array<Uint8Array> = []
+  for (const tick of ticks) {
+    const { buffer, byteOffset, length } = tick.payload
+    const begin = byteOffset - prefixBytes(length)
+    if (!isPrefix(buffer, begin, length)) {
+      found.push(...encode([tick]))
+      continue
+    }
+    const last = found.at(-1)
+    const isNext = last?.buffer === buffer && last.byteOffset + last.length === begin
+    const start = isNext ? last.byteOffset : begin
+    if (isNext) found.pop()
+    found.push(new Uint8Array(buffer, start, byteOffset + length - start))
+  }
+  return found
+}
+
+/**
+ * Told of a message that lies from `start` to `end` in `bytes`, with its length before it from `begin` on; says whether to
+ * go on. `bytes` may be the chunk that was pushed, or a copy of the pieces of several; whether they stay what they are is
+ * up to whoever gives the chunks.
+ */
+export type OnMessage = (bytes: Uint8Array, begin: number, start: number, end: number) => boolean
+
 /** Takes a delimited stream apart, chunk by chunk. Not shared: it has state. */
 export class Decoder {
   private readonly maxMessageBytes: number
-  /** Bytes of the chunks before, beginning with the message that was not whole. */
+  /** Copies of the bytes of the chunks before, beginning with the message that was not whole. */
   private pending: Array<Uint8Array> = []
   private pendingBytes = 0
   /** Bytes that `pending` must reach before it is worth looking at again. */
   private wanted = 1
-  private offset = 0
-  private ordinal = 1
+  private at = 0
+  private nth = 1
+  private prefixLength = 0
+  private stopped = false
 
   constructor(maxMessageBytes: number = defaultMaxMessageBytes) {
     this.maxMessageBytes = maxMessageBytes
   }
 
+  /** Where the message begins that is told of now, with the length before it, in bytes from the start of the stream. */
+  get offset(): number {
+    return this.at
+  }
+
+  /** Which message is told of now, counted from 1. */
+  get ordinal(): number {
+    return this.nth
+  }
+
   /** The messages that `chunk` completes, and the error that ends the stream if there is one. Keeps views of `chunk`. */
   push(chunk: Uint8Array): { readonly frames: Array<Frame>; readonly error: DelimitedError | undefined } {
     const frames: Array<Frame> = []
-    let rest = chunk
-    // Only a message that lies in several chunks is copied, not the chunk that it ends in.
-    while (this.pendingBytes > 0 && rest.length > 0) {
-      const missing = this.wanted - this.pendingBytes
-      const error = this.consume(rest.subarray(0, missing), frames)
-      if (error !== undefined) return { frames, error }
-      rest = rest.subarray(missing)
-    }
-    return { frames, error: rest.length === 0 ? undefined : this.consume(rest, frames) }
+    const error = this.visit(chunk, (bytes, begin, start, end) => {
+      const { ordinal, offset } = this
+      frames.push({ payload: bytes.subarray(start, end), offset, ordinal, size: end - begin })
+      return true
+    })
+    return { frames, error }
   }
 
-  private consume(piece: Uint8Array, into: Array<Frame>): DelimitedError | undefined {
-    this.pending.push(piece)
-    this.pendingBytes += piece.length
-    if (this.pendingBytes < this.wanted) return undefined
-    const bytes = this.pending.length === 1 ? piece : Bytes.concat(this.pending)
-    const [consumed, error] = this.frames(bytes, into)
-    const rest = bytes.subarray(consumed)
-    this.pending = rest.length === 0 ? [] : [rest]
-    this.pendingBytes = rest.length
-    return error
+  /**
+   * Tells `onMessage` of each message that `chunk` completes, up to the one after which it doesn't want to go on. Gives the
+   * error that ends the stream if there is one. Nothing of `chunk` is kept: it may be overwritten afterwards.
+   */
+  visit(chunk: Uint8Array, onMessage: OnMessage): DelimitedError | undefined {
+    let from = 0
+    // Only a message that lies in several chunks is copied, not the chunk that it ends in.
+    while (this.pendingBytes > 0 && from < chunk.length && !this.stopped) {
+      const until = Math.min(chunk.length, from + this.wanted - this.pendingBytes)
+      this.keep(chunk, from, until)
+      from = until
+      if (this.pendingBytes < this.wanted) return undefined
+      const bytes = Bytes.concat(this.pending)
+      this.pending = []
+      this.pendingBytes = 0
+      const error = this.messages(bytes, 0, onMessage)
+      if (error !== undefined) return error
+    }
+    return from < chunk.length && !this.stopped ? this.messages(chunk, from, onMessage) : undefined
   }
 
   /** The error of a stream that ends within a message. */
@@ -142,31 +193,34 @@ export class Decoder {
     return this.failure(`the stream ends within the message, after ${this.pendingBytes} of its bytes`)
   }
 
-  private frames(bytes: Uint8Array, into: Array<Frame>): [consumed: number, error: DelimitedError | undefined] {
-    let position = 0
-    while (position < bytes.length) {
-      const length = this.prefix(bytes, position)
-      if (typeof length === "object") return [position, length]
-      if (length === undefined) {
-        this.wanted = bytes.length - position + 1
-        return [position, undefined]
-      }
-      const start = position + this.prefixLength
-      if (bytes.length - start < length) {
-        this.wanted = this.prefixLength + length
-        return [position, undefined]
-      }
-      const size = this.prefixLength + length
-      into.push({ payload: bytes.subarray(start, start + length), offset: this.offset, ordinal: this.ordinal, size })
-      position = start + length
-      this.offset += size
-      this.ordinal++
-    }
-    this.wanted = 1
-    return [position, undefined]
+  private keep(bytes: Uint8Array, from: number, until: number): void {
+    if (from === until) return
+    this.pending.push(new Uint8Array(bytes.subarray(from, until)))
+    this.pendingBytes += until - from
   }
 
-  private prefixLength = 0
+  /** Tells of the messages from `from` on, and keeps the one that is not whole. */
+  private messages(bytes: Uint8Array, from: number, onMessage: OnMessage): DelimitedError | undefined {
+    let position = from
+    this.wanted = 1
+    while (position < bytes.length) {
+      const length = this.prefix(bytes, position)
+      if (typeof length === "object") return length
+      const size = this.prefixLength + (length ?? 0)
+      if (length === undefined || bytes.length - position < size) {
+        this.wanted = length === undefined ? bytes.length - position + 1 : size
+        this.keep(bytes, position, bytes.length)
+        return undefined
+      }
+      const end = position + size
+      this.stopped = !onMessage(bytes, position, end - length, end)
+      if (this.stopped) return undefined
+      position = end
+      this.at += size
+      this.nth++
+    }
+    return undefined
+  }
 
   /** The length at `position`; `undefined` while its bytes have not all arrived. Sets `prefixLength`. */
   private prefix(bytes: Uint8Array, position: number): number | DelimitedError | undefined {
@@ -189,8 +243,9 @@ export class Decoder {
     return this.failure("its length is no varint; the file is damaged or not in the delimited format")
   }
 
-  private failure(problem: string): DelimitedError {
-    return new DelimitedError({ offset: this.offset, ordinal: this.ordinal, problem })
+  /** `problem` of the message that is told of now. */
+  failure(problem: string): DelimitedError {
+    return new DelimitedError({ offset: this.at, ordinal: this.nth, problem })
   }
 }
 

@@ -22,22 +22,16 @@ export interface Gap {
 
 const compare = (left: bigint, right: bigint): number => (left < right ? -1 : left > right ? 1 : 0)
 
-const isAscending = (numbers: ReadonlyArray<bigint>): boolean => {
-  for (let index = 1; index < numbers.length; index++) if (numbers[index - 1]! > numbers[index]!) return false
-  return true
-}
-
 /** The numbers in ascending order, each once, as few stretches. */
 export const stretches = (numbers: Iterable<bigint>): Array<Stretch> => {
   const sorted = [...numbers]
-  if (!isAscending(sorted)) sorted.sort(compare)
+  if (sorted.some((number, index) => index > 0 && number < sorted[index - 1]!)) sorted.sort(compare)
   const found: Array<{ first: bigint; last: bigint; step: bigint }> = []
-  let current: (typeof found)[number] | undefined
   for (const number of sorted) {
+    const current = found.at(-1)
     if (current?.last === number) continue
     if (current === undefined || (current.step !== 0n && number - current.last !== current.step)) {
-      current = { first: number, last: number, step: 0n }
-      found.push(current)
+      found.push({ first: number, last: number, step: 0n })
     } else {
       current.step = number - current.last
       current.last = number

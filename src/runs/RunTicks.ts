@@ -47,11 +47,19 @@ export type Salvaged = { readonly _tag: "Tick"; readonly tick: Tick.Tick } | Gon
 
 /** `ticks` within the range, ascending, of equal numbers the first. */
 const ordered = (ticks: ReadonlyArray<Tick.Tick>, from: bigint, to: bigint): ReadonlyArray<Tick.Tick> => {
-  const wanted = ticks.filter(({ tickNumber }) => tickNumber >= from && tickNumber <= to)
-  const isAscending = wanted.every((tick, index) => index === 0 || Merge.compare(wanted[index - 1] ?? tick, tick) < 0)
-  if (isAscending) return wanted
-  const sorted = wanted.toSorted(Merge.compare)
+  if (isOrdered(ticks, from, to)) return ticks
+  const sorted = ticks.filter(({ tickNumber }) => tickNumber >= from && tickNumber <= to).sort(Merge.compare)
   return sorted.filter((tick, index) => tick.tickNumber !== sorted[index - 1]?.tickNumber)
+}
+
+/** Whether all of `ticks` are within the range, ascending and each there once. */
+const isOrdered = (ticks: ReadonlyArray<Tick.Tick>, from: bigint, to: bigint): boolean => {
+  let previous = from - 1n
+  for (const { tickNumber } of ticks) {
+    if (tickNumber <= previous || tickNumber > to) return false
+    previous = tickNumber
+  }
+  return true
 }
 
 const largest = 2n ** 63n - 1n
@@ -104,10 +112,7 @@ export const ticks = (
           }))
           return Effect.succeed<Merge.Loaded>({ ticks: missed.sort(Merge.compare), missing })
         })
-      return Merge.merged(withMissing(batches, known), load).pipe(
-        Stream.filter((one) => one._tag === "Tick"),
-        Stream.map(({ tick }) => tick)
-      )
+      return Stream.filter(Merge.merged(withMissing(batches, known), load), isTick)
     })
   )
 
@@ -136,9 +141,13 @@ export const salvagedTicks = (
               : remains(batch.key, read.failure, from, to)
           )
         )
-      return Merge.merged(withMissing(batches, known), load)
+      return Stream.map(Merge.merged(withMissing(batches, known), load), (one): Salvaged =>
+        isTick(one) ? { _tag: "Tick", tick: one } : one
+      )
     })
   )
+
+const isTick = (one: Merge.Found): one is Tick.Tick => !("_tag" in one)
 
 const missing = (written: StoredBatch.Damaged["written"]): StoredBatch.Damaged => ({
   problem: "it is stored no more",

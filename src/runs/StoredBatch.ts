@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Checksum from "../domain/Checksum.ts"
-import * as Delimited from "../domain/Delimited.ts"
 import type * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import * as TickSet from "../domain/TickSet.ts"
@@ -42,30 +41,6 @@ export interface Place {
 export const failure = (key: StorageKey.StorageKey, problem: string): StorageError =>
   new StorageError({ operation: "read", key, reason: new ObjectDamaged({ problem }) })
 
-/** The ticks and the checksum of an object; `undefined` when it is not in the format. Memory: all of it. */
-const readWhole = (storage: Storage["Service"], key: StorageKey.StorageKey) =>
-  Effect.suspend(() => {
-    const decoder = new Delimited.Decoder()
-    const ticks: Array<Tick.Tick> = []
-    let checksum = Checksum.empty
-    let isGood = true
-    return storage.read(key).pipe(
-      Stream.runForEachWhile((chunk) =>
-        Effect.sync(() => {
-          checksum = Checksum.of(chunk, checksum)
-          const { error, frames } = decoder.push(chunk)
-          for (const tick of frames.map(Delimited.tick)) {
-            if (Result.isSuccess(tick)) ticks.push(tick.success)
-            else isGood = false
-          }
-          isGood &&= error === undefined
-          return isGood
-        })
-      ),
-      Effect.map(() => (isGood && decoder.end() === undefined ? { ticks, checksum } : undefined))
-    )
-  })
-
 /** Whether `ticks` are what the name of their batch says. */
 const isNamed = (ticks: ReadonlyArray<Tick.Tick>, { first, last, runId }: BatchKey): boolean => {
   let [smallest, largest] = [ticks[0]?.tickNumber, ticks[0]?.tickNumber]
@@ -94,7 +69,7 @@ const salvage = Effect.fnUntraced(function* (
   { key, runId }: BatchKey,
   commit: LedgerEntry.Commit | undefined
 ) {
-  const contents = yield* BatchFile.scan(storage, key)
+  const contents = yield* BatchFile.prove(storage, key)
   const checks = commit === undefined ? undefined : yield* checksOf(storage, runId, commit)
   const found: Array<Damaged["found"][number]> = yield* Stream.runCollect(BatchFile.salvage(storage, key, checks))
   const size = (yield* storage.stat(key))?.bytes ?? contents.bytes
@@ -117,7 +92,7 @@ export const read = Effect.fnUntraced(function* (
   batch: BatchKey,
   commits: ReadonlyArray<LedgerEntry.Commit>
 ) {
-  const whole = yield* readWhole(storage, batch.key)
+  const whole = yield* BatchFile.readWhole(storage, batch.key)
   if (whole !== undefined) {
     const checksum = Checksum.toHex(whole.checksum)
     const isWhole =

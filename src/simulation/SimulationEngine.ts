@@ -114,18 +114,33 @@ const encodeMetadata = (message: SimulationMetadata, samplingInterval: bigint, b
 /** Longest that an engine held back catches up on afterwards; beyond it, time lost is lost. */
 const maxBehindMs = 1000
 
-/** Waits as long as `ticksPerSecond` demands before the next step. */
-const makePacer = (ticksPerSecond: number | undefined) => {
-  if (ticksPerSecond === undefined) return Effect.void
-  const intervalMs = 1000 / ticksPerSecond
-  let dueMs: number | undefined
-  return Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
-    dueMs = dueMs === undefined ? now : Math.max(dueMs, now - maxBehindMs)
-    if (dueMs > now) yield* Effect.sleep(Duration.millis(dueMs - now))
-    dueMs += intervalMs
-  })
+/** Says when the next step is due. */
+class Pacer {
+  private readonly intervalMs: number
+  private dueMs: number | undefined
+
+  constructor(ticksPerSecond: number | undefined) {
+    this.intervalMs = ticksPerSecond === undefined ? 0 : 1000 / ticksPerSecond
+  }
+
+  /** Milliseconds from `nowMs` until the next step is due; 0 when it is. */
+  leftMs(nowMs: number): number {
+    if (this.intervalMs === 0) return 0
+    this.dueMs = this.dueMs === undefined ? nowMs : Math.max(this.dueMs, nowMs - maxBehindMs)
+    return Math.max(0, this.dueMs - nowMs)
+  }
+
+  /** Takes note of a step, for which `leftMs` was asked before. */
+  step(): void {
+    if (this.dueMs !== undefined) this.dueMs += this.intervalMs
+  }
 }
+
+/**
+ * How much an engine does before it offers what it has made, and gives way to all others of the program: long enough
+ * for the hand-over to cost little, short enough for no tick and no file to wait for it.
+ */
+const turn = { steps: 64, bytes: 256 * 1024, milliseconds: 5 } as const
 
 /** Makes the simulation what it was at the tick that `resume` goes on from. */
 const restore = Effect.fnUntraced(function* (simulation: Simulation["Service"], { from, runId }: Resume) {
@@ -155,12 +170,14 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   if (resume !== undefined) yield* restore(simulation, resume)
   const named = resume?.runId ?? decoded.runId
   const runId = named === undefined ? yield* newRunId : RunId.make(named)
-  const pace = makePacer(decoded.ticksPerSecond)
+  const pacer = new Pacer(decoded.ticksPerSecond)
   const interval = BigInt(decoded.samplingInterval)
   const pauseTicks = new Set(decoded.pauseTicks.map(BigInt))
   const maxTicks = decoded.maxTicks === undefined ? undefined : BigInt(decoded.maxTicks)
-  /** A tick that the world has made and the queue has not accepted yet. */
-  let pending: Tick.Tick | undefined
+  const capture =
+    simulation.tick ?? ((id, captureTimeMs) => Effect.map(simulation.snapshot(id, captureTimeMs), Tick.fromMessage))
+  /** Ticks that the world has made and the queue has not accepted yet. */
+  let pending: ReadonlyArray<Tick.Tick> = []
   let produced = 0
   let current = yield* simulation.tickNumber
   /** The same at each attempt: one whose outcome nobody heard of is then found to have succeeded. */
@@ -186,34 +203,60 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
 
   const isSettled = (tickNumber: bigint) => resume?.settled.has(tickNumber) === true
   /** Whether the steps to the next tick that sampling captures are those of a run before. */
-  const isStepOver = () => isSettled(current - (current % interval) + interval)
+  const isStepOver = () => resume !== undefined && isSettled(current - (current % interval) + interval)
+  const isDone = () => maxTicks !== undefined && current >= maxTicks
 
-  const advance = Effect.gen(function* () {
-    yield* simulation.step
-    current = yield* simulation.tickNumber
-    if (current % interval !== 0n) return
-    if (!isSettled(current)) pending = Tick.fromMessage(yield* simulation.snapshot(runId, yield* nowMs))
-    // Steps are pure computation: without this the files of the batches before would wait for a turn of the event loop.
-    yield* Effect.yieldNow
+  const pace = Effect.suspend(() => {
+    if (isStepOver()) return Effect.void
+    return Clock.clockWith((clock) => {
+      const left = pacer.leftMs(clock.currentTimeMillisUnsafe())
+      return left > 0 ? Effect.sleep(Duration.millis(left)) : Effect.void
+    })
+  })
+
+  /** Steps, at least once, until the turn is over or the next step has to wait for something. */
+  const takeTurn = Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const untilMs = clock.currentTimeMillisUnsafe() + turn.milliseconds
+    const made: Array<Tick.Tick> = []
+    pending = made
+    for (let steps = 1, bytes = 0; ; steps++) {
+      if (!isStepOver()) pacer.step()
+      yield* simulation.step
+      current = yield* simulation.tickNumber
+      const nowMs = clock.currentTimeMillisUnsafe()
+      if (current % interval === 0n) {
+        if (isSettled(current)) return
+        const tick = yield* capture(runId, BigInt(Math.floor(nowMs)))
+        bytes += tick.payload.length
+        made.push(tick)
+      }
+      if (isDone() || pauseTicks.has(current)) return
+      if (steps >= turn.steps || bytes >= turn.bytes || nowMs >= untilMs) return
+      if (!isStepOver() && pacer.leftMs(nowMs) > 0) return
+    }
   }).pipe(Effect.uninterruptible)
 
-  /** Offers the pending tick; `false` when the queue has ended. */
+  /** Offers what is pending; `false` when the queue has ended. */
   const handOver = Effect.suspend(() => {
-    if (pending === undefined) return Effect.succeed(true)
-    const accepted = () => {
-      pending = undefined
-      produced++
+    const offered = pending
+    if (offered.length === 0) return Effect.succeed(true)
+    const accepted = (count: number) => {
+      pending = pending.slice(count)
+      produced += count
     }
-    return Effect.map(queue.offerAll([pending], accepted), (count) => count === 1)
+    return Effect.map(queue.offerAll(offered, accepted), (count) => count === offered.length)
   })
 
   const work = Effect.fnUntraced(function* (gate: Service.Gate) {
     yield* begin
     while (yield* handOver) {
-      if (maxTicks !== undefined && current >= maxTicks) return
+      if (isDone()) return
+      // Steps are pure computation: without this the files of the batches before would wait for a turn of the event loop.
+      yield* Effect.yieldNow
       yield* gate.open
-      if (!isStepOver()) yield* pace
-      yield* advance
+      yield* pace
+      yield* takeTurn
       if (pauseTicks.has(current)) yield* gate.pause
     }
   })

@@ -6,10 +6,12 @@
  * the time of capture; and a world restored from any of its ticks goes on as the one that made it. Life never ends:
  * there is at least one living organism at any tick, and at most three times as many as the world was made for.
  */
+import { fromBinary } from "@bufbuild/protobuf"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { TickDataSchema } from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 import { RestoreError, Simulation } from "./Simulation.ts"
 import { describe } from "./world/metadata.ts"
 import { restore } from "./world/restore.ts"
@@ -76,8 +78,15 @@ export const make = (options: typeof Options.Type): Effect.Effect<Simulation["Se
     return Simulation.of({
       tickNumber: Effect.sync(() => world.tickNumber),
       step: Effect.sync(() => world.step()),
+      // The copy is the caller's alone: bytes in a decoded message are views.
       snapshot: (simulationRunId, captureTimeMs) =>
-        Effect.sync(() => photographer.snapshot(simulationRunId, captureTimeMs)),
+        Effect.sync(() => fromBinary(TickDataSchema, photographer.snapshot(simulationRunId, captureTimeMs).slice())),
+      tick: (simulationRunId, captureTimeMs) =>
+        Effect.sync(() => ({
+          simulationRunId,
+          tickNumber: world.tickNumber,
+          payload: photographer.snapshot(simulationRunId, captureTimeMs)
+        })),
       metadata: (simulationRunId, startTimeMs) =>
         Effect.sync(() =>
           describe(WorldState.genesis(kind, options.seed), {

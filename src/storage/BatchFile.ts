@@ -6,12 +6,12 @@
  * whether its message is what was written.
  */
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Checksum from "../domain/Checksum.ts"
 import * as Delimited from "../domain/Delimited.ts"
 import * as Salvage from "../domain/Salvage.ts"
 import type * as Tick from "../domain/Tick.ts"
+import { TickHeader } from "../domain/TickHeader.ts"
 import * as TickSet from "../domain/TickSet.ts"
 import { type Loan, PieceMemory } from "./PieceMemory.ts"
 import * as Storage from "./Storage.ts"
@@ -66,14 +66,50 @@ export const write = (
 const damaged = (key: StorageKey.StorageKey, problem: string, cause?: unknown) =>
   new StorageError({ operation: "read", key, reason: new ObjectDamaged({ problem }), cause })
 
+/** The bytes that a batch was framed into. Every reader of batches reads them here. */
+const content = (
+  storage: Storage.Storage["Service"],
+  key: StorageKey.StorageKey,
+  chunks: Storage.Chunks
+): Stream.Stream<Uint8Array, StorageError> => storage.read(key, chunks)
+
 /** The ticks of a batch in their order. Emits all ticks before a damage, then fails with `ObjectDamaged`. */
 export const read = (
   storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey
 ): Stream.Stream<Tick.Tick, StorageError> =>
-  Delimited.ticks(storage.read(key)).pipe(
+  Delimited.ticks(content(storage, key, "kept")).pipe(
     Stream.catchTag("DelimitedError", (error) => Stream.fail(damaged(key, error.message, error)))
   )
+
+/** All ticks of a batch in their order, and its checksum; `undefined` when it is not in the format. Memory: all of it. */
+export const readWhole = (
+  storage: Storage.Storage["Service"],
+  key: StorageKey.StorageKey
+): Effect.Effect<{ readonly ticks: ReadonlyArray<Tick.Tick>; readonly checksum: number } | undefined, StorageError> =>
+  Effect.suspend(() => {
+    const decoder = new Delimited.Decoder()
+    const ticks: Array<Tick.Tick> = []
+    const header = new TickHeader()
+    let sum = Checksum.empty
+    let isGood = true
+    const onMessage: Delimited.OnMessage = (bytes, _, start, end) => {
+      isGood = header.read(bytes, start, end) === undefined
+      const { simulationRunId, tickNumber } = header
+      if (isGood) ticks.push({ simulationRunId, tickNumber, payload: bytes.subarray(start, end) })
+      return isGood
+    }
+    return content(storage, key, "kept").pipe(
+      Stream.runForEachWhile((chunk) =>
+        Effect.sync(() => {
+          sum = Checksum.of(chunk, sum)
+          isGood = decoder.visit(chunk, onMessage) === undefined && isGood
+          return isGood
+        })
+      ),
+      Effect.map(() => (isGood && decoder.end() === undefined ? { ticks, checksum: sum } : undefined))
+    )
+  })
 
 /** What was found in an object that was read from its first byte to its last, or to its first damage. */
 export interface Contents {
@@ -83,30 +119,56 @@ export interface Contents {
   readonly stretches: ReadonlyArray<TickSet.Stretch>
   /** Ticks that are in it more than once. */
   readonly repeated: number
-  /** The running checksum after each message. */
-  readonly checks: ReadonlyArray<number>
   /** What is wrong with it, taken alone: not in the format, cut, ticks that its name doesn't promise. */
   readonly problem: string | undefined
 }
 
-/** What of `frames` breaks the promise of the name; puts the numbers and checks of those before into `numbers` and `checks`. */
-const inspect = (
-  name: StorageKey.BatchName | undefined,
-  frames: ReadonlyArray<Delimited.Frame>,
-  numbers: Array<bigint>,
-  checks: Array<number>
-): string | undefined => {
-  for (const frame of frames) {
-    const tick = Delimited.tick(frame)
-    if (Result.isFailure(tick)) return tick.failure.message
-    const { simulationRunId, tickNumber } = tick.success
-    checks.push(Checksum.of(Delimited.framed(frame), checksum(checks)))
-    numbers.push(tickNumber)
-    if (name !== undefined && simulationRunId !== name.runId) {
-      return `message ${frame.ordinal} at byte ${frame.offset}: tick ${tickNumber} is of another run`
-    }
+/** Looks at the messages of a batch one by one. Not shared: it has state. */
+class Scanner {
+  private readonly decoder = new Delimited.Decoder()
+  private readonly header = new TickHeader()
+  private readonly name: StorageKey.BatchName | undefined
+  private readonly onFramed: ((framed: Uint8Array) => void) | undefined
+  private readonly numbers: Array<bigint> = []
+  private bytes = 0
+  private problem: string | undefined
+
+  /** Of the batch `key`. `onFramed` is told of the bytes of each message that is a tick. */
+  constructor(key: StorageKey.StorageKey, onFramed?: (framed: Uint8Array) => void) {
+    this.name = StorageKey.batchName(key)
+    this.onFramed = onFramed
   }
-  return undefined
+
+  /** Whether it is worth reading on. Nothing of `chunk` is kept. */
+  push(chunk: Uint8Array): boolean {
+    this.bytes += chunk.length
+    const error = this.decoder.visit(chunk, this.onMessage)
+    this.problem ??= error?.message
+    return this.problem === undefined
+  }
+
+  private readonly onMessage: Delimited.OnMessage = (bytes, begin, start, end) => {
+    const { decoder, header, name } = this
+    const error = header.read(bytes, start, end)
+    if (error !== undefined) {
+      this.problem = decoder.failure(error.message).message
+      return false
+    }
+    this.onFramed?.(bytes.subarray(begin, end))
+    this.numbers.push(header.tickNumber)
+    if (name === undefined || header.simulationRunId === name.runId) return true
+    this.problem = decoder.failure(`tick ${header.tickNumber} is of another run`).message
+    return false
+  }
+
+  /** What it has come to, once there are no more chunks. */
+  end(): Contents {
+    const stretches = TickSet.stretches(this.numbers)
+    const distinct = stretches.reduce((total, stretch) => total + Number(TickSet.count(stretch)), 0)
+    const problem = this.problem ?? this.decoder.end()?.message ?? rangeProblem(this.name, stretches)
+    const { bytes, numbers } = this
+    return { bytes, count: numbers.length, stretches, repeated: numbers.length - distinct, problem }
+  }
 }
 
 const rangeProblem = (name: StorageKey.BatchName | undefined, stretches: ReadonlyArray<TickSet.Stretch>) => {
@@ -117,45 +179,58 @@ const rangeProblem = (name: StorageKey.BatchName | undefined, stretches: Readonl
     : `it holds ticks ${first} to ${last}, which is not what its name says`
 }
 
+/** Lets `scanner` look at all of a batch, or what comes before its first damage. */
+const run = (
+  storage: Storage.Storage["Service"],
+  key: StorageKey.StorageKey,
+  scanner: Scanner,
+  onChunk: (chunk: Uint8Array) => void
+): Effect.Effect<Contents, StorageError> =>
+  content(storage, key, "lent").pipe(
+    Stream.runForEachWhile((chunk) =>
+      Effect.sync(() => {
+        onChunk(chunk)
+        return scanner.push(chunk)
+      })
+    ),
+    Effect.map(() => scanner.end())
+  )
+
 /**
- * Reads a batch from end to end and says what is in it. A damage is no failure: what comes before it is told, with the
- * problem. Memory: one message, and the numbers of a batch. `onBytes` is told of every chunk.
+ * Reads a batch from end to end and says what is in it, with the running checksum after each message. A damage is no
+ * failure: what comes before it is told, with the problem. Memory: one message, and the numbers of a batch. `onBytes` is
+ * told of every chunk.
  */
 export const scan = (
   storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
   onBytes: (bytes: number) => void = () => undefined
-): Effect.Effect<Contents, StorageError> =>
-  Effect.gen(function* () {
-    const name = StorageKey.batchName(key)
-    const decoder = new Delimited.Decoder()
-    const numbers: Array<bigint> = []
+): Effect.Effect<Contents & Pick<Written, "checks">, StorageError> =>
+  Effect.suspend(() => {
     const checks: Array<number> = []
-    let bytes = 0
-    let problem: string | undefined
-    yield* storage.read(key).pipe(
-      Stream.takeWhile((chunk) => {
-        bytes += chunk.length
-        onBytes(chunk.length)
-        const { error, frames } = decoder.push(chunk)
-        problem = inspect(name, frames, numbers, checks) ?? error?.message
-        return problem === undefined
-      }),
-      Stream.runDrain
+    const scanner = new Scanner(key, (framed) => checks.push(Checksum.of(framed, checksum(checks))))
+    return Effect.map(
+      run(storage, key, scanner, (chunk) => onBytes(chunk.length)),
+      (contents) => ({ ...contents, checks })
     )
-    problem ??= decoder.end()?.message
-    const stretches = TickSet.stretches(numbers)
-    const distinct = stretches.reduce((total, stretch) => total + Number(TickSet.count(stretch)), 0)
-    problem ??= rangeProblem(name, stretches)
-    const contents: Contents = {
-      bytes,
-      count: numbers.length,
-      stretches,
-      repeated: numbers.length - distinct,
-      checks,
-      problem
+  })
+
+/**
+ * The same without a checksum for each message, which is quicker: with the one of the whole object. Of one that has a
+ * problem that is the checksum of no more than what was read.
+ */
+export const prove = (
+  storage: Storage.Storage["Service"],
+  key: StorageKey.StorageKey,
+  onBytes: (bytes: number) => void = () => undefined
+): Effect.Effect<Contents & { readonly checksum: number }, StorageError> =>
+  Effect.suspend(() => {
+    let sum = Checksum.empty
+    const onChunk = (chunk: Uint8Array) => {
+      onBytes(chunk.length)
+      sum = Checksum.of(chunk, sum)
     }
-    return contents
+    return Effect.map(run(storage, key, new Scanner(key), onChunk), (contents) => ({ ...contents, checksum: sum }))
   })
 
 /**
@@ -171,7 +246,7 @@ export const salvage = (
     const name = StorageKey.batchName(key)
     if (name === undefined) return Stream.fail(damaged(key, "it is not named as a batch"))
     const salvager = new Salvage.Salvager({ ...name, checks })
-    return storage.read(key).pipe(
+    return content(storage, key, "kept").pipe(
       Stream.flatMap((chunk) => Stream.fromArray(salvager.push(chunk))),
       Stream.concat(Stream.suspend(() => Stream.fromArray(salvager.end())))
     )

@@ -52,6 +52,12 @@ export interface Stat {
   readonly modifiedAtMs: number | undefined
 }
 
+/**
+ * What a reader does with the chunks of an object: with "kept" ones, the default, what it likes for as long as it likes;
+ * "lent" ones, and views of them, it is done with before it asks for the next.
+ */
+export type Chunks = "kept" | "lent"
+
 export class Storage extends Context.Service<
   Storage,
   {
@@ -64,8 +70,11 @@ export class Storage extends Context.Service<
     /** Begins an object. */
     readonly create: (key: StorageKey) => Effect.Effect<Writer, StorageError, Scope.Scope>
 
-    /** The bytes of an object in chunks, never all of them at once. Fails with `ObjectMissing` when there is none. */
-    readonly read: (key: StorageKey) => Stream.Stream<Uint8Array, StorageError>
+    /**
+     * The bytes of an object in chunks, never all of them at once. Fails with `ObjectMissing` when there is none. A storage
+     * may take "lent" as leave to put later bytes into a chunk once the next is asked for, and need not.
+     */
+    readonly read: (key: StorageKey, chunks?: Chunks) => Stream.Stream<Uint8Array, StorageError>
 
     /** Keys that start with `prefix`, in ascending order. */
     readonly list: (prefix: string) => Stream.Stream<StorageKey, StorageError>

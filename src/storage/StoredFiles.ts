@@ -9,13 +9,12 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
+import * as Chunks from "./internal/chunks.ts"
 import { storageError } from "./internal/fileErrors.ts"
 import * as Files from "./internal/files.ts"
 import { Storage } from "./Storage.ts"
 import { ReadOnly, StorageError } from "./StorageError.ts"
 import * as StorageKey from "./StorageKey.ts"
-
-const readChunkBytes = 256 * 1024
 
 /** What a storage does that changes nothing, over the files below `root`. */
 export const reading = (
@@ -24,8 +23,10 @@ export const reading = (
   root: string
 ): Pick<Storage["Service"], "read" | "list" | "stat"> => {
   const pathOf = (key: StorageKey.StorageKey) => path.join(root, ...key.split("/"))
+  const buffers = new Chunks.Buffers()
   return {
-    read: (key) => Stream.mapError(fs.stream(pathOf(key), { chunkSize: readChunkBytes }), storageError("read", key)),
+    read: (key, chunks = "kept") =>
+      Stream.mapError(Chunks[chunks](fs, pathOf(key), buffers), storageError("read", key)),
     list: (prefix) =>
       Files.walk(fs, path, root, prefix).pipe(
         Stream.filter(StorageKey.is),

@@ -119,7 +119,7 @@ export const make = (underneath: Storage.Storage["Service"]) => {
         write: (bytes) => meet("write", key, writer.write(bytes)),
         commit: meet("commit", key, writer.commit)
       })),
-    read: (key) => Stream.unwrap(meet("read", key, Effect.succeed(underneath.read(key)))),
+    read: (key, chunks) => Stream.unwrap(meet("read", key, Effect.succeed(underneath.read(key, chunks)))),
     list: (prefix) => Stream.unwrap(meet("list", prefix, Effect.succeed(underneath.list(prefix)))),
     stat: (key) => meet("stat", key, underneath.stat(key)),
     append: (key) =>

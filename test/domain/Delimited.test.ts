@@ -259,3 +259,29 @@ describe("any stream", () => {
     { arbitrary: { runs: 2000, size: 100 } }
   )
 })
+
+describe("the pieces of ticks that were read", () => {
+  it.effect("are the bytes that they were read from, without a copy where they lie so", () =>
+    Effect.gen(function* () {
+      const bytes = encode(ticks)
+      for (const size of [1, 13, 1000, 70_001, bytes.length]) {
+        const chunks = split(bytes, size)
+        const { ticks: found } = yield* read(chunks)
+        assert.deepStrictEqual(Bytes.concat(Delimited.pieces(found)), bytes, `in chunks of ${size}`)
+      }
+      const { ticks: found } = yield* read([bytes])
+      const [piece, ...others] = Delimited.pieces(found)
+      assert.lengthOf(others, 0)
+      assert.strictEqual(piece?.buffer, bytes.buffer)
+    })
+  )
+
+  it.effect("are those of any ticks in any order", () =>
+    Effect.gen(function* () {
+      const { ticks: found } = yield* read([encode(ticks)])
+      const others = [...found.toReversed(), ...ticks, ...found.filter((_, index) => index % 2 === 0)]
+      assert.deepStrictEqual(Bytes.concat(Delimited.pieces(others)), encode(others))
+      assert.deepStrictEqual(Delimited.pieces([]), [])
+    })
+  )
+})

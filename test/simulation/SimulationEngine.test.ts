@@ -216,6 +216,87 @@ it.effect("misses and doubles no tick however it is stopped, started, paused and
   )
 )
 
+it.effect("makes the same ticks of a simulation that only tells messages", () =>
+  watched(
+    Effect.gen(function* () {
+      const bench = yield* makeEngine(
+        { runId: "run", maxTicks: 20 },
+        {},
+        {},
+        undefined,
+        ({ metadata, restore, snapshot, step, tickNumber }) => ({ metadata, restore, snapshot, step, tickNumber })
+      )
+      yield* bench.engine.start
+      yield* bench.engine.await
+      yield* bench.queue.end
+      yield* Effect.ignore(Effect.forever(bench.take(1000)))
+      assert.deepStrictEqual(bench.taken, yield* ticksOf({}))
+    })
+  )
+)
+
+it.effect("offers the ticks of a fast world many at a time, and makes few ahead of a queue that is full", () =>
+  watched(
+    Effect.gen(function* () {
+      const { engine, queue } = yield* makeEngine({}, { capacity: 1000 })
+      yield* engine.start
+      const counts: Array<number> = []
+      for (let last = 0; last < 1000; last = counts.at(-1) ?? 0) {
+        yield* Effect.yieldNow
+        const { accepted } = yield* queue.account
+        if (accepted > last) counts.push(accepted)
+      }
+      assert.isBelow(counts.length, 100)
+      const small = yield* makeEngine({}, { capacity: 1 })
+      yield* small.engine.start
+      yield* settleDown
+      const { current_tick: current } = yield* small.engine.metrics
+      assert.isAbove(current, 1)
+      assert.isAtMost(current, 64)
+    })
+  )
+)
+
+it.effect("offers each tick of a slow world as soon as it is there", () =>
+  watched(
+    Effect.gen(function* () {
+      const { engine, queue } = yield* makeEngine({ maxTicks: 5 }, {}, {}, undefined, (world) => ({
+        ...world,
+        step: Effect.andThen(Effect.sleep("1 second"), world.step)
+      }))
+      yield* engine.start
+      for (let tick = 0; tick < 5; tick++) {
+        yield* settleDown
+        assert.strictEqual((yield* queue.account).accepted, tick)
+        yield* TestClock.adjust("1 second")
+      }
+      yield* engine.await
+      assert.strictEqual((yield* queue.account).accepted, 5)
+    })
+  )
+)
+
+it.effect("keeps what it has made when a step fails, and offers it when it is started again", () =>
+  watched(
+    Effect.gen(function* () {
+      yield* LogWatch.expect("Error", "Service failed")
+      let steps = 0
+      const { engine, queue, take, taken } = yield* makeEngine({ maxTicks: 20 }, {}, {}, undefined, (world) => ({
+        ...world,
+        step: Effect.suspend(() => (++steps === 8 ? Effect.die("a fault of the world") : world.step))
+      }))
+      yield* engine.start
+      yield* settleDown
+      assert.strictEqual(yield* engine.state, "ERROR")
+      yield* engine.start
+      yield* engine.await
+      yield* queue.end
+      yield* Effect.ignore(Effect.forever(take(1000)))
+      assert.deepStrictEqual(numbers(taken), upTo(20))
+    })
+  )
+)
+
 it.effect("tries to store the metadata again, and begins when that succeeds", () =>
   watched(
     Effect.gen(function* () {

@@ -19,7 +19,8 @@ export const makeEngine = Effect.fnUntraced(function* (
   options: Options,
   queueOptions: typeof TickQueue.Options.Encoded = {},
   worldOptions: typeof World.Options.Encoded = {},
-  resume?: SimulationEngine.Resume
+  resume?: SimulationEngine.Resume,
+  simulationOf: (world: Simulation["Service"]) => Simulation["Service"] = (world) => world
 ) {
   const queue = yield* TickQueue.make("raw-tick-data", queueOptions)
   const { faults, storage } = FaultyStorage.make(yield* Storage.makeMemory("memory"))
@@ -31,7 +32,7 @@ export const makeEngine = Effect.fnUntraced(function* (
       Context.mergeAll(
         Context.make(TickQueue.TickQueue, queue),
         Context.make(Storage.Storage, storage),
-        Context.make(Simulation, world)
+        Context.make(Simulation, simulationOf(world))
       )
     )
   )

@@ -60,6 +60,45 @@ const objects = <E>(storage: Layer.Layer<Storage.Storage, E>): void => {
     }).pipe(Effect.provide(storage))
   )
 
+  it.effect("reads chunks that stay what they are while others are read", () =>
+    Effect.gen(function* () {
+      const storage = yield* Storage.Storage
+      const [first, second] = [pattern(2_000_001), pattern(1_700_000).reverse()]
+      yield* put("run/a", first)
+      yield* put("run/b", second)
+      const [a, b] = [yield* key("run/a"), yield* key("run/b")]
+      const kept = yield* Stream.runCollect(storage.read(a, "kept"))
+      yield* Effect.all([Stream.runDrain(storage.read(b, "lent")), Stream.runDrain(storage.read(a, "lent"))], {
+        concurrency: 2
+      })
+      yield* Stream.runDrain(storage.read(b))
+      assert.isTrue(Bytes.Equivalence(Bytes.concat(kept), first))
+    }).pipe(Effect.provide(storage))
+  )
+
+  it.effect("lends chunks that are right until the next is asked for, to several at the same time", () =>
+    Effect.gen(function* () {
+      const storage = yield* Storage.Storage
+      const objects = [pattern(2_000_001), pattern(1_700_000).reverse(), pattern(3), pattern(1_048_576)]
+      for (const [index, bytes] of objects.entries()) yield* put(`run/${index}`, bytes)
+      const readSlowly = Effect.fnUntraced(function* (name: string) {
+        const copies: Array<Uint8Array> = []
+        yield* Stream.runForEach(storage.read(yield* key(name), "lent"), (chunk) =>
+          Effect.andThen(
+            Effect.repeat(Effect.yieldNow, { times: 20 }),
+            Effect.sync(() => copies.push(new Uint8Array(chunk)))
+          )
+        )
+        return Bytes.concat(copies)
+      })
+      const read = yield* Effect.all(
+        objects.map((_, index) => readSlowly(`run/${index}`)),
+        { concurrency: "unbounded" }
+      )
+      for (const [index, bytes] of objects.entries()) assert.isTrue(Bytes.Equivalence(read[index]!, bytes))
+    }).pipe(Effect.provide(storage))
+  )
+
   it.effect("keeps the bytes it was given when the caller uses its buffer again", () =>
     Effect.gen(function* () {
       const storage = yield* Storage.Storage

@@ -52,9 +52,9 @@ const agreed = (commits: ReadonlyArray<LedgerEntry.Commit>): LedgerEntry.Commit[
 
 /** Reads all of a batch: what it holds, or what is wrong with it; `undefined` when it is gone. */
 const prove = (storage: Storage["Service"], batch: RunFiles.BatchKey, commits: ReadonlyArray<LedgerEntry.Commit>) =>
-  BatchFile.scan(storage, batch.key).pipe(
-    Effect.map(({ checks, problem, stretches }): Batch | Damaged => {
-      const checksum = Checksum.toHex(BatchFile.checksum(checks))
+  BatchFile.prove(storage, batch.key).pipe(
+    Effect.map(({ checksum: sum, problem, stretches }): Batch | Damaged => {
+      const checksum = Checksum.toHex(sum)
       const isKnown = commits.length === 0 || commits.some((commit) => commit.checksum === checksum)
       const wrong = problem ?? (isKnown ? undefined : `its checksum is ${checksum}, and the ledger has another one`)
       return wrong === undefined ? { ...batch, commits, stretches, isProven: true } : { key: batch.key, problem: wrong }

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import type * as Tick from "../../domain/Tick.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
 import type * as RunFiles from "../RunFiles.ts"
-import type { Gone, Salvaged } from "../RunTicks.ts"
+import type { Gone } from "../RunTicks.ts"
 
 /** The place of a tick of a batch that is missing. */
 export interface Missed {
@@ -25,6 +25,9 @@ export interface Loaded {
   readonly missing?: StorageError
   readonly gone?: Gone
 }
+
+/** What comes next of a run. */
+export type Found = Tick.Tick | Gone
 
 export type Load = (batch: RunFiles.BatchKey) => Effect.Effect<Loaded, StorageError>
 
@@ -64,6 +67,17 @@ class Source {
   next(): void {
     this.position++
   }
+
+  /** Puts the ticks before `limit` into `found`, up to the first that is missed. */
+  takeBefore(limit: bigint | undefined, found: Array<Found>): void {
+    const { ticks } = this.loaded
+    while (this.position < ticks.length) {
+      const tick = ticks[this.position]
+      if (tick === undefined || isMissed(tick) || (limit !== undefined && tick.tickNumber >= limit)) return
+      found.push(tick)
+      this.position++
+    }
+  }
 }
 
 /** Brings the ticks of batches, which come by their first tick, into one order. Not shared: it has state. */
@@ -81,7 +95,7 @@ class Merge {
 
   /** What comes next, up to the first tick of the next batch that has not been read; `done` when there is no more. */
   readonly proceed = Effect.fnUntraced(function* (this: Merge) {
-    const found: Array<Salvaged> = []
+    const found: Array<Found> = []
     for (let batch = this.due(); batch !== undefined; batch = this.due()) {
       const loaded = yield* this.load(batch)
       this.index++
@@ -117,7 +131,7 @@ class Merge {
     return smallest
   }
 
-  private merge(found: Array<Salvaged>): void {
+  private merge(found: Array<Found>): void {
     const bound = this.batches[this.index]?.first
     for (let source = this.smallest(); source?.head !== undefined; source = this.smallest()) {
       const tick = source.head
@@ -126,16 +140,27 @@ class Merge {
         source.miss()
         break
       }
-      found.push({ _tag: "Tick", tick })
+      found.push(tick)
       for (const other of this.sources) if (other.head?.tickNumber === tick.tickNumber) other.next()
+      source.takeBefore(this.limit(source, bound), found)
       if (this.failure() !== undefined) break
     }
     this.sources = this.sources.filter(({ failure, head }) => head !== undefined || failure !== undefined)
   }
+
+  /** Where the ticks of `source` stop being next without a look at the others; `undefined` when there is nothing else. */
+  private limit(source: Source, bound: bigint | undefined): bigint | undefined {
+    let limit = bound
+    for (const other of this.sources) {
+      const head = other === source ? undefined : other.head?.tickNumber
+      if (head !== undefined && (limit === undefined || head < limit)) limit = head
+    }
+    return limit
+  }
 }
 
 /** What the batches, which come by their first tick, have to tell, in ascending order. Fails when one of them does. */
-export const merged = (batches: ReadonlyArray<RunFiles.BatchKey>, load: Load): Stream.Stream<Salvaged, StorageError> =>
+export const merged = (batches: ReadonlyArray<RunFiles.BatchKey>, load: Load): Stream.Stream<Found, StorageError> =>
   Stream.suspend(() => {
     const merge = new Merge(batches, load)
     return Stream.paginate(undefined, () => merge.proceed())

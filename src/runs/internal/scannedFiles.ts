@@ -34,13 +34,13 @@ const isOfTheFile = ({ reason }: StorageError): boolean =>
 
 /** Reads the batch `file`; `undefined` when it is gone. `onBytes` is told of every chunk. */
 export const scan = (storage: Storage["Service"], file: BatchKey, onBytes: (bytes: number) => void) =>
-  BatchFile.scan(storage, file.key, onBytes).pipe(
-    Effect.map(({ bytes, checks, count, problem, repeated, stretches }): ScannedFile => ({
+  BatchFile.prove(storage, file.key, onBytes).pipe(
+    Effect.map(({ bytes, checksum, count, problem, repeated, stretches }): ScannedFile => ({
       ...file,
       stretches,
       count,
       bytes,
-      checksum: Checksum.toHex(BatchFile.checksum(checks)),
+      checksum: Checksum.toHex(checksum),
       repeated,
       problem,
       matchedAtMs: undefined,

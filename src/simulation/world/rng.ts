@@ -3,6 +3,7 @@
  * (https://prng.di.unimi.it/xoshiro128starstar.c), seeded through SplitMix32, the 32-bit finaliser of MurmurHash3
  * over a Weyl sequence. Its whole state is four 32-bit words, and saving them saves all chance that is still to come.
  */
+import { BlobWriter } from "./blob.ts"
 
 /** Bytes of a saved state. */
 export const stateBytes = 16
@@ -47,13 +48,7 @@ export class Rng {
 
   /** The whole state, as four little-endian words. */
   toBytes(): Uint8Array {
-    const bytes = new Uint8Array(stateBytes)
-    const view = new DataView(bytes.buffer)
-    view.setInt32(0, this.a, true)
-    view.setInt32(4, this.b, true)
-    view.setInt32(8, this.c, true)
-    view.setInt32(12, this.d, true)
-    return bytes
+    return new BlobWriter(stateBytes).u32(this.a).u32(this.b).u32(this.c).u32(this.d).bytes
   }
 
   /** The next 32 random bits, as a number from 0 to 2^32 - 1. */

@@ -26,6 +26,10 @@ export class Torus {
   readonly forward: Direction
   readonly maxBody: number
   private readonly strides: ReadonlyArray<number>
+  /** The coordinates of every cell, one after the other: they are asked for all the time, and divisions are slow. */
+  readonly places: Uint16Array
+  /** Number of axes. */
+  readonly axes: number
   private readonly widths: ReadonlyArray<number>
 
   constructor(shape: ReadonlyArray<number>) {
@@ -36,6 +40,13 @@ export class Torus {
     this.widths = shape.map((extent) =>
       Math.min(extent, Math.max(rowWidth, Math.ceil((this.maxBody * extent) / this.size)))
     )
+    this.axes = shape.length
+    this.places = new Uint16Array(this.size * shape.length)
+    for (let cell = 0, at = 0; cell < this.size; cell++) {
+      for (let axis = 0; axis < shape.length; axis++) {
+        this.places[at++] = Math.floor(cell / (this.strides[axis] ?? 1)) % (shape[axis] ?? 1)
+      }
+    }
     this.forward = direction(shape.length, 0, 1)
     this.directions = shape.flatMap((_, axis) => [
       axis === 0 ? this.forward : direction(shape.length, axis, 1),
@@ -47,8 +58,9 @@ export class Torus {
   shift(cell: number, axis: number, distance: number): number {
     const extent = this.shape[axis] ?? 1
     const stride = this.strides[axis] ?? 1
-    const from = Math.floor(cell / stride) % extent
-    const to = (((from + distance) % extent) + extent) % extent
+    const from = this.coordinate(cell, axis)
+    let to = from + distance
+    if (to < 0 || to >= extent) to = ((to % extent) + extent) % extent
     return cell + (to - from) * stride
   }
 
@@ -57,7 +69,7 @@ export class Torus {
   }
 
   coordinate(cell: number, axis: number): number {
-    return Math.floor(cell / (this.strides[axis] ?? 1)) % (this.shape[axis] ?? 1)
+    return this.places[cell * this.axes + axis] ?? 0
   }
 
   /** The coordinates of `cell`, in an array of its own. */
@@ -124,7 +136,9 @@ export class Torus {
 
   private distance(from: number, to: number, axis: number, sign: 1 | -1): number {
     const extent = this.shape[axis] ?? 1
-    return ((((this.coordinate(to, axis) - this.coordinate(from, axis)) * sign) % extent) + extent) % extent
+    const [start, end] = sign > 0 ? [from, to] : [to, from]
+    const distance = this.coordinate(end, axis) - this.coordinate(start, axis)
+    return distance < 0 ? distance + extent : distance
   }
 }
 

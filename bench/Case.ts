@@ -1,0 +1,61 @@
+/**
+ * What a benchmark case is: tickvault and a named peer that do the same work, on the same data and disk, in turn.
+ */
+import type * as Effect from "effect/Effect"
+
+/** What one turn of a side has come to. */
+export interface Measured {
+  /** Time of the work, without preparation and warm-up. */
+  readonly seconds: number
+  /** Ticks of the work; what is compared is the time for each. */
+  readonly ticks: number
+  /** Bytes of the work, uncompressed. */
+  readonly bytes: number
+  /** Bytes on the disk afterwards, where there are any. */
+  readonly storedBytes?: number
+  /** How long each commit took, in milliseconds. */
+  readonly commitMs?: ReadonlyArray<number>
+  /** Ticks that the account or `verify` doesn't find. */
+  readonly lost?: number
+  /** Peak memory of the work, where that of the whole process says something else. */
+  readonly peakKilobytes?: number
+}
+
+/** Does the work once. `folder` is empty, on the disk that is measured, and removed afterwards. */
+export type Turn = (folder: string) => Effect.Effect<Measured>
+
+/** What is compared, and what is wanted of it. */
+export type Goal =
+  /** Ticks a second, as a multiple of the peer's. */
+  | { readonly of: "speed"; readonly atLeast: number }
+  /** Peak memory of the process, as a multiple of the peer's. */
+  | { readonly of: "memory"; readonly atMost: number }
+  /** Seconds that it takes longer than the peer. */
+  | { readonly of: "delay"; readonly atMost: number }
+
+export interface Case {
+  /** For the command line. Cases of a kind begin with the same word. */
+  readonly name: string
+  readonly settings: {
+    readonly payload?: string
+    readonly batch?: number
+    readonly codec?: string
+    readonly durability?: string
+    readonly instances?: number
+  }
+  readonly peer: string
+  readonly ours: string
+  readonly goal: Goal
+  readonly turns:
+    | {
+        /** Each in a process of its own: neither finds warm code or garbage of the other. */
+        readonly in: "processes"
+        readonly peer: Turn
+        readonly ours: Turn
+      }
+    | {
+        /** Both in one process, for differences that are smaller than those between processes. */
+        readonly in: "one process"
+        readonly both: (folder: string) => Effect.Effect<{ readonly peer: Measured; readonly ours: Measured }>
+      }
+}

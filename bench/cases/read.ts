@@ -1,0 +1,123 @@
+// @effect-diagnostics nodeBuiltinImport:off
+/**
+ * `verify` and the reading of all ticks of a run, beside plain loops that read the same files one after the other, from the
+ * same cache, and do nothing with the bytes: one into a single buffer, which is the quickest there is, and one as Node's
+ * streams give them.
+ *
+ * Both of ours put every byte through a CRC-32, which the loops don't: `crc32` of Node alone makes about a quarter to a
+ * third of the speed at which the first loop reads.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { closeSync, createReadStream, mkdirSync, openSync, readSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import type { Case } from "../Case.ts"
+import { batchFiles, many, type Payload, payloads, tickStream } from "../data.ts"
+import { rebuildLedger } from "../turns.ts"
+import * as RunFiles from "../../src/runs/RunFiles.ts"
+import * as RunTicks from "../../src/runs/RunTicks.ts"
+import * as Verify from "../../src/runs/Verify.ts"
+import type { Storage } from "../../src/storage/Storage.ts"
+import * as StoredFiles from "../../src/storage/StoredFiles.ts"
+
+const batch = 1000
+
+/** Makes a run with its ledger; gives its files in their order. */
+const fill = Effect.fnUntraced(function* (folder: string, payload: Payload) {
+  const files: Array<string> = []
+  for (let from = 1; from <= many[payload]; from += batch) {
+    const some = [...tickStream(payload, batch, from)]
+    const run = join(folder, some[0]!.simulationRunId)
+    mkdirSync(run, { recursive: true })
+    const [first, last] = [from, from + batch - 1].map((number) => `${number}`.padStart(19, "0"))
+    const file = join(run, `batch_${first}_${last}.pb`)
+    writeFileSync(file, batchFiles(some, batch)[0]!)
+    files.push(file)
+  }
+  yield* rebuildLedger(folder)
+  return files
+})
+
+type Reader = (files: ReadonlyArray<string>) => Effect.Effect<number>
+
+const buffer = Buffer.allocUnsafeSlow(1024 * 1024)
+
+const intoOneBuffer: Reader = (files) =>
+  Effect.sync(() => {
+    let bytes = 0
+    for (const file of files) {
+      const descriptor = openSync(file, "r")
+      for (let read = -1; read !== 0; bytes += read) read = readSync(descriptor, buffer, 0, buffer.length, null)
+      closeSync(descriptor)
+    }
+    return bytes
+  })
+
+const asStream: Reader = (files) =>
+  Effect.promise(async () => {
+    let bytes = 0
+    for (const file of files) {
+      for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 }))
+        bytes += (chunk as Buffer).length
+    }
+    return bytes
+  })
+
+const loops = [
+  ["", "loop: read into one buffer", intoOneBuffer],
+  [" stream", "loop: for await of createReadStream", asStream]
+] as const
+
+/** Ticks of the only run that are found. */
+type Finder = (storage: Storage["Service"]) => Effect.Effect<number, unknown>
+
+const verified: Finder = (storage) =>
+  Effect.map(Stream.runHead(Verify.verifyAll(storage, { letters: [] })), (verdict) =>
+    verdict._tag === "Some" && verdict.value.state === "whole" ? verdict.value.ticks : 0
+  )
+
+const read: Finder = (storage) =>
+  RunFiles.runIds(storage).pipe(
+    Stream.flatMap((runId) => RunTicks.ticks(storage, runId)),
+    Stream.runCount
+  )
+
+const timed = <A, E, R>(work: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const start = performance.now()
+    const result = yield* work
+    return [result, (performance.now() - start) / 1000] as const
+  })
+
+const inTurn = (payload: Payload, loop: Reader, find: Finder) => (folder: string) =>
+  Effect.gen(function* () {
+    const files = yield* fill(folder, payload)
+    const storage = yield* StoredFiles.make("bench", folder)
+    yield* Effect.andThen(loop(files), find(storage))
+    const [bytes, peerSeconds] = yield* timed(loop(files))
+    const [found, seconds] = yield* timed(find(storage))
+    const ticks = many[payload]
+    return {
+      peer: { seconds: peerSeconds, ticks, bytes },
+      ours: { seconds, ticks, bytes, storedBytes: bytes, lost: ticks - found }
+    }
+  }).pipe(Effect.provide(NodeServices.layer), Effect.orDie)
+
+export const cases: ReadonlyArray<Case> = loops.flatMap(([kind, peer, loop]) =>
+  (
+    [
+      ["verify", verified],
+      ["read", read]
+    ] as const
+  ).flatMap(([name, find]) =>
+    payloads.map((payload): Case => ({
+      name: `${name} ${payload}${kind}`,
+      settings: { payload, batch, codec: "none" },
+      peer,
+      ours: name === "verify" ? "verify" : "all ticks of the run",
+      goal: { of: "speed", atLeast: 0.7 },
+      turns: { in: "one process", both: inTurn(payload, loop, find) }
+    }))
+  )
+)

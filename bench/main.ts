@@ -1,0 +1,78 @@
+// @effect-diagnostics nodeBuiltinImport:off globalConsole:off
+/**
+ * `npm run bench -- [CASE...]`: tickvault beside named peers, in turn, on the same data and disk.
+ *
+ * A case is named by its name or the beginning of it; without any, all run. Each side of a case takes its turn several
+ * times; the table has the medians, how far they are spread, and the ratio: the median of those of each round, whose two
+ * turns follow each other. `--rounds N` (default 5), `--folder DIR` on the disk to measure (default: that of temporary
+ * files), `--json FILE`.
+ */
+import { spawnSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { availableParallelism, cpus, tmpdir } from "node:os"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import type { Case, Measured } from "./Case.ts"
+import { cases } from "./cases.ts"
+import * as Report from "./report.ts"
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "5" },
+    folder: { type: "string", default: tmpdir() },
+    json: { type: "string" }
+  }
+})
+
+const wanted = cases.filter(({ name }) => positionals.length === 0 || positionals.some((each) => name.startsWith(each)))
+if (wanted.length === 0) throw new Error(`no such case; there are: ${cases.map(({ name }) => `"${name}"`).join(", ")}`)
+
+const root = mkdtempSync(join(values.folder, "tickvault-bench-"))
+
+/** Takes a turn in a process of its own. */
+const turn = (name: string, side: string): { readonly measured: unknown; readonly peakKilobytes: number } => {
+  const folder = join(root, "turn")
+  mkdirSync(folder)
+  const script = new URL("turn.ts", import.meta.url).pathname
+  const child = spawnSync(process.execPath, ["--expose-gc", script, name, side, folder], { encoding: "utf8" })
+  rmSync(folder, { recursive: true, force: true })
+  if (child.status !== 0) throw new Error(`${name}, ${side}: ${child.stdout}${child.stderr}`)
+  return JSON.parse(child.stdout.trim().split("\n").at(-1) ?? "") as ReturnType<typeof turn>
+}
+
+/** One round of a case. Which side begins changes from round to round. */
+const round = (each: Case, index: number): Report.Round => {
+  if (each.turns.in === "one process") {
+    const { measured, peakKilobytes } = turn(each.name, "both")
+    const both = measured as { readonly peer: Measured; readonly ours: Measured }
+    return { peer: { peakKilobytes, ...both.peer }, ours: { peakKilobytes, ...both.ours } }
+  }
+  const take = (side: string): Report.Taken => {
+    const { measured, peakKilobytes } = turn(each.name, side)
+    return { peakKilobytes, ...(measured as Measured) }
+  }
+  if (index % 2 === 0) {
+    const peer = take("peer")
+    return { peer, ours: take("ours") }
+  }
+  const ours = take("ours")
+  return { peer: take("peer"), ours }
+}
+
+try {
+  const machine = `${availableParallelism()} cores of ${cpus()[0]?.model}, ${process.platform}, Node ${process.versions.node}`
+  console.log(`${machine}; ${values.rounds} rounds\n`)
+  const reports: Array<Report.Report> = []
+  for (const each of wanted) {
+    const rounds = Array.from({ length: Number(values.rounds) }, (_, index) => round(each, index))
+    const report = Report.of(each, rounds)
+    reports.push(report)
+    console.log(Report.text(report))
+  }
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ machine, cases: reports }, undefined, 2)}\n`)
+  console.log(`\n${Report.table(reports)}`)
+} finally {
+  rmSync(root, { recursive: true, force: true })
+}

@@ -1,0 +1,139 @@
+/**
+ * What the rounds of a case come to: medians, spread and the ratio, as a line, as a row of a table, as JSON.
+ */
+import type { Case, Goal, Measured } from "./Case.ts"
+
+export interface Taken extends Measured {
+  readonly peakKilobytes: number
+}
+
+export interface Round {
+  readonly peer: Taken
+  readonly ours: Taken
+}
+
+const sorted = (values: ReadonlyArray<number>) => values.toSorted((a, b) => a - b)
+
+const quantile = (values: ReadonlyArray<number>, share: number): number =>
+  sorted(values)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN
+
+const median = (values: ReadonlyArray<number>): number => {
+  const all = sorted(values)
+  const middle = all.length >> 1
+  return all.length % 2 === 1 ? all[middle]! : (all[middle - 1]! + all[middle]!) / 2
+}
+
+/** What is compared, of one round. */
+const comparison = ({ of }: Goal, { ours, peer }: Round): number => {
+  switch (of) {
+    case "speed":
+      return peer.seconds / peer.ticks / (ours.seconds / ours.ticks)
+    case "memory":
+      return ours.peakKilobytes / peer.peakKilobytes
+    case "delay":
+      return ours.seconds - peer.seconds
+  }
+}
+
+const sideOf = (name: string, turns: ReadonlyArray<Taken>) => {
+  const perSecond = turns.map(({ seconds, ticks }) => ticks / seconds)
+  const [first] = turns
+  const commitMs = turns.flatMap((turn) => turn.commitMs ?? [])
+  return {
+    name,
+    seconds: turns.map(({ seconds }) => seconds),
+    ticks: first?.ticks ?? 0,
+    bytes: first?.bytes ?? 0,
+    storedBytes: first?.storedBytes,
+    ticksPerSecond: median(perSecond),
+    slowest: Math.min(...perSecond),
+    fastest: Math.max(...perSecond),
+    megabytesPerSecond: median(turns.map(({ bytes, seconds }) => bytes / 1e6 / seconds)),
+    ...(commitMs.length === 0 ? {} : { commitMs: { p50: quantile(commitMs, 0.5), p99: quantile(commitMs, 0.99) } }),
+    peakMegabytes: Math.max(...turns.map(({ peakKilobytes }) => peakKilobytes)) / 1024,
+    lost: turns.some(({ lost }) => lost !== undefined)
+      ? turns.reduce((total, { lost = 0 }) => total + lost, 0)
+      : undefined
+  }
+}
+
+export type Report = ReturnType<typeof of>
+
+export const of = (each: Case, rounds: ReadonlyArray<Round>) => {
+  const ratios = rounds.map((round) => comparison(each.goal, round))
+  const ratio = median(ratios)
+  return {
+    name: each.name,
+    settings: each.settings,
+    goal: each.goal,
+    ratio,
+    ratios,
+    reached: each.goal.of === "speed" ? ratio >= each.goal.atLeast : ratio <= each.goal.atMost,
+    peer: sideOf(
+      each.peer,
+      rounds.map(({ peer }) => peer)
+    ),
+    ours: sideOf(
+      each.ours,
+      rounds.map(({ ours }) => ours)
+    )
+  }
+}
+
+const digits = (value: number, places = 2) => (Number.isFinite(value) ? value.toFixed(places) : "")
+const whole = (value: number) => Math.round(value).toLocaleString("en-US")
+
+/** What a side does in a second; how long it takes where no ticks are counted. */
+const pace = ({ seconds, ticks, ticksPerSecond }: Report["ours"]) =>
+  ticks === 0 ? `${whole(median(seconds) * 1000)} ms` : whole(ticksPerSecond)
+
+const range = ({ fastest, slowest, ticks }: Report["ours"]) =>
+  ticks === 0 ? "" : `${whole(slowest)} to ${whole(fastest)}`
+
+const wantedOf = (goal: Goal): string => {
+  if (goal.of === "speed") return `at least ${goal.atLeast}`
+  return goal.of === "memory" ? `at most ${goal.atMost} of the memory` : `at most ${goal.atMost} s later`
+}
+
+const spread = (ratios: ReadonlyArray<number>) => `${digits(Math.min(...ratios))} to ${digits(Math.max(...ratios))}`
+
+/** One line, for those who wait. */
+export const text = ({ goal, name, ours, peer, ratio, ratios, reached }: Report): string =>
+  `${reached ? "reached" : "MISSED "}  ${name}: ${digits(ratio, 3)} (${spread(ratios)}; ${wantedOf(goal)})  ` +
+  `${pace(ours)} against ${pace(peer)} of ${peer.name}`
+
+const columns: ReadonlyArray<readonly [title: string, of: (report: Report) => string]> = [
+  ["Case", ({ name }) => name],
+  ["Codec", ({ settings }) => settings.codec ?? ""],
+  ["Batch", ({ settings }) => `${settings.batch ?? ""}`],
+  ["Durability", ({ settings }) => settings.durability ?? ""],
+  ["Peer", ({ peer }) => peer.name],
+  ["Peer, ticks/s", ({ peer }) => pace(peer)],
+  ["tickvault, ticks/s", ({ ours }) => pace(ours)],
+  ["min to max", ({ ours }) => range(ours)],
+  ["MB/s", ({ ours }) => (ours.bytes === 0 ? "" : whole(ours.megabytesPerSecond))],
+  [
+    "Stored",
+    ({ ours }) => (ours.storedBytes === undefined ? "" : `${digits((ours.storedBytes / ours.bytes) * 100, 1)} %`)
+  ],
+  [
+    "Commit p50, p99",
+    ({ ours }) =>
+      ours.commitMs === undefined ? "" : `${digits(ours.commitMs.p50, 1)}, ${digits(ours.commitMs.p99, 1)} ms`
+  ],
+  ["Peak", ({ ours }) => `${whole(ours.peakMegabytes)} MB`],
+  ["Lost", ({ ours }) => (ours.lost === undefined ? "" : `${ours.lost}`)],
+  ["Ratio", ({ ratio }) => digits(ratio)],
+  ["Spread", ({ ratios }) => spread(ratios)],
+  ["Wanted", ({ goal }) => wantedOf(goal)]
+]
+
+/** All cases as a table in Markdown. */
+export const table = (reports: ReadonlyArray<Report>): string =>
+  [
+    columns.map(([title]) => title),
+    columns.map(() => "---"),
+    ...reports.map((report) => columns.map(([, of]) => of(report)))
+  ]
+    .map((cells) => `| ${cells.join(" | ")} |`)
+    .join("\n")

@@ -1,0 +1,164 @@
+// @effect-diagnostics nodeBuiltinImport:off
+/**
+ * The turns that cases are made of: what one would write by hand, and the pipeline in an app.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Stream from "effect/Stream"
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs"
+import { join } from "node:path"
+import type { Batch, Tick } from "../src/domain/Tick.ts"
+import * as Delimited from "../src/domain/Delimited.ts"
+import * as Ledger from "../src/ledger/Ledger.ts"
+import * as Pipeline from "../src/Pipeline.ts"
+import { TickQueue } from "../src/queue/TickQueue.ts"
+import * as Rebuild from "../src/runs/Rebuild.ts"
+import * as RunFiles from "../src/runs/RunFiles.ts"
+import * as Verify from "../src/runs/Verify.ts"
+import { Storage } from "../src/storage/Storage.ts"
+import type { Measured, Turn } from "./Case.ts"
+
+/** Seconds that `work` takes. */
+export const timed = (work: () => void): number => {
+  const start = performance.now()
+  work()
+  return (performance.now() - start) / 1000
+}
+
+/** Writes each of `contents` into a file of its own, fsyncs and renames it, one after the other. Gives the time of each. */
+export const writeFiles = (folder: string, contents: ReadonlyArray<Uint8Array>): Array<number> => {
+  mkdirSync(folder, { recursive: true })
+  return contents.map((bytes, index) =>
+    timed(() => {
+      const temporary = join(folder, "temporary")
+      const file = openSync(temporary, "w")
+      for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written)
+      fsyncSync(file)
+      closeSync(file)
+      renameSync(temporary, join(folder, `${index}.pb`))
+    })
+  )
+}
+
+/** The plain loop over `contents`, which are of `ticks` ticks. */
+export const loop = (ticks: number, contents: () => ReadonlyArray<Uint8Array>): Turn => {
+  return (folder) =>
+    Effect.sync(() => {
+      const all = contents()
+      writeFiles(join(folder, "warm-up"), all.slice(0, 5))
+      let commits: Array<number> = []
+      const seconds = timed(() => (commits = writeFiles(join(folder, "files"), all)))
+      const bytes = all.reduce((total, { length }) => total + length, 0)
+      return { seconds, ticks, bytes, storedBytes: bytes, commitMs: commits.map((each) => each * 1000) }
+    })
+}
+
+/** What `verify` and the ledger say of the only run in the folder. */
+const proof = Effect.gen(function* () {
+  const storage = yield* Storage
+  const [runId] = yield* Stream.runCollect(RunFiles.runIds(storage))
+  if (runId === undefined) throw new Error("nothing was stored")
+  const verdict = yield* Verify.verify(storage, runId, { letters: [] })
+  if (verdict.state !== "whole") throw new Error(`verify says ${verdict.state}`)
+  const commitMs: Array<number> = []
+  yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
+    Effect.sync(() => {
+      if (item._tag === "Line" && item.entry._tag === "Commit" && item.entry.write !== undefined)
+        commitMs.push(item.entry.write.tookMs)
+    })
+  )
+  return { ticks: verdict.ticks, commitMs, storedBytes: verdict.bytes }
+})
+
+export type PipelineOptions = Omit<NonNullable<Parameters<typeof Pipeline.layer>[0]>, "directory">
+
+const inFolder = (folder: string, options: PipelineOptions = {}) =>
+  Pipeline.layer({ ...options, directory: folder }).pipe(
+    Layer.provideMerge(NodeServices.layer),
+    Layer.provideMerge(Logger.layer([]))
+  )
+
+/** Writes the ledger of the only run in `folder` from its files. */
+export const rebuildLedger = (folder: string) =>
+  Effect.gen(function* () {
+    const storage = yield* Storage
+    const [runId] = yield* Stream.runCollect(RunFiles.runIds(storage))
+    if (runId !== undefined) yield* Rebuild.rebuild(storage, runId, { letters: [] })
+  }).pipe(Effect.provide(inFolder(folder)), Effect.orDie)
+
+/**
+ * Stores `ticks` with a pipeline in this process; its time is that from the first offer until everything is settled.
+ * That nothing is lost is proved by `verify`, or only by the account when it would read much else.
+ */
+export const storeOnce = (
+  folder: string,
+  ticks: Batch,
+  options: PipelineOptions,
+  by: "verify" | "account" = "verify"
+): Effect.Effect<Measured> =>
+  Effect.gen(function* () {
+    const queue = yield* TickQueue
+    const pipeline = yield* Pipeline.Pipeline
+    const start = performance.now()
+    yield* queue.offerAll(ticks)
+    const { written } = yield* pipeline.drain
+    const seconds = (performance.now() - start) / 1000
+    const work = { seconds, ticks: ticks.length, bytes: Delimited.encodedBytes(ticks) }
+    if (by === "account") return { ...work, lost: ticks.length - written }
+    const { ticks: stored, ...facts } = yield* proof
+    return { ...work, ...facts, lost: ticks.length - Math.min(stored, written) }
+  }).pipe(Effect.provide(inFolder(folder, options)), Effect.orDie)
+
+/** Stores the ticks in batches of 1000, after a warm-up with some of them. */
+export const store = (ticks: () => Batch, options: PipelineOptions): Turn => {
+  return (folder) =>
+    Effect.suspend(() => {
+      const all = ticks()
+      const some = all.slice(0, 20_000) as unknown as Batch
+      return Effect.andThen(
+        storeOnce(join(folder, "warm-up"), some, options),
+        storeOnce(join(folder, "run"), all, options)
+      )
+    })
+}
+
+/** Puts what `source` makes into the queue, a thousand at a time; gives the bytes. */
+const offer = Effect.fnUntraced(function* (source: Iterable<Tick>) {
+  const queue = yield* TickQueue
+  let bytes = 0
+  let some: Array<Tick> = []
+  const flush = Effect.suspend(() => {
+    bytes += Delimited.encodedBytes(some)
+    const offered = queue.offerAll(some)
+    some = []
+    return offered
+  })
+  for (const tick of source) {
+    some.push(tick)
+    if (some.length === 1000) yield* flush
+  }
+  yield* flush
+  return bytes
+})
+
+/** Stores `count` ticks that are made as they are offered, which is part of the work. Says how much memory that took. */
+export const storeStreamed = (
+  source: (count: number) => Iterable<Tick>,
+  count: number,
+  options: PipelineOptions
+): Turn => {
+  const once = (folder: string, most: number) =>
+    Effect.gen(function* () {
+      const pipeline = yield* Pipeline.Pipeline
+      const start = performance.now()
+      const bytes = yield* offer(source(most))
+      const { written } = yield* pipeline.drain
+      const seconds = (performance.now() - start) / 1000
+      const peakKilobytes = process.resourceUsage().maxRSS
+      const { ticks: stored, ...facts } = yield* proof
+      return { seconds, ticks: most, bytes, peakKilobytes, ...facts, lost: most - Math.min(stored, written) }
+    }).pipe(Effect.provide(inFolder(folder, options)), Effect.orDie)
+  return (folder) => Effect.andThen(once(join(folder, "warm-up"), 5000), once(join(folder, "run"), count))
+}

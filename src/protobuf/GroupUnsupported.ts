@@ -1,0 +1,19 @@
+/**
+ * What the compiled encoder and decoder refuse: fields in the delimited encoding, known as groups.
+ */
+import * as Schema from "effect/Schema"
+
+/** A message type leads to a field that is a group. Thrown where an encoder or a decoder is made. */
+export class GroupUnsupported extends Schema.TaggedError<GroupUnsupported>()("GroupUnsupported", {
+  /** Full name of the message type that has the field. */
+  typeName: Schema.String,
+  /** Name of the field as the schema has it. */
+  field: Schema.String
+}) {
+  override get message() {
+    return (
+      `field "${this.field}" of ${this.typeName} is a group (delimited encoding), which is not supported: make it a ` +
+      `length-prefixed message, or use toBinary and fromBinary of @bufbuild/protobuf`
+    )
+  }
+}

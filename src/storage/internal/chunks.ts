@@ -1,0 +1,95 @@
+/**
+ * A file in chunks, the next of which is read while one is being looked at.
+ *
+ * A file is never closed, and a buffer never used for anything else, under a call that may still write into it: whoever
+ * stops reading waits for the chunk that is on its way.
+ */
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import type { PlatformError } from "effect/PlatformError"
+import * as Stream from "effect/Stream"
+
+/** Large enough that what a chunk costs beside its bytes doesn't count, small enough for the caches of a processor. */
+const chunkBytes = 512 * 1024
+
+/** Most files that are not batches are smaller: no fresh memory is asked for beyond their size. */
+const firstChunkBytes = 64 * 1024
+
+/** Buffers that are left when nobody reads. */
+const maxIdle = 4
+
+/** Buffers that are used again and again by those who read. */
+export class Buffers {
+  private readonly idle: Array<Uint8Array> = []
+
+  /** A buffer for as long as the scope is open. */
+  readonly one = Effect.acquireRelease(
+    Effect.sync(() => this.idle.pop() ?? new Uint8Array(chunkBytes)),
+    (buffer) => Effect.sync(() => (this.idle.length < maxIdle ? void this.idle.push(buffer) : undefined))
+  )
+}
+
+/** What `read` gives, again and again until that is nothing, always one ahead of who asks for it. */
+const ahead = Effect.fnUntraced(function* (read: Effect.Effect<Uint8Array, PlatformError>) {
+  const scope = yield* Effect.scope
+  const begin = Effect.forkIn(Effect.uninterruptible(read), scope, { startImmediately: true })
+  let next = yield* begin
+  const pull = Effect.gen(function* () {
+    const chunk = yield* Fiber.join(next)
+    if (chunk.length === 0) return yield* Cause.done()
+    next = yield* begin
+    return Arr.of(chunk)
+  })
+  return Stream.fromPull(Effect.succeed(pull))
+})
+
+const nothing = new Uint8Array()
+
+/** The bytes of `file`, in chunks that may be kept. */
+export const kept = (
+  fs: FileSystem.FileSystem,
+  file: string,
+  buffers: Buffers
+): Stream.Stream<Uint8Array, PlatformError> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const first = (yield* buffers.one).subarray(0, firstChunkBytes)
+      const handle = yield* fs.open(file, { flag: "r" })
+      let isMore = false
+      // The beginning, and what comes after a chunk that was not filled, which is the end as a rule, are copied.
+      const small = Effect.map(handle.read(first), (bytes) => {
+        isMore = bytes === first.length
+        return new Uint8Array(first.subarray(0, bytes))
+      })
+      const large = Effect.map(handle.readAlloc(chunkBytes), (chunk) => {
+        const bytes = Option.getOrElse(chunk, () => nothing)
+        isMore = bytes.length === chunkBytes
+        return bytes
+      })
+      return yield* ahead(Effect.suspend(() => (isMore ? large : small)))
+    })
+  )
+
+/** The bytes of `file`, in chunks that are overwritten once the next is asked for. */
+export const lent = (
+  fs: FileSystem.FileSystem,
+  file: string,
+  buffers: Buffers
+): Stream.Stream<Uint8Array, PlatformError> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      let [next, other] = [yield* buffers.one, yield* buffers.one]
+      const handle = yield* fs.open(file, { flag: "r" })
+      return yield* ahead(
+        Effect.suspend(() => {
+          const buffer = next
+          ;[next, other] = [other, next]
+          return Effect.map(handle.read(buffer), (bytes) => buffer.subarray(0, bytes))
+        })
+      )
+    })
+  )
