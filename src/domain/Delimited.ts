@@ -64,8 +64,8 @@ const writePrefix = (target: Uint8Array, at: number, length: number): number => 
 const chunkBytes = 4 * 1024 * 1024
 
 /**
- * Encodes `ticks` in pieces of about 4 MiB, so that a batch needs no second copy of all of itself: write one piece
- * before asking for the next. `memory` gives each piece so many bytes to be written over; by default they are its own.
+ * Encodes `ticks` in pieces of about 4 MiB, so that a batch needs no second copy of all of itself: write one piece before
+ * asking for the next. Each is written over all of the bytes that `memory` gives for it; by default they are its own.
  */
 export function* encode(
   ticks: ReadonlyArray<Tick.Tick>,
@@ -80,8 +80,7 @@ export function* encode(
       size += prefixBytes(length) + length
     }
     const piece = memory(size)
-    let position = 0
-    for (; from < until; from++) {
+    for (let position = 0; from < until; from++) {
       const payload = ticks[from]!.payload
       position = writePrefix(piece, position, payload.length)
       piece.set(payload, position)
