@@ -10,6 +10,15 @@ export const empty = 0
 /** The checksum of `bytes`, after what `before` is the checksum of. */
 export const of = (bytes: Uint8Array, before: number = empty): number => crc32(bytes, before)
 
+/** What a byte does to a checksum, apart from the inversion of all bits before and after. */
+const ofSingles = Uint32Array.from({ length: 256 }, (_, byte) => ~of(Uint8Array.of(byte), 0xffff_ffff))
+
+/** The checksum of one byte after what `before` is the checksum of: for a few, which are not worth a call. */
+export const ofByte = (byte: number, before: number): number => {
+  const inner = ~before >>> 0
+  return ~((ofSingles[(inner ^ byte) & 255] ?? 0) ^ (inner >>> 8)) >>> 0
+}
+
 /** Each bit of a checksum mapped to what becomes of it: a linear map, as CRC-32 is one. */
 type BitMap = ReadonlyArray<number>
 

@@ -64,10 +64,13 @@ const writePrefix = (target: Uint8Array, at: number, length: number): number => 
 const chunkBytes = 4 * 1024 * 1024
 
 /**
- * Encodes `ticks` in pieces of about 4 MiB, so that a batch needs no second copy of all of itself: write one piece
- * before asking for the next.
+ * Encodes `ticks` in pieces of about 4 MiB, so that a batch needs no second copy of all of itself: write one piece before
+ * asking for the next. Each is written over all of the bytes that `memory` gives for it; by default they are its own.
  */
-export function* encode(ticks: ReadonlyArray<Tick.Tick>): Generator<Uint8Array, void> {
+export function* encode(
+  ticks: ReadonlyArray<Tick.Tick>,
+  memory: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes)
+): Generator<Uint8Array, void> {
   let from = 0
   while (from < ticks.length) {
     let until = from
@@ -76,9 +79,8 @@ export function* encode(ticks: ReadonlyArray<Tick.Tick>): Generator<Uint8Array, 
       const length = ticks[until++]!.payload.length
       size += prefixBytes(length) + length
     }
-    const piece = new Uint8Array(size)
-    let position = 0
-    for (; from < until; from++) {
+    const piece = memory(size)
+    for (let position = 0; from < until; from++) {
       const payload = ticks[from]!.payload
       position = writePrefix(piece, position, payload.length)
       piece.set(payload, position)

@@ -32,7 +32,11 @@ export interface Line {
 const encodeChecks = (checks: ReadonlyArray<number>): string => {
   const bytes = new Uint8Array(checks.length * 4)
   const view = new DataView(bytes.buffer)
-  for (const [index, check] of checks.entries()) view.setUint32(index * 4, check, true)
+  let offset = 0
+  for (const check of checks) {
+    view.setUint32(offset, check, true)
+    offset += 4
+  }
   return Base64.encode(bytes)
 }
 

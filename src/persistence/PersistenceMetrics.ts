@@ -33,7 +33,7 @@ export const retryWaitSeconds = counter("persistence_retry_wait_seconds_total", 
 export const validationFailures = counter("persistence_validation_failures_total", "Ticks failing a rule.")
 export const mixedBatchesSplit = counter("persistence_mixed_batches_split_total", "Batches split by run.")
 export const currentBatchTicks = Metric.gauge("persistence_current_batch_ticks", {
-  description: "Ticks in the batch being handled now; 0 when idle."
+  description: "Ticks in the batches being handled now; 0 when idle."
 })
 export const inFlightTicks = Metric.gauge("persistence_in_flight_ticks", {
   description: "Ticks taken but not yet settled."
@@ -61,10 +61,27 @@ export const checkDuration = Metric.histogram("persistence_idempotency_check_dur
 const failureReasons: ReadonlyArray<Reason> = ["validation", "mixed_run", "storage", "key_conflict", "internal"]
 const errorTypes = ["no_space", "permission", "io", "timeout", "throttled", "other"]
 
-const add =
-  (metric: Metric.Metric<number, unknown>, labels: Record<string, string>) =>
-  (amount: number): Effect.Effect<void> =>
-    Metric.update(Metric.withAttributes(metric, labels), amount)
+/** Labels are put on once: to do that costs more than an update. */
+const add = (metric: Metric.Metric<number, unknown>, labels: Record<string, string>) => {
+  const labelled = Metric.withAttributes(metric, labels)
+  return (amount: number): Effect.Effect<void> => Metric.update(labelled, amount)
+}
+
+/** The same with one more label, of few values. */
+const addBy = <Value extends string>(
+  metric: Metric.Metric<number, unknown>,
+  labels: Record<string, string>,
+  label: string
+) => {
+  const series = new Map<Value, (amount: number) => Effect.Effect<void>>()
+  return (value: Value, amount: number): Effect.Effect<void> => {
+    const there = series.get(value)
+    if (there !== undefined) return there(amount)
+    const made = add(metric, { ...labels, [label]: value })
+    series.set(value, made)
+    return made(amount)
+  }
+}
 
 /** The metrics of the service `service` with every label value at zero, so that a first failure shows as an increase. */
 export const make = Effect.fnUntraced(function* (
@@ -75,10 +92,7 @@ export const make = Effect.fnUntraced(function* (
 ) {
   const own = { service }
   const both = { service, storage }
-  const by =
-    (metric: Metric.Metric<number, unknown>, label: string) =>
-    (value: string, amount: number): Effect.Effect<void> =>
-      add(metric, { ...own, [label]: value })(amount)
+  const by = (metric: Metric.Metric<number, unknown>, label: string) => addBy(metric, own, label)
 
   const metrics = {
     received: add(ticksReceived, { ...own, queue }),
@@ -94,7 +108,7 @@ export const make = Effect.fnUntraced(function* (
     batchTicks: add(batchTicks, both),
     latency: add(endToEndLatency, own),
     check: add(checkDuration, own),
-    commit: (outcome: "success" | "failure", amount: number) => add(commitDuration, { ...both, outcome })(amount),
+    commit: addBy<"success" | "failure">(commitDuration, both, "outcome"),
     flush: by(flushes, "flush_reason"),
     failedBatch: by(batchesFailed, "reason"),
     failedTicks: by(ticksFailed, "reason"),
@@ -104,10 +118,11 @@ export const make = Effect.fnUntraced(function* (
     retries: by(writeRetries, "error_type"),
     invalid: by(validationFailures, "rule")
   }
-  const handEmpty = Effect.andThen(metrics.current(0), metrics.inFlight(0))
+  /** So many ticks are in hand now. */
+  const inHand = (ticks: number) => Effect.andThen(metrics.current(ticks), metrics.inFlight(ticks))
   const { received, batchesWritten: batches, ticksWritten: ticks, storedBytes: stored, retryWait, mixedSplit } = metrics
   for (const zero of [received, batches, ticks, metrics.writtenBytes, stored, retryWait, mixedSplit]) yield* zero(0)
-  yield* handEmpty
+  yield* inHand(0)
   yield* metrics.lastCommit(nowMs / 1000)
   for (const reason of flushReasons) yield* metrics.flush(reason satisfies FlushReason, 0)
   for (const reason of failureReasons) {
@@ -117,7 +132,7 @@ export const make = Effect.fnUntraced(function* (
   for (const source of ["tracker", "storage"]) yield* metrics.duplicates(source, 0)
   for (const rule of ["run_id", "tick_number", "mixed_run"]) yield* metrics.invalid(rule, 0)
   yield* metrics.returned("shutdown", 0)
-  return { ...metrics, handEmpty }
+  return { ...metrics, inHand }
 })
 
 export type PersistenceMetrics = Effect.Success<ReturnType<typeof make>>

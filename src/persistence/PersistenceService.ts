@@ -2,8 +2,9 @@
  * Moves ticks from the `TickQueue` into the `Storage`: drains batches, validates, claims, writes with retries, and
  * dead-letters what can't be stored.
  *
- * Each service is one scoped fiber; several compete for one queue. Waiting for ticks can be interrupted and loses
- * nothing. What has left the queue is in hand until it is settled: stored, named as a duplicate, dead-lettered, or, when
+ * Each service is one scoped fiber; several compete for one queue. Each has two batches in hand at most: while one is
+ * written and synced, the next is taken and made ready. Which of the two is stored first is not promised. Waiting for
+ * ticks can be interrupted and loses nothing. What has left the queue is in hand until it is settled: stored, named as a duplicate, dead-lettered, or, when
  * there is no dead-letter queue, counted as lost. An interruption runs a finalizer that settles what is in hand within
  * `shutdownTimeout`; what is left then goes back to the queue. A failure of the storage never ends the service, and when
  * the dead-letter queue refuses too, it keeps the batch and goes on trying: it is degraded. What hangs is given up after
@@ -26,7 +27,8 @@ import * as Service from "../service/Service.ts"
 import { Storage } from "../storage/Storage.ts"
 import type { Degraded } from "./Degraded.ts"
 import * as Attempts from "../service/Attempts.ts"
-import { Hand } from "./internal/Hand.ts"
+import { Hand, maxBatches } from "./internal/Hand.ts"
+import type { Portion } from "./internal/Portion.ts"
 import * as Settler from "./internal/Settler.ts"
 import * as PersistenceMetrics from "./PersistenceMetrics.ts"
 
@@ -62,7 +64,7 @@ export const Options = Schema.Struct({
     Schema.withDecodingDefaultTypeKey(Effect.succeed("dead-letter" as const))
   ),
   /**
-   * Time in which an interrupted service settles the batch in hand: half of it for the storage, then the dead-letter
+   * Time in which an interrupted service settles the batches in hand: half of it for the storage, then the dead-letter
    * queue. Default "20 seconds"; keep it below the time after which a supervisor kills (Kubernetes: 30 s).
    */
   shutdownTimeout: OptionSchema.duration(Duration.seconds(20))
@@ -83,7 +85,7 @@ export interface Metrics {
   /** Batches given up: dead-lettered or lost. */
   readonly batches_failed: number
   readonly duplicate_ticks_detected: number
-  /** Ticks of the batch in hand; 0 when idle. */
+  /** Ticks of the batches in hand, of which there are two at most; 0 when idle. */
   readonly current_batch_size: number
   readonly ticks_received: number
   readonly ticks_dead_lettered: number
@@ -97,7 +99,7 @@ export interface Metrics {
 export interface Instance extends Service.Service {
   readonly metrics: Effect.Effect<Metrics & Readonly<Record<string, number>>>
 
-  /** How it is with a batch that storage and dead-letter queue both refuse; `undefined` while one accepts. */
+  /** How it is with the batches that storage and dead-letter queue both refuse; `undefined` while there are none. */
   readonly degraded: Effect.Effect<Degraded | undefined>
 }
 
@@ -117,7 +119,17 @@ const metricsOf = (hand: Hand): Metrics & Readonly<Record<string, number>> => ({
   write_retries: hand.writeRetries
 })
 
-/** The loop of one service: wait for a batch, settle it, until the queue has ended. */
+/** A batch that has just been taken, in its portions. */
+interface Received {
+  readonly batch: TakenBatch
+  readonly portions: ReadonlyArray<Portion>
+}
+
+/**
+ * The loops of one service, one for each batch that it may have in hand: each waits for a batch and settles it, until the
+ * queue has ended. So the next batch is made ready while one is being written. None takes anything while there is a batch
+ * that storage and dead-letter queue both refuse.
+ */
 const work = (
   queue: TickQueue["Service"],
   options: typeof Options.Type,
@@ -132,44 +144,52 @@ const work = (
       maxBytes: options.maxBatchBytes,
       timeout: Duration.seconds(options.batchTimeoutSeconds)
     }
-    let taken: TakenBatch | undefined
-    const report = Effect.suspend(() => {
-      if (taken === undefined) return Effect.void
-      const batch = taken
-      taken = undefined
-      return noteTaken(metrics, hand, batch)
-    }).pipe(Effect.uninterruptible)
-    const receive = (batch: TakenBatch) => {
-      hand.receive(batch, options.mixedRuns, Math.floor(clock.currentTimeMillisUnsafe()))
-      taken = batch
-    }
-    const once = Effect.gen(function* () {
-      yield* gate.open
-      yield* Effect.raceFirst(queue.take(policy, receive), gate.closed)
-      yield* report
-      yield* settler.settleAll
-      yield* metrics.handEmpty
+    const inHand = Effect.suspend(() => metrics.inHand(hand.ticks))
+    const loop = Effect.suspend(() => {
+      let received: Received | undefined
+      const receive = (batch: TakenBatch) => {
+        const nowMs = Math.floor(clock.currentTimeMillisUnsafe())
+        received = { batch, portions: hand.receive(batch, options.mixedRuns, nowMs) }
+      }
+      const report = Effect.suspend(() => {
+        if (received === undefined) return Effect.succeed([])
+        const { batch, portions } = received
+        received = undefined
+        return Effect.as(noteTaken(metrics, hand, batch, portions), portions)
+      }).pipe(Effect.uninterruptible)
+      const once = Effect.gen(function* () {
+        yield* hand.accepting.await
+        yield* gate.open
+        // First what forbids to take: of the two that were waited for, one may have changed since.
+        yield* Effect.raceAllFirst([gate.closed, hand.refusing.await, queue.take(policy, receive)])
+        yield* settler.settleAll(yield* report)
+        yield* inHand
+      })
+      return Effect.forever(once).pipe(
+        Effect.catchTag("Done", () => Effect.void),
+        Effect.ensuring(report)
+      )
     })
-    yield* Effect.forever(once).pipe(
-      Effect.catchTag("Done", () => Effect.void),
-      Effect.ensuring(Effect.andThen(report, Effect.andThen(settler.settleRest, metrics.handEmpty)))
-    )
+    yield* Effect.all(
+      Array.from({ length: maxBatches }, () => loop),
+      { concurrency: "unbounded", discard: true }
+    ).pipe(Effect.ensuring(Effect.andThen(settler.settleRest, inHand)))
   })
 
 const noteTaken = Effect.fnUntraced(function* (
   metrics: PersistenceMetrics.PersistenceMetrics,
   hand: Hand,
-  batch: TakenBatch
+  batch: TakenBatch,
+  portions: ReadonlyArray<Portion>
 ) {
-  const split = hand.portions.filter(({ reason }) => reason === "run_change").length
+  const split = portions.filter(({ reason }) => reason === "run_change").length
   yield* metrics.received(batch.ticks.length)
   yield* metrics.flush(batch.reason, 1)
   if (split > 0) {
     yield* metrics.flush("run_change", split)
     yield* metrics.mixedSplit(1)
   }
-  yield* metrics.current(batch.ticks.length)
-  yield* metrics.inFlight(batch.ticks.length)
+  yield* metrics.inHand(hand.ticks)
   yield* Effect.logDebug("Drained ticks from queue").pipe(
     Effect.annotateLogs({ ticks: batch.ticks.length, reason: batch.reason })
   )
@@ -203,8 +223,8 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     letterSentence: "Sent failed batch to dead-letter queue",
     metrics,
     hand,
-    writes: Attempts.make(decoded.writeTimeout, attempts),
-    offers: Attempts.make(decoded.writeTimeout, attempts)
+    writes: Attempts.make(decoded.writeTimeout, attempts, maxBatches),
+    offers: Attempts.make(decoded.writeTimeout, attempts, maxBatches)
   })
   const service = yield* Service.make(name, {
     work: work(queue, decoded, hand, settler, metrics),

@@ -21,6 +21,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as Tick from "../domain/Tick.ts"
 import type { BatchPolicy, FlushReason, TakenBatch } from "./BatchPolicy.ts"
+import { type Chunk, chunksOf } from "./internal/Chunk.ts"
 import * as QueueMetrics from "./QueueMetrics.ts"
 
 /** Settings of a queue. */
@@ -95,11 +96,6 @@ export class TickQueue extends Context.Service<
   }
 >()("tickvault/queue/TickQueue") {}
 
-interface Entry {
-  readonly tick: Tick.Tick
-  readonly enqueuedAtMs: number
-}
-
 const counterOf = {
   stored: "stored",
   duplicate: "duplicate",
@@ -122,10 +118,10 @@ class State {
 
   readonly room = Latch.makeUnsafe(false)
   readonly arrival = Latch.makeUnsafe(false)
-  readonly queue: Queue.Queue<Entry, Cause.Done>
+  readonly queue: Queue.Queue<Chunk, Cause.Done>
   private readonly options: typeof Options.Type
 
-  constructor(queue: Queue.Queue<Entry, Cause.Done>, options: typeof Options.Type) {
+  constructor(queue: Queue.Queue<Chunk, Cause.Done>, options: typeof Options.Type) {
     this.queue = queue
     this.options = options
   }
@@ -138,11 +134,12 @@ class State {
     for (let tick = ticks[index]; tick !== undefined; tick = ticks[++index]) {
       const size = tick.payload.length
       if (this.bytes > 0 && this.bytes + size > this.options.maxBytes) break
-      if (!Queue.offerUnsafe(this.queue, { tick, enqueuedAtMs })) break
+      if (this.waiting >= this.options.capacity) break
       this.waiting++
       this.bytes += size
-      this.counts.accepted++
     }
+    this.counts.accepted += index - from
+    for (const chunk of chunksOf(ticks, from, index, enqueuedAtMs)) Queue.offerUnsafe(this.queue, chunk)
     this.producerWaits = index < ticks.length
     if (this.producerWaits) this.room.closeUnsafe()
     if (index > from) accepted(index - from)
@@ -160,11 +157,11 @@ class State {
     return this.producerWaits || waiting >= this.options.capacity ? "memory" : undefined
   }
 
-  /** Books entries that have just left the queue. */
-  leave(entries: ReadonlyArray<Entry>): void {
-    for (const entry of entries) this.bytes -= entry.tick.payload.length
-    this.waiting -= entries.length
-    this.counts.inHand += entries.length
+  /** Books ticks that have just left the queue. */
+  leave(ticks: number, bytes: number): void {
+    this.bytes -= bytes
+    this.waiting -= ticks
+    this.counts.inHand += ticks
     this.producerWaits = false
   }
 
@@ -196,20 +193,21 @@ const waitForBatch = Effect.fnUntraced(function* (state: State, policy: BatchPol
 })
 
 /**
- * Takes `most` ticks, fewer when their bytes are over the limit: then one by one, as they are few and large. They are all
- * in the queue and nobody else takes, so nothing here waits.
+ * Takes `most` ticks, fewer when their bytes are over the limit. They are all in the queue and nobody else takes, so
+ * nothing here waits.
  */
 const takeNow = Effect.fnUntraced(function* (state: State, policy: BatchPolicy, most: number) {
-  if (state.bytes <= policy.maxBytes) return yield* Queue.takeBetween(state.queue, most, most)
-  const entries: Array<Entry> = []
+  const { enqueuedAtMs } = yield* Queue.peek(state.queue)
+  const ticks: Array<Tick.Tick> = []
   let bytes = 0
-  while (entries.length < most) {
-    const next = yield* Queue.peek(state.queue)
-    bytes += next.tick.payload.length
-    if (entries.length > 0 && bytes > policy.maxBytes) break
-    entries.push(yield* Queue.take(state.queue))
+  while (ticks.length < most) {
+    const chunk = yield* Queue.peek(state.queue)
+    bytes += chunk.moveTo(ticks, most, policy.maxBytes - bytes)
+    if (!chunk.isEmpty) break
+    yield* Queue.take(state.queue)
   }
-  return entries
+  state.leave(ticks.length, bytes)
+  return { ticks, enqueuedAtMs }
 })
 
 /** Takes the next batch and hands it to `receive`. The books change in the step in which it is received. */
@@ -225,13 +223,10 @@ const takeBatch = Effect.fnUntraced(function* (
     return receive(again)
   }
   const most = Math.min(policy.maxTicks, state.waiting)
-  const entries = yield* takeNow(state, policy, most)
-  state.leave(entries)
-  const [first] = entries
-  const ticks = entries.map((entry) => entry.tick)
-  if (first === undefined || !Tick.isBatch(ticks)) return
+  const { enqueuedAtMs, ticks } = yield* takeNow(state, policy, most)
+  if (!Tick.isBatch(ticks)) return
   const limit = ticks.length >= policy.maxTicks ? "size" : ticks.length < most ? "bytes" : reason
-  receive({ ticks, reason: limit, enqueuedAtMs: first.enqueuedAtMs, returned: false })
+  receive({ ticks, reason: limit, enqueuedAtMs, returned: false })
   state.room.openUnsafe()
 })
 
@@ -249,7 +244,7 @@ const settle = (state: State, ticks: ReadonlyArray<Tick.Tick>, outcome: Outcome,
 /** Makes a queue of this name. Fails with `SchemaError` on a bad option. */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
   const decoded = yield* Schema.decodeEffect(Options)(options)
-  const state = new State(yield* Queue.bounded<Entry, Cause.Done>(decoded.capacity), decoded)
+  const state = new State(yield* Queue.bounded<Chunk, Cause.Done>(decoded.capacity), decoded)
   const producers = yield* Semaphore.make(1)
   const consumers = yield* Semaphore.make(1)
   const metrics = yield* QueueMetrics.make(name, decoded.capacity)

@@ -22,46 +22,69 @@ export class Overdue extends Schema.TaggedError<Overdue>()("Overdue", { begun: S
   }
 }
 
-/** How many may be out without a pause before the next one: another file or connection may work where one hangs. */
-const free = 2
+/**
+ * How many of each that are under way at a time may be out without a pause before the next one: another file or connection
+ * may work where one hangs.
+ */
+const freeOfEach = 2
 
 export interface Attempts {
   /** Runs `effect` for as long as the time limit. Interrupted, it abandons it too. */
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | Overdue>
 }
 
-/** Attempts of at most `limit`, in fibers of `scope`: close that without waiting for it. */
-export const make = (limit: Duration.Duration, scope: Scope.Scope): Attempts => {
-  /** Those begun since the last answer that have not ended. */
+/**
+ * Attempts of at most `limit`, of which `atATime` are under way at a time, in fibers of `scope`: close that without waiting
+ * for it.
+ */
+export const make = (limit: Duration.Duration, scope: Scope.Scope, atATime: number = 1): Attempts => {
+  const free = freeOfEach * atATime
+  /** Those abandoned since the last answer that have not ended. */
   let out = { count: 0 }
   let nextMs = 0
 
-  const begin = (nowMs: number) => {
-    if (out.count >= free && nowMs < nextMs) return undefined
-    out.count++
-    nextMs = nowMs + Duration.toMillis(limit) * 2 ** out.count
-    return out
+  const pauseFrom = (beganMs: number, count: number) => {
+    nextMs = Math.max(nextMs, beganMs + Duration.toMillis(limit) * 2 ** count)
   }
 
-  const counted = <A, E>(effect: Effect.Effect<A, E>) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        const among = begin(yield* Clock.currentTimeMillis)
-        if (among === undefined) return yield* new Overdue({ begun: false })
-        return yield* Effect.onExit(restore(effect), (exit) =>
-          Effect.sync(() => {
-            among.count--
-            if (!Exit.hasInterrupts(exit)) out = { count: 0 }
-          })
-        )
+  /** Whether one more may begin; of several that wait for the end of a pause, the first. */
+  const begins = (nowMs: number) => {
+    if (out.count < free) return true
+    if (nowMs < nextMs) return false
+    pauseFrom(nowMs, out.count + 1)
+    return true
+  }
+
+  const attempt = <A, E>(effect: Effect.Effect<A, E>, beganMs: number) => {
+    let ended = false
+    let among: typeof out | undefined
+    const noted = Effect.onExit(effect, (exit) =>
+      Effect.sync(() => {
+        ended = true
+        if (among !== undefined) among.count--
+        if (Exit.hasInterrupts(exit)) return
+        out = { count: 0 }
+        nextMs = 0
       })
     )
-
-  return {
-    run: (effect) =>
-      Effect.timeoutOrElse(abandonable(counted(effect), scope), {
-        duration: limit,
-        orElse: () => Effect.fail(new Overdue({ begun: true }))
+    return Effect.onInterrupt(abandonable(noted, scope), () =>
+      Effect.sync(() => {
+        if (ended) return
+        among = out
+        out.count++
+        pauseFrom(beganMs, out.count)
       })
+    )
   }
+
+  const run = Effect.fnUntraced(function* <A, E>(effect: Effect.Effect<A, E>) {
+    const nowMs = yield* Clock.currentTimeMillis
+    if (!begins(nowMs)) return yield* new Overdue({ begun: false })
+    return yield* Effect.timeoutOrElse(attempt(effect, nowMs), {
+      duration: limit,
+      orElse: () => Effect.fail(new Overdue({ begun: true }))
+    })
+  })
+
+  return { run }
 }

@@ -17,6 +17,7 @@ import type * as RunId from "../domain/RunId.ts"
 import { TickHeader } from "../domain/TickHeader.ts"
 import * as Content from "./internal/content.ts"
 import { type Contents, Scanner } from "./internal/scanner.ts"
+import { type Loan, PieceMemory } from "./PieceMemory.ts"
 import type * as Storage from "./Storage.ts"
 import { KeyConflict, ObjectDamaged, StorageError } from "./StorageError.ts"
 import * as StorageKey from "./StorageKey.ts"
@@ -35,13 +36,21 @@ export interface Written extends Content.Put {
 export const checksum = (checks: ReadonlyArray<number>): number => checks.at(-1) ?? Checksum.empty
 
 /** `ticks` in the delimited format, piece by piece; notes in `checks` the running checksum after each tick. */
-function* encode(ticks: Tick.Batch, checks: Array<number>): Generator<Uint8Array, void> {
-  for (const piece of Delimited.encode(ticks)) {
-    for (let from = 0; from < piece.length;) {
-      const length = ticks[checks.length]?.payload.length ?? 0
-      const until = from + Delimited.prefixBytes(length) + length
-      checks.push(Checksum.of(piece.subarray(from, until), checksum(checks)))
-      from = until
+function* encode(
+  ticks: Tick.Batch,
+  checks: Array<number>,
+  memory: Loan = new PieceMemory(0).lend()
+): Generator<Uint8Array, void> {
+  let check = Checksum.empty
+  let next = 0
+  for (const piece of Delimited.encode(ticks, memory.piece)) {
+    for (let position = 0; position < piece.length;) {
+      const { payload } = ticks[next++] ?? ticks[0]
+      const start = position + Delimited.prefixBytes(payload.length)
+      for (; position < start; position++) check = Checksum.ofByte(piece[position] ?? 0, check)
+      check = Checksum.of(payload, check)
+      checks.push(check)
+      position += payload.length
     }
     yield piece
   }
@@ -79,20 +88,26 @@ const unlessMissing = (found: ReturnType<typeof find>) =>
  * Stores `ticks` in their order as one object, compressed as the storage has it. What is there already under this key or
  * its sibling is compared by what it holds: the same ticks are `identical`, however they are compressed, and others are a
  * `KeyConflict`. Two processes that compress differently and store the same ticks in the same instant both do: `verify`
- * names the duplicates. Interrupted before the commit, it leaves nothing.
+ * names the duplicates. Interrupted before the commit, it leaves nothing. Whoever writes many gives them the same
+ * `memory`.
  */
 export const write = (
   storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
-  ticks: Tick.Batch
+  ticks: Tick.Batch,
+  memory: PieceMemory = new PieceMemory(0)
 ): Effect.Effect<Written, StorageError> =>
   Effect.gen(function* () {
     const found = yield* unlessMissing(find(storage, StorageKey.sibling(key), ticks))
     if (found !== undefined) return found
     const checks: Array<number> = []
     const bytes = Delimited.encodedBytes(ticks)
-    return yield* Content.write(storage, key, bytes, encode(ticks, checks)).pipe(
-      Effect.map((put): Written => ({ ...put, key, checks })),
+    const loan = memory.lend()
+    return yield* Content.write(storage, key, bytes, encode(ticks, checks, loan)).pipe(
+      Effect.map((put): Written => {
+        loan.giveBack()
+        return { ...put, key, checks }
+      }),
       Effect.catchReason("StorageError", "KeyConflict", (_, conflict) =>
         // Other bytes may be the same ticks, of another level or another version of the library.
         StorageKey.isCompressed(key)

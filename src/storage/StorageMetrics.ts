@@ -28,6 +28,10 @@ export const make = Effect.fnUntraced(function* (name: string) {
   const conflicts = (resolution: "identical" | "different") =>
     Metric.withAttributes(keyConflicts, { storage: name, resolution })
   const removed = Metric.withAttributes(recoveredTemporaryFiles, { storage: name, action: "removed" })
+  const syncs = {
+    file: Metric.withAttributes(fsyncDuration, { storage: name, target: "file" }),
+    directory: Metric.withAttributes(fsyncDuration, { storage: name, target: "directory" })
+  }
   yield* Metric.update(conflicts("identical"), 0)
   yield* Metric.update(conflicts("different"), 0)
   yield* Metric.update(removed, 0)
@@ -39,10 +43,7 @@ export const make = Effect.fnUntraced(function* (name: string) {
       Effect.flatMap(Clock.currentTimeNanos, (start) =>
         Effect.tap(sync, () =>
           Effect.flatMap(Clock.currentTimeNanos, (end) =>
-            Metric.update(
-              Metric.withAttributes(fsyncDuration, { storage: name, target }),
-              Number(end - start) / 1_000_000_000
-            )
+            Metric.update(syncs[target], Number(end - start) / 1_000_000_000)
           )
         )
       )

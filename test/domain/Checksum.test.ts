@@ -19,6 +19,14 @@ describe("a checksum", () => {
     }
   })
 
+  it("of a byte more is the same, told without a call", () => {
+    for (const before of [0, 1, 0x0badcafe, 0x8000_0000, 0xffff_ffff]) {
+      for (let byte = 0; byte < 256; byte++) {
+        assert.strictEqual(Checksum.ofByte(byte, before), Checksum.of(Uint8Array.of(byte), before))
+      }
+    }
+  })
+
   it("of a whole is told from those of its parts without the bytes", () => {
     const random = randomFrom(2)
     for (const length of [0, 1, 2, 3, 7, 8, 255, 256, 1000, 65_537]) {

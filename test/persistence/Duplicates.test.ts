@@ -98,7 +98,10 @@ it.effect("stores the replay of a batch that failed: its claims were released", 
     const { drain, faults, queue, services, stored } = yield* TestPipeline.TestPipeline
     yield* faults.next("commit", [FaultyStorage.fail(noSpace)])
     const ticks = TestTick.range("run", 1, 3)
-    yield* queue.offerAll([...ticks, ...ticks])
+    yield* queue.offerAll(ticks)
+    yield* settleDown
+    assert.strictEqual((yield* queue.account).deadLettered, 3)
+    yield* queue.offerAll(ticks)
     yield* drain
     assert.deepStrictEqual(yield* stored("run"), ticks)
     assert.deepInclude(yield* services.get("persistence-1")!.metrics, {

@@ -11,11 +11,11 @@ import { metric, onBench, settleDown } from "./harness.ts"
 
 const two = { persistence: { maxBatchSize: 2 } }
 
-it.effect("finishes the batch in hand when it is paused, takes no more, and goes on when it is resumed", () =>
+it.effect("finishes the batches in hand when it is paused, takes no more, and goes on when it is resumed", () =>
   onBench(two, [], ({ faults, first, queue }) =>
     Effect.gen(function* () {
       const held = Latch.makeUnsafe(false)
-      yield* faults.next("commit", [FaultyStorage.wait(held.await)])
+      yield* faults.next("commit", FaultyStorage.repeat(FaultyStorage.wait(held.await), 2))
       yield* first.start
       yield* queue.offerAll(TestTick.range("run", 1, 6))
       yield* settleDown
@@ -25,7 +25,7 @@ it.effect("finishes the batch in hand when it is paused, takes no more, and goes
       yield* settleDown
       yield* TestClock.adjust("1 minute")
       yield* settleDown
-      assert.deepInclude(yield* queue.account, { stored: 2, waiting: 4, inHand: 0 })
+      assert.deepInclude(yield* queue.account, { stored: 4, waiting: 2, inHand: 0 })
       yield* first.resume
       yield* settleDown
       assert.deepInclude(yield* queue.account, { stored: 6, waiting: 0, inHand: 0 })

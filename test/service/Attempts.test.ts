@@ -128,3 +128,39 @@ it.effect("has a clean slate after an answer, whatever never ends", () =>
     assert.deepStrictEqual((yield* insist(attempts, stuck, "80 seconds")).length, 2)
   })
 )
+
+it.effect("begins two of each that may be under way at a time, and then one after each pause", () =>
+  Effect.gen(function* () {
+    const attempts = Attempts.make(limit, yield* Scope.make(), 2)
+    let begun = 0
+    const tries = attempts
+      .run(
+        Effect.andThen(
+          Effect.sync(() => void begun++),
+          stuck
+        )
+      )
+      .pipe(Effect.ignore, Effect.delay("1 second"), Effect.forever)
+    for (let loop = 0; loop < 2; loop++) yield* Effect.forkChild(tries, { startImmediately: true })
+    yield* TestClock.adjust("25 seconds")
+    assert.strictEqual(begun, 4)
+    yield* TestClock.adjust("10 minutes")
+    assert.isAtLeast(begun, 5)
+    assert.isAtMost(begun, 7)
+  })
+)
+
+it.effect("takes those that are under way for none that hang", () =>
+  Effect.gen(function* () {
+    const attempts = Attempts.make(limit, yield* Scope.make(), 2)
+    const slow = attempts.run(Effect.sleep("9 seconds"))
+    const all = yield* Effect.forkChild(
+      Effect.all(
+        Array.from({ length: 6 }, () => slow),
+        { concurrency: 6 }
+      )
+    )
+    yield* TestClock.adjust("9 seconds")
+    assert.lengthOf(yield* Fiber.join(all), 6)
+  })
+)

@@ -11,17 +11,23 @@ import type * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
+import { PieceMemory } from "../../storage/PieceMemory.ts"
 import { StorageError, TimedOut } from "../../storage/StorageError.ts"
+import type * as StorageKey from "../../storage/StorageKey.ts"
 import * as RetryPolicy from "../RetryPolicy.ts"
 import type { Overdue } from "../../service/Attempts.ts"
 import { type Context, facts, UnexpectedFailure, type WriteError } from "./Context.ts"
 import * as Degradation from "./degradation.ts"
 import * as ledgerEntries from "./ledgerEntries.ts"
 import * as letters from "./letters.ts"
+import { maxBatches } from "./Hand.ts"
 import type { Portion } from "./Portion.ts"
 
 /** Most duplicates of a batch that are logged each for itself. */
 const loggedDuplicates = 10
+
+/** One portion that hangs doesn't take all the time of the others. */
+const fewAtATime = { concurrency: maxBatches, discard: true } as const
 
 const noteFailure = (portion: Portion, error: WriteError) =>
   Effect.map(Clock.currentTimeMillis, (now) => {
@@ -46,6 +52,7 @@ const giveUp = (portion: Portion, error: WriteError) =>
 export const make = (context: Context) => {
   const { hand, ledger, metrics, queue, retry, service, storage, tracker, writes } = context
   const degradation = Degradation.make(hand)
+  const memory = new PieceMemory(maxBatches)
   const keyOf = (portion: Portion, runId: RunId.RunId) => BatchFile.keyOf(storage, runId, portion.ticks)
 
   const timedOut = (portion: Portion, runId: RunId.RunId, code: string) =>
@@ -120,12 +127,16 @@ export const make = (context: Context) => {
     portion: Portion,
     runId: RunId.RunId,
     committed: BatchFile.Written,
-    { mayBeOwn, tookMs }: { readonly mayBeOwn: boolean; readonly tookMs: number }
+    {
+      key: wanted,
+      mayBeOwn,
+      tookMs
+    }: { readonly key: StorageKey.StorageKey; readonly mayBeOwn: boolean; readonly tookMs: number }
   ) {
     const { ticks } = portion
     const { key } = committed
     // Compressed in another way it can't be of an attempt of its own.
-    const isOwn = mayBeOwn && key === keyOf(portion, runId)
+    const isOwn = mayBeOwn && key === wanted
     const found = committed.outcome === "identical" && !isOwn
     yield* tracker.commit(runId, ticks)
     yield* queue.settle(ticks, found ? "duplicate" : "stored")
@@ -162,6 +173,7 @@ export const make = (context: Context) => {
         yield* metrics.commit(outcome, tookMs / 1000)
         return tookMs
       })
+    const key = keyOf(portion, runId)
     portion.attempts++
     const mayBeOwn = portion.mayBeStored
     portion.mayBeStored = true
@@ -172,15 +184,15 @@ export const make = (context: Context) => {
       if (known) portion.mayBeStored = mayBeOwn
     }
     yield* Effect.uninterruptibleMask((restore) =>
-      restore(writes.run(BatchFile.write(storage, keyOf(portion, runId), portion.ticks))).pipe(
+      restore(writes.run(BatchFile.write(storage, key, portion.ticks, memory))).pipe(
         Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "write", cause }))),
         Effect.tapError((error) => Effect.sync(() => noteOutcome(error))),
         Effect.catchTag("Overdue", ({ code }) => Effect.fail(timedOut(portion, runId, code))),
         Effect.tapError((error) => Effect.andThen(noteFailure(portion, error), took("failure"))),
         Effect.flatMap((written) =>
-          Effect.flatMap(took("success"), (tookMs) => stored(portion, runId, written, { mayBeOwn, tookMs }))
+          Effect.flatMap(took("success"), (tookMs) => stored(portion, runId, written, { key, mayBeOwn, tookMs }))
         ),
-        Effect.andThen(degradation.accepted)
+        Effect.andThen(degradation.accepted(portion))
       )
     )
   })
@@ -244,8 +256,8 @@ export const make = (context: Context) => {
     yield* metrics.returned("shutdown", ticks.length)
   })
 
-  /** Settles all that is in hand, however long the storage takes. */
-  const settleAll = Effect.suspend(() => Effect.forEach(hand.portions.slice(), settle, { discard: true }))
+  /** Settles `portions`, one after the other, however long the storage takes. */
+  const settleAll = (portions: ReadonlyArray<Portion>) => Effect.forEach(portions, settle, { discard: true })
 
   /**
    * Settles what an interruption left in hand, within the shutdown timeout: half of it is for the storage, the rest for
@@ -255,15 +267,15 @@ export const make = (context: Context) => {
     if (hand.portions.length === 0) return
     yield* Effect.logInfo("Shutdown requested, writing partial batch").pipe(Effect.annotateLogs({ ticks: hand.ticks }))
     const half = Duration.times(context.shutdownTimeout, 0.5)
-    yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), writeOnce, { discard: true }), half)
+    yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), writeOnce, fewAtATime), half)
     for (const portion of hand.portions) {
       const cutOff = portion.failure === undefined || portion.failure.retries < portion.attempts - 1
       if (cutOff && portion.runId !== undefined)
         yield* noteFailure(portion, timedOut(portion, portion.runId, "shutdownTimeout"))
     }
-    yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), deadLetter, { discard: true }), half)
+    yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), deadLetter, fewAtATime), half)
     yield* Effect.forEach(hand.portions.slice(), returnToQueue, { discard: true })
-    hand.degraded = undefined
+    for (let left = hand.firstRefused; left !== undefined; left = hand.firstRefused) hand.degrade(left, undefined)
   })
 
   return { settleAll, settleRest }

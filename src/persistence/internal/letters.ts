@@ -84,7 +84,7 @@ export const make = (
           Effect.catchTag("Overdue", ({ code }) => Effect.fail(overdue(deadLetters.name, code)))
         )
         yield* delivered(portion, failure, answer === "kept")
-        yield* degradation.accepted
+        yield* degradation.accepted(portion)
       })
     )
 
@@ -109,14 +109,14 @@ export const make = (
   ) {
     const first = Duration.min(Duration.max(retry.backoff, degradedBackoff), retry.maxBackoff)
     const pauses = RetryPolicy.backoff({ ...retry, backoff: first }).pipe(
-      Schedule.tap(({ duration }) => degradation.next(duration))
+      Schedule.tap(({ duration }) => degradation.next(portion, duration))
     )
     const tried = Effect.andThen(
-      degradation.next(undefined),
+      degradation.next(portion, undefined),
       Effect.suspend(() => either(portion, failure))
     ).pipe(Effect.tapError((refusal) => degradation.refused(portion, refusal)))
     yield* degradation.refused(portion, error)
-    yield* degradation.next(first)
+    yield* degradation.next(portion, first)
     yield* Effect.acquireUseRelease(
       Effect.forkChild(degradation.remind(portion)),
       () => tried.pipe(Effect.retry(pauses), Effect.orDie, Effect.delay(first)), // the schedule has no end

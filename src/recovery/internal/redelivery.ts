@@ -44,8 +44,7 @@ export const redeliver = Effect.fnUntraced(
     const nowMs = Math.floor(yield* Clock.currentTimeMillis)
     const hand = new Hand()
     const settled = new Map<Tick.Tick, Outcome>()
-    hand.receive({ ticks, reason: "replay", enqueuedAtMs: nowMs, returned: false }, "split", nowMs)
-    const portions = hand.portions.slice()
+    const portions = hand.receive({ ticks, reason: "replay", enqueuedAtMs: nowMs, returned: false }, "split", nowMs)
     const scope = yield* Scope.make()
     const settler = Settler.make({
       service,
@@ -81,7 +80,7 @@ export const redeliver = Effect.fnUntraced(
         claimed && runId !== undefined ? tracker.release(runId, held) : Effect.void,
       { discard: true }
     )
-    yield* Effect.onInterrupt(settler.settleAll, () => Effect.suspend(() => release))
+    yield* Effect.onInterrupt(settler.settleAll(portions), () => Effect.suspend(() => release))
     const redelivered: Redelivered = {
       stored: ticks.filter((tick) => settled.get(tick) === "stored"),
       duplicate: ticks.filter((tick) => settled.get(tick) === "duplicate"),
