@@ -3,6 +3,7 @@
  */
 import type { Case } from "./Case.ts"
 import * as Codec from "./cases/codec.ts"
+import * as Cost from "./cases/cost.ts"
 import * as Files from "./cases/files.ts"
 import * as Idempotency from "./cases/idempotency.ts"
 import * as Memory from "./cases/memory.ts"
@@ -18,6 +19,7 @@ export const cases: ReadonlyArray<Case> = [
   ...Slow.cases,
   ...Messages.cases,
   ...Codec.cases,
+  ...Cost.cases,
   ...Idempotency.cases,
   ...Read.cases,
   ...Files.cases,

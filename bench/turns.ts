@@ -91,28 +91,31 @@ export const rebuildLedger = (folder: string) =>
     if (runId !== undefined) yield* Rebuild.rebuild(storage, runId, { letters: [] })
   }).pipe(Effect.provide(inFolder(folder)), Effect.orDie)
 
-/**
- * Stores `ticks` with a pipeline in this process; its time is that from the first offer until everything is settled.
- * That nothing is lost is proved by `verify`, or only by the account when it would read much else.
- */
+/** What proves that nothing is lost: `verify`, or only the account where that would read much else. */
+type Proof = "verify" | "account"
+
+/** Stores `ticks` with the pipeline of the context. Its time is that from the first offer until everything is settled. */
+export const storeIn = Effect.fnUntraced(function* (ticks: Batch, by: Proof) {
+  const queue = yield* TickQueue
+  const pipeline = yield* Pipeline.Pipeline
+  const start = performance.now()
+  yield* queue.offerAll(ticks)
+  const { written } = yield* pipeline.drain
+  const seconds = (performance.now() - start) / 1000
+  const work: Measured = { seconds, ticks: ticks.length, bytes: Delimited.encodedBytes(ticks) }
+  if (by === "account") return { ...work, lost: ticks.length - written }
+  const { ticks: stored, ...facts } = yield* proof
+  const measured: Measured = { ...work, ...facts, lost: ticks.length - Math.min(stored, written) }
+  return measured
+})
+
+/** Stores `ticks` with a pipeline of this process. */
 export const storeOnce = (
   folder: string,
   ticks: Batch,
   options: PipelineOptions,
-  { by = "verify", platform }: { readonly by?: "verify" | "account"; readonly platform?: Platform } = {}
-): Effect.Effect<Measured> =>
-  Effect.gen(function* () {
-    const queue = yield* TickQueue
-    const pipeline = yield* Pipeline.Pipeline
-    const start = performance.now()
-    yield* queue.offerAll(ticks)
-    const { written } = yield* pipeline.drain
-    const seconds = (performance.now() - start) / 1000
-    const work = { seconds, ticks: ticks.length, bytes: Delimited.encodedBytes(ticks) }
-    if (by === "account") return { ...work, lost: ticks.length - written }
-    const { ticks: stored, ...facts } = yield* proof
-    return { ...work, ...facts, lost: ticks.length - Math.min(stored, written) }
-  }).pipe(Effect.provide(inFolder(folder, options, platform)), Effect.orDie)
+  { by = "verify", platform }: { readonly by?: Proof; readonly platform?: Platform } = {}
+): Effect.Effect<Measured> => storeIn(ticks, by).pipe(Effect.provide(inFolder(folder, options, platform)), Effect.orDie)
 
 /** Stores the ticks in batches of 1000, after a warm-up with some of them. */
 export const store = (ticks: () => Batch, options: PipelineOptions, platform?: Platform): Turn => {
