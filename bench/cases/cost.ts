@@ -1,3 +1,4 @@
+// @effect-diagnostics nodeBuiltinImport:off
 /**
  * What parts of the pipeline cost that one might think of leaving out: de-duplication, metrics and logs.
  */
