@@ -44,11 +44,16 @@ const framesOf = (from: number, to: number) => {
   return input.subarray(end(from - 1), end(to))
 }
 
-/** Puts a batch of two ticks under the key of the second batch, so that this becomes a dead letter. */
+/** Puts a batch of two other ticks under the key of the second batch, so that this becomes a dead letter. */
 const occupy = (data: string) => {
   const file = join(data, runId, `batch_${pad(21)}_${pad(40)}.pb`)
   mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, Buffer.concat([framesOf(21, 21), framesOf(40, 40)]))
+  const others = [framesOf(21, 21), framesOf(40, 40)].map((frame) => {
+    const changed = Buffer.from(frame)
+    changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1
+    return changed
+  })
+  writeFileSync(file, Buffer.concat(others))
 }
 
 /** All steps when there is time, otherwise those that give names, take them away, make durable or leave half of something. */
@@ -119,8 +124,8 @@ describe("a process that is killed at any of its calls", () => {
           ...(storedRuns(data).get(runId)?.ticks ?? []),
           ...letters.flatMap((name) => ticksIn(data, name))
         ]
-        assert.sameMembers(
-          [...new Set(settled.map(({ payload }) => payload.toString("base64")))],
+        assert.includeMembers(
+          settled.map(({ payload }) => payload.toString("base64")),
           all.map(({ payload }) => payload.toString("base64")),
           at
         )
