@@ -32,7 +32,7 @@ const notices: Plugin = {
       const terms = files.map((file) => readFileSync(join(folder, file), "utf8").trim())
       return [`# ${name} ${version}: ${license}`, ...terms].join("\n\n")
     })
-    this.emitFile({ type: "asset", fileName: "THIRD-PARTY-NOTICES.md", source: `${texts.join("\n\n")}\n` })
+    this.emitFile({ type: "asset", fileName: "bin/THIRD-PARTY-NOTICES.md", source: `${texts.join("\n\n")}\n` })
   }
 }
 
@@ -40,5 +40,5 @@ export default defineConfig({
   input: "src/main.ts",
   platform: "node",
   plugins: [notices],
-  output: { dir: "dist/bin", format: "esm" }
+  output: { dir: "dist", format: "esm", entryFileNames: "main.js", chunkFileNames: "bin/[name]-[hash].js" }
 })

@@ -12,7 +12,7 @@ import * as World from "../../src/simulation/World.ts"
 import type { Case, Turn } from "../Case.ts"
 import { timed } from "../turns.ts"
 
-const main = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url))
+const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
 
 const ticks = 200_000
 const wanted = 20_000

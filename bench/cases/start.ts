@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 import type { Case, Turn } from "../Case.ts"
 import { timed } from "../turns.ts"
 
-const main = fileURLToPath(new URL("../../dist/bin/main.js", import.meta.url))
+const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
 
 const run = (args: ReadonlyArray<string>): void => {
   const { error, status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" })

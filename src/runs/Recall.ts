@@ -201,8 +201,11 @@ export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
     const look = runs.use(runId)
     if (look === undefined && (yield* Clock.currentTimeMillis) < nextMs) return undefined
     if (look !== undefined) return yield* Deferred.await(look)
-    const begun = runs.begin(runId)
-    yield* Effect.forkIn(annotate(Deferred.into(list(runId), begun)), background)
+    // In one step: a look that was begun and never made would be waited for for ever.
+    const begun = yield* Effect.suspend(() => {
+      const begins = runs.begin(runId)
+      return Effect.as(Effect.forkIn(annotate(Deferred.into(list(runId), begins)), background), begins)
+    }).pipe(Effect.uninterruptible)
     return yield* Deferred.await(begun)
   })
 
@@ -228,8 +231,11 @@ export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
       const range = StorageKey.range(ticks)
       const touched = batches.overlapping(range.first, range.last)
       if (touched.length === 0) return none
+      // Each read that hangs holds a thread: after one the next waits its time.
+      if ((yield* Clock.currentTimeMillis) < nextMs) return none
       yield* ask(runId, batches)
       return yield* limited("read", runId, find(storage, batches, touched, ticks, range)).pipe(
+        Effect.tap(() => Effect.sync(() => void (pauseMs = pauses.shortestMs))),
         Effect.tapError(({ reason }) => (reason._tag === "TimedOut" ? pause : Effect.void)),
         Effect.catch((error) => Effect.as(complain("Stored batches can't be read", runId, error), none))
       )

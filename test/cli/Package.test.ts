@@ -41,7 +41,7 @@ const pack = (folder: string): string => {
   const dist = join(copy, "dist")
   const node = process.execPath
   sh(root, node, "node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json", "--outDir", dist)
-  const bundle = ["--config", "rolldown.config.ts", "--log-level", "warn", "--dir", join(dist, "bin")]
+  const bundle = ["--config", "rolldown.config.ts", "--log-level", "warn", "--dir", dist]
   sh(root, node, "node_modules/rolldown/bin/cli.mjs", ...bundle)
   sh(copy, "npm", "pack", "--ignore-scripts", "--pack-destination", folder)
   const [archive = ""] = readdirSync(folder).filter((name) => name.endsWith(".tgz"))
@@ -92,7 +92,7 @@ describe("the package, installed elsewhere", () => {
     assert.strictEqual(sh(app, process.execPath, "--input-type=module", "-e", script), "true\n")
 
     const packed = sh(folder, "tar", "-tzf", archive).split("\n")
-    assert.isTrue(packed.includes("package/dist/bin/main.js"))
+    assert.isTrue(packed.includes("package/dist/main.js"))
     assert.isTrue(packed.includes("package/dist/bin/THIRD-PARTY-NOTICES.md"))
     assert.deepStrictEqual(
       packed.filter((path) => /^package\/(?:src|test|node_modules)\//u.test(path)),

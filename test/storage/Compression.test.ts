@@ -25,6 +25,25 @@ it.effect.each([1, 2, 3, 4, 5, 7, 64, 1000, 1_000_000])("decompresses what comes
   })
 )
 
+/** The same in chunks that are overwritten once the next is pulled. */
+const lent = (bytes: Uint8Array, size: number) => {
+  const buffer = new Uint8Array(size)
+  return chunked(bytes, size).pipe(
+    Stream.map((chunk) => {
+      buffer.set(chunk)
+      return buffer.subarray(0, chunk.length)
+    })
+  )
+}
+
+it.effect.each([1, 2, 3, 5, 7, 64])("decompresses and cuts chunks of %s bytes that are only lent", (size) =>
+  Effect.gen(function* () {
+    assert.deepStrictEqual(yield* collect(lent(compressed, size)), plain)
+    const steps = yield* Stream.runCollect(Compression.upToDamage(lent(compressed, size)))
+    assert.deepStrictEqual(Bytes.concat(steps), plain)
+  })
+)
+
 it.effect.each([1, 2, 3, 4, 5, 1000])("passes on what is not compressed, in chunks of %s bytes", (size) =>
   Effect.gen(function* () {
     assert.deepStrictEqual(yield* collect(chunked(plain, size)), plain)

@@ -240,7 +240,8 @@ export const make = (context: Context) => {
   const writeOnce = Effect.fnUntraced(function* (portion: Portion) {
     const { runId } = portion
     if (runId === undefined || portion.letterUnanswered) return
-    yield* recall(portion, runId)
+    // What a slow storage has to say of earlier processes must not take the time of the attempt.
+    yield* Effect.timeoutOption(recall(portion, runId), Duration.times(context.shutdownTimeout, 0.1))
     if (isHeld(portion)) yield* claim(portion, runId)
     if (isHeld(portion)) yield* Effect.catch(attempt(portion, runId), (error) => giveUp(portion, error))
   })
@@ -259,6 +260,15 @@ export const make = (context: Context) => {
   /** Settles `portions`, one after the other, however long the storage takes. */
   const settleAll = (portions: ReadonlyArray<Portion>) => Effect.forEach(portions, settle, { discard: true })
 
+  /** What nobody has taken goes back, and nothing is degraded that is not held. */
+  const giveBack = Effect.suspend(() => Effect.forEach(hand.portions.slice(), returnToQueue, { discard: true })).pipe(
+    Effect.andThen(
+      Effect.sync(() => {
+        for (let left = hand.firstRefused; left !== undefined; left = hand.firstRefused) hand.degrade(left, undefined)
+      })
+    )
+  )
+
   /**
    * Settles what an interruption left in hand, within the shutdown timeout: half of it is for the storage, the rest for
    * the dead-letter queue, and what neither has taken by then goes back to the queue.
@@ -274,9 +284,7 @@ export const make = (context: Context) => {
         yield* noteFailure(portion, timedOut(portion, portion.runId, "shutdownTimeout"))
     }
     yield* Effect.timeoutOption(Effect.forEach(hand.portions.slice(), deadLetter, fewAtATime), half)
-    yield* Effect.forEach(hand.portions.slice(), returnToQueue, { discard: true })
-    for (let left = hand.firstRefused; left !== undefined; left = hand.firstRefused) hand.degrade(left, undefined)
-  })
+  }).pipe(Effect.ensuring(giveBack))
 
   return { settleAll, settleRest }
 }

@@ -4,7 +4,7 @@
  */
 import type * as Tick from "../../domain/Tick.ts"
 
-/** Most ticks of a chunk: it keeps all of them in memory until the last one has left. */
+/** Most ticks of a chunk. */
 const maxTicks = 256
 
 /** The ticks of `ticks` from `from` to before `until`, in chunks that share nothing with it. */
@@ -23,10 +23,12 @@ export const chunksOf = (
 
 export class Chunk {
   readonly enqueuedAtMs: number
-  private readonly ticks: ReadonlyArray<Tick.Tick>
+  /** A tick that has left is let go of. */
+  private readonly ticks: Array<Tick.Tick | undefined>
   private next = 0
 
-  constructor(ticks: ReadonlyArray<Tick.Tick>, enqueuedAtMs: number) {
+  /** `ticks` are the chunk's own from now on. */
+  constructor(ticks: Array<Tick.Tick | undefined>, enqueuedAtMs: number) {
     this.ticks = ticks
     this.enqueuedAtMs = enqueuedAtMs
   }
@@ -46,7 +48,7 @@ export class Chunk {
       if (into.length >= most || (into.length > 0 && moved + size > maxBytes)) break
       into.push(tick)
       moved += size
-      this.next++
+      this.ticks[this.next++] = undefined
     }
     return moved
   }

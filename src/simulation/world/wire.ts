@@ -8,6 +8,9 @@
 /** Bytes that messages share: so many fit in that one is rarely moved, so few that a message kept alone keeps little. */
 const slabBytes = 64 * 1024
 
+/** A message that is larger has memory of its own size: of a slab it would leave much unused, which nobody counts. */
+const maxSharedBytes = slabBytes / 4
+
 const utf8 = new TextEncoder()
 
 /** What stands before a field: its number, and how it is written (0 a varint, 2 a length and so many bytes). */
@@ -50,6 +53,10 @@ export class Wire {
   /** The message that was written since the last one. Its bytes never change afterwards. */
   finish(): Uint8Array {
     const message = this.slab.subarray(this.start, this.position)
+    if (message.length > maxSharedBytes) {
+      this.position = this.start
+      return message.slice()
+    }
     this.start = this.position
     return message
   }

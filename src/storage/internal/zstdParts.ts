@@ -51,7 +51,7 @@ export class Cutter {
     while (bytes.length > 0) {
       const part = this.bodyBytes > 0 ? undefined : this.part(bytes)
       if (this.bodyBytes === 0 && part === undefined) {
-        this.held = bytes
+        this.held = bytes.slice() // of a chunk that may only be lent
         break
       }
       const length = Math.min(part?.headerBytes ?? this.bodyBytes, bytes.length)
