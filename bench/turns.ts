@@ -69,7 +69,9 @@ const proof = Effect.gen(function* () {
         commitMs.push(item.entry.write.tookMs)
     })
   )
-  return { ticks: verdict.ticks, commitMs, storedBytes: verdict.bytes }
+  let storedBytes = 0
+  for (const { key } of yield* RunFiles.batches(storage, runId)) storedBytes += (yield* storage.stat(key))?.bytes ?? 0
+  return { ticks: verdict.ticks, commitMs, storedBytes }
 })
 
 export type PipelineOptions = Omit<NonNullable<Parameters<typeof Pipeline.layer>[0]>, "directory">
