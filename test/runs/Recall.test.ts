@@ -229,6 +229,23 @@ describe("a recall", () => {
     )
   )
 
+  it.effect("reads nothing for a while after a read that hung, and then again", () =>
+    on(({ faults, numbers, put }) =>
+      Effect.gen(function* () {
+        yield* put(range(1, 4))
+        yield* LogWatch.expect("Warn", /^Stored batches can't be read/u, { times: 1 })
+        yield* faults.next("read", [FaultyStorage.stuck])
+        const waiting = yield* Effect.forkChild(numbers(range(1, 2)))
+        yield* letItRun
+        yield* TestClock.adjust("30 seconds")
+        assert.deepStrictEqual(yield* Fiber.join(waiting), [])
+        assert.deepStrictEqual(yield* numbers(range(1, 2)), [])
+        yield* TestClock.adjust("1 seconds")
+        assert.deepStrictEqual(yield* numbers(range(1, 2)), [1, 2])
+      })
+    )
+  )
+
   it.effect("looks once for many who ask at the same time", () =>
     on(({ faults, numbers, put }) =>
       Effect.gen(function* () {
