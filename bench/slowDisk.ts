@@ -21,10 +21,11 @@ export const layer = Layer.effect(
         freeAtMs = Math.max(now, freeAtMs) + (bytes / bytesPerSecond) * 1000
         return Effect.sleep(Duration.millis(freeAtMs - now))
       })
-    const slow = (file: FileSystem.File): FileSystem.File => ({
-      ...file,
-      writeAll: (bytes) => Effect.andThen(file.writeAll(bytes), occupy(bytes.length))
-    })
+    const slow = (file: FileSystem.File): FileSystem.File => {
+      const writeAll: FileSystem.File["writeAll"] = (bytes) =>
+        Effect.andThen(file.writeAll(bytes), occupy(bytes.length))
+      return Object.create(file, { writeAll: { value: writeAll } }) as FileSystem.File
+    }
     return FileSystem.FileSystem.of({ ...fs, open: (path, options) => Effect.map(fs.open(path, options), slow) })
   })
 )
