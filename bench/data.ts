@@ -35,7 +35,8 @@ const varintEnd = (bytes: Uint8Array, start: number): number => {
   return position + 1
 }
 
-const varint = (value: number): ReadonlyArray<number> => {
+/** `value` as protobuf writes it. */
+export const varint = (value: number): ReadonlyArray<number> => {
   const bytes: Array<number> = []
   let rest = value
   for (; rest > 0x7f; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80)

@@ -1,6 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off
 /**
- * Storing from message objects, beside what one would write by hand: `sizeDelimitedEncode` for each, one `writeFile` and
+ * Storing from message objects, beside what one would write by hand: `toBinary` and a length for each, one `writeFile` and
  * one fsync for as many as a batch has.
  */
 import { toBinary } from "@bufbuild/protobuf"
@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { mkdirSync, openSync, closeSync, fsyncSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Case, Turn } from "../Case.ts"
-import { type Payload, payloads, recorded } from "../data.ts"
+import { type Payload, payloads, recorded, varint } from "../data.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as Decoder from "../../src/protobuf/Decoder.ts"
 import { type TickData, TickDataSchema } from "../../src/domain/Contracts.ts"
@@ -31,13 +31,6 @@ function* messages(payload: Payload, count: number): Generator<TickData, void> {
   }
 }
 
-const varint = (value: number): Uint8Array => {
-  const bytes: Array<number> = []
-  let rest = value
-  for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80)
-  return Uint8Array.from([...bytes, rest])
-}
-
 /** Writes `count` of the messages, a file for each batch. Gives the bytes. */
 const writeByHand = (folder: string, all: Generator<TickData, void>, count: number): number => {
   let bytes = 0
@@ -45,7 +38,7 @@ const writeByHand = (folder: string, all: Generator<TickData, void>, count: numb
     const pieces: Array<Uint8Array> = []
     for (let next = all.next(); next.done !== true; next = all.next()) {
       const encoded = toBinary(TickDataSchema, next.value)
-      pieces.push(varint(encoded.length), encoded)
+      pieces.push(Uint8Array.from(varint(encoded.length)), encoded)
       if (pieces.length === 2 * batch) break
     }
     const content = Buffer.concat(pieces)
