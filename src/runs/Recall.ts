@@ -179,6 +179,8 @@ export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
     pauseMs = Math.min(pauseMs * 2, pauses.longestMs)
   })
 
+  const isPausing = Effect.map(Clock.currentTimeMillis, (nowMs) => nowMs < nextMs)
+
   const list = (runId: RunId.RunId) =>
     limited("list", runId, RunFiles.batches(storage, runId)).pipe(
       Effect.map((keys) => {
@@ -199,8 +201,8 @@ export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
   /** The batches of the run that are there at the first look; `undefined` when they can't be listed. */
   const open = Effect.fnUntraced(function* (runId: RunId.RunId) {
     const look = runs.use(runId)
-    if (look === undefined && (yield* Clock.currentTimeMillis) < nextMs) return undefined
     if (look !== undefined) return yield* Deferred.await(look)
+    if (yield* isPausing) return undefined
     // In one step: a look that was begun and never made would be waited for for ever.
     const begun = yield* Effect.suspend(() => {
       const begins = runs.begin(runId)
@@ -232,7 +234,7 @@ export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
       const touched = batches.overlapping(range.first, range.last)
       if (touched.length === 0) return none
       // Each read that hangs holds a thread: after one the next waits its time.
-      if ((yield* Clock.currentTimeMillis) < nextMs) return none
+      if (yield* isPausing) return none
       yield* ask(runId, batches)
       return yield* limited("read", runId, find(storage, batches, touched, ticks, range)).pipe(
         Effect.tap(() => Effect.sync(() => void (pauseMs = pauses.shortestMs))),
