@@ -4,9 +4,9 @@
  *
  * Each service is one scoped fiber; several compete for one queue. Each has two batches in hand at most: while one is
  * written and synced, the next is taken and made ready. Which of the two is stored first is not promised. Waiting for
- * ticks can be interrupted and loses nothing. What has left the queue is in hand until it is settled: stored, named as a duplicate, dead-lettered, or, when
- * there is no dead-letter queue, counted as lost. An interruption runs a finalizer that settles what is in hand within
- * `shutdownTimeout`; what is left then goes back to the queue. A failure of the storage never ends the service, and when
+ * ticks can be interrupted and loses nothing. What has left the queue is in hand until it is settled: stored, named as a
+ * duplicate, dead-lettered, or, when there is no dead-letter queue, counted as lost. An interruption runs a finalizer that
+ * settles what is in hand within `shutdownTimeout`; what is left then goes back to the queue. A failure of the storage never ends the service, and when
  * the dead-letter queue refuses too, it keeps the batch and goes on trying: it is degraded. What hangs is given up after
  * `writeTimeout` and counts as failed.
  */

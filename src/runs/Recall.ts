@@ -4,8 +4,9 @@
  * The first time that ticks of a run come, its batches are listed: names only, which say what they may hold. Ticks beyond
  * them, as those of a run that goes on, cost nothing more. A batch that may hold some that have come is read; where that is
  * in vain again and again the run's ledger is asked, which batches need not be read. A tick counts as stored only when it
- * was found with the same bytes and the batch has been made to survive a crash. Of ticks among which one has other bytes than the stored
- * one of its number nothing is recalled: whoever stores them finds out. Where the storage can't say what it has, a tick may be stored twice and is never lost.
+ * was found with the same bytes and the batch has been made to survive a crash. Of ticks among which one has other bytes
+ * than the stored one of its number nothing is recalled: whoever stores them finds out. Where the storage can't say what
+ * it has, a tick may be stored twice and is never lost.
  *
  * What other processes store after the first look is not seen.
  */
