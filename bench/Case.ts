@@ -46,6 +46,8 @@ export interface Case {
   readonly peer: string
   readonly ours: string
   readonly goal: Goal
+  /** Of the processes that take the turns. */
+  readonly nodeOptions?: ReadonlyArray<string>
   readonly turns:
     | {
         /** Each in a process of its own: neither finds warm code or garbage of the other. */

@@ -31,11 +31,16 @@ if (wanted.length === 0) throw new Error(`no such case; there are: ${cases.map((
 const root = mkdtempSync(join(values.folder, "tickvault-bench-"))
 
 /** Takes a turn in a process of its own. */
-const turn = (name: string, side: string): { readonly measured: unknown; readonly peakKilobytes: number } => {
+const turn = (
+  { name, nodeOptions = [] }: Case,
+  side: string
+): { readonly measured: unknown; readonly peakKilobytes: number } => {
   const folder = join(root, "turn")
   mkdirSync(folder)
   const script = new URL("turn.ts", import.meta.url).pathname
-  const child = spawnSync(process.execPath, ["--expose-gc", script, name, side, folder], { encoding: "utf8" })
+  const child = spawnSync(process.execPath, [...nodeOptions, "--expose-gc", script, name, side, folder], {
+    encoding: "utf8"
+  })
   rmSync(folder, { recursive: true, force: true })
   if (child.status !== 0) throw new Error(`${name}, ${side}: ${child.stdout}${child.stderr}`)
   return JSON.parse(child.stdout.trim().split("\n").at(-1) ?? "") as ReturnType<typeof turn>
@@ -44,12 +49,12 @@ const turn = (name: string, side: string): { readonly measured: unknown; readonl
 /** One round of a case. Which side begins changes from round to round. */
 const round = (each: Case, index: number): Report.Round => {
   if (each.turns.in === "one process") {
-    const { measured, peakKilobytes } = turn(each.name, "both")
+    const { measured, peakKilobytes } = turn(each, "both")
     const both = measured as { readonly peer: Measured; readonly ours: Measured }
     return { peer: { peakKilobytes, ...both.peer }, ours: { peakKilobytes, ...both.ours } }
   }
   const take = (side: string): Report.Taken => {
-    const { measured, peakKilobytes } = turn(each.name, side)
+    const { measured, peakKilobytes } = turn(each, side)
     return { peakKilobytes, ...(measured as Measured) }
   }
   if (index % 2 === 0) {

@@ -104,6 +104,8 @@ export const text = ({ goal, name, ours, peer, ratio, ratios, reached }: Report)
 
 const columns: ReadonlyArray<readonly [title: string, of: (report: Report) => string]> = [
   ["Case", ({ name }) => name],
+  ["Ticks of", ({ settings }) => settings.payload ?? ""],
+  ["Instances", ({ settings }) => `${settings.instances ?? ""}`],
   ["Codec", ({ settings }) => settings.codec ?? ""],
   ["Batch", ({ settings }) => `${settings.batch ?? ""}`],
   ["Durability", ({ settings }) => settings.durability ?? ""],
@@ -121,7 +123,7 @@ const columns: ReadonlyArray<readonly [title: string, of: (report: Report) => st
     ({ ours }) =>
       ours.commitMs === undefined ? "" : `${digits(ours.commitMs.p50, 1)}, ${digits(ours.commitMs.p99, 1)} ms`
   ],
-  ["Peak", ({ ours }) => `${whole(ours.peakMegabytes)} MB`],
+  ["Peak, peer's", ({ ours, peer }) => `${whole(ours.peakMegabytes)}, ${whole(peer.peakMegabytes)} MB`],
   ["Lost", ({ ours }) => (ours.lost === undefined ? "" : `${ours.lost}`)],
   ["Ratio", ({ ratio }) => digits(ratio)],
   ["Spread", ({ ratios }) => spread(ratios)],

@@ -2,13 +2,13 @@
  * Moves ticks from the `TickQueue` into the `Storage`: drains batches, validates, claims, writes with retries, and
  * dead-letters what can't be stored.
  *
- * Each service is one scoped fiber; several compete for one queue. Each has two batches in hand at most: while one is
- * written and synced, the next is taken and made ready. Which of the two is stored first is not promised. Waiting for
- * ticks can be interrupted and loses nothing. What has left the queue is in hand until it is settled: stored, named as a
- * duplicate, dead-lettered, or, when there is no dead-letter queue, counted as lost. An interruption runs a finalizer that
- * settles what is in hand within `shutdownTimeout`; what is left then goes back to the queue. A failure of the storage never ends the service, and when
- * the dead-letter queue refuses too, it keeps the batch and goes on trying: it is degraded. What hangs is given up after
- * `writeTimeout` and counts as failed.
+ * Each service is one scoped fiber; several compete for one queue. Each has three batches in hand at most: while one is
+ * synced, the next is written and the one after that taken and made ready. Which of them is stored first is not promised.
+ * Waiting for ticks can be interrupted and loses nothing. What has left the queue is in hand until it is settled: stored,
+ * named as a duplicate, dead-lettered, or, when there is no dead-letter queue, counted as lost. An interruption runs a
+ * finalizer that settles what is in hand within `shutdownTimeout`; what is left then goes back to the queue. A failure of
+ * the storage never ends the service, and when the dead-letter queue refuses too, it keeps the batch and goes on trying:
+ * it is degraded. What hangs is given up after `writeTimeout` and counts as failed.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -85,7 +85,7 @@ export interface Metrics {
   /** Batches given up: dead-lettered or lost. */
   readonly batches_failed: number
   readonly duplicate_ticks_detected: number
-  /** Ticks of the batches in hand, of which there are two at most; 0 when idle. */
+  /** Ticks of the batches in hand, of which there are three at most; 0 when idle. */
   readonly current_batch_size: number
   readonly ticks_received: number
   readonly ticks_dead_lettered: number

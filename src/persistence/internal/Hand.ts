@@ -1,18 +1,22 @@
 /**
  * What one persistence service has in hand, and its books.
  *
- * A few batches are in hand at a time, so that one is made ready while another is being written. A tick is in hand from the step in which it leaves the queue to the step in which it is settled. Counters change in
- * that same step, so that at any moment `received = written + duplicate + dead-lettered + returned + lost + in flight`,
- * where what is in flight is counted from the hand and not computed from the rest. The counters only go up and live as
- * long as the service, restarts included.
+ * A few batches are in hand at a time, so that one is made ready while others are being written. A tick is in hand from
+ * the step in which it leaves the queue to the step in which it is settled. Counters change in that same step, so that at
+ * any moment `received = written + duplicate + dead-lettered + returned + lost + in flight`, where what is in flight is
+ * counted from the hand and not computed from the rest. The counters only go up and live as long as the service, restarts
+ * included.
  */
 import * as Latch from "effect/Latch"
 import type { TakenBatch } from "../../queue/BatchPolicy.ts"
 import type { Degraded } from "../Degraded.ts"
 import { divide, type Portion } from "./Portion.ts"
 
-/** Most batches that one service has in hand. With more the disk gains nothing, and more is to be settled at a stop. */
-export const maxBatches = 2
+/**
+ * Most batches that one service has in hand: one is made ready, one written and one synced, each at its own pace. With more
+ * the disk gains little, and more is to be settled at a stop.
+ */
+export const maxBatches = 3
 
 /** Where settled ticks are counted. */
 export type Settled = "written" | "duplicate" | "deadLettered" | "returned" | "lost"
