@@ -15,9 +15,9 @@ it.effect("finishes the batches in hand when it is paused, takes no more, and go
   onBench(two, [], ({ faults, first, queue }) =>
     Effect.gen(function* () {
       const held = Latch.makeUnsafe(false)
-      yield* faults.next("commit", FaultyStorage.repeat(FaultyStorage.wait(held.await), 2))
+      yield* faults.next("commit", FaultyStorage.repeat(FaultyStorage.wait(held.await), 3))
       yield* first.start
-      yield* queue.offerAll(TestTick.range("run", 1, 6))
+      yield* queue.offerAll(TestTick.range("run", 1, 8))
       yield* settleDown
       yield* first.pause
       assert.strictEqual(yield* first.state, "PAUSED")
@@ -25,10 +25,10 @@ it.effect("finishes the batches in hand when it is paused, takes no more, and go
       yield* settleDown
       yield* TestClock.adjust("1 minute")
       yield* settleDown
-      assert.deepInclude(yield* queue.account, { stored: 4, waiting: 2, inHand: 0 })
+      assert.deepInclude(yield* queue.account, { stored: 6, waiting: 2, inHand: 0 })
       yield* first.resume
       yield* settleDown
-      assert.deepInclude(yield* queue.account, { stored: 6, waiting: 0, inHand: 0 })
+      assert.deepInclude(yield* queue.account, { stored: 8, waiting: 0, inHand: 0 })
       assert.strictEqual(yield* first.state, "RUNNING")
     })
   )

@@ -77,14 +77,17 @@ it.effect("tries one batch again while the others pass", () =>
   )
 )
 
-it.effect("takes nothing more once both refuse one batch, though the other is stored", () =>
+it.effect("takes nothing more once both refuse one batch, though the others are stored", () =>
   onBench(options, [], (bench) =>
     Effect.gen(function* () {
       yield* givenUp
       yield* LogWatch.expect("Error", bothRefuse, { times: 1 })
       yield* LogWatch.expect("Info", acceptsAgain, { times: 1 })
       const held = Latch.makeUnsafe(false)
-      yield* bench.faults.next("commit", [FaultyStorage.fail(noSpace), FaultyStorage.wait(held.await)])
+      yield* bench.faults.next("commit", [
+        FaultyStorage.fail(noSpace),
+        ...FaultyStorage.repeat(FaultyStorage.wait(held.await), 2)
+      ])
       bench.setLetters("full")
       yield* bench.first.start
       yield* bench.queue.offerAll(TestTick.range("run", 1, 8))
@@ -92,7 +95,7 @@ it.effect("takes nothing more once both refuse one batch, though the other is st
       assert.deepInclude(yield* bench.first.degraded, { sinceMs: 0, nextTryMs: 1000 })
       yield* held.open
       yield* settleDown
-      assert.deepInclude(yield* bench.queue.account, { stored: 2, inHand: 2, waiting: 4 })
+      assert.deepInclude(yield* bench.queue.account, { stored: 4, inHand: 2, waiting: 2 })
       assert.isDefined(yield* bench.first.degraded)
       yield* advance(1000, 1000)
       assert.isUndefined(yield* bench.first.degraded)
@@ -101,16 +104,19 @@ it.effect("takes nothing more once both refuse one batch, though the other is st
   )
 )
 
-it.effect("says once that both refuse and once that one accepts again, when it is so with both batches in hand", () =>
+it.effect("says once that both refuse and once that one accepts again, when it is so with all batches in hand", () =>
   onBench(options, [], (bench) =>
     Effect.gen(function* () {
-      yield* LogWatch.expect("Error", "Failed to write batch, giving up", { times: 2 })
+      yield* LogWatch.expect("Error", "Failed to write batch, giving up", { times: 3 })
       yield* LogWatch.expect("Error", bothRefuse, { times: 1 })
       yield* LogWatch.expect("Warn", stillRefuse, { times: 1 })
       yield* LogWatch.expect("Info", acceptsAgain, { times: 1 })
       const held = Latch.makeUnsafe(false)
       yield* bench.faults.always("commit", FaultyStorage.fail(noSpace))
-      yield* bench.faults.next("create", [FaultyStorage.pass, FaultyStorage.wait(held.await)])
+      yield* bench.faults.next("create", [
+        FaultyStorage.pass,
+        ...FaultyStorage.repeat(FaultyStorage.wait(held.await), 2)
+      ])
       bench.setLetters("full")
       yield* bench.first.start
       yield* bench.queue.offerAll(TestTick.range("run", 1, 8))
@@ -123,7 +129,7 @@ it.effect("says once that both refuse and once that one accepts again, when it i
       yield* advance(500, 500)
       assert.deepStrictEqual(yield* bench.first.degraded, { sinceMs: 0, cause, nextTryMs: 1500 })
       yield* advance(89_000, 1000)
-      assert.deepInclude(yield* bench.queue.account, { inHand: 4, waiting: 4 })
+      assert.deepInclude(yield* bench.queue.account, { inHand: 6, waiting: 2 })
       yield* bench.faults.heal
       yield* advance(30_000, 1000)
       assert.isUndefined(yield* bench.first.degraded)
@@ -132,11 +138,11 @@ it.effect("says once that both refuse and once that one accepts again, when it i
   )
 )
 
-it.effect("stopped with two batches in hand, gives both to the letters although the storage hangs", () =>
+it.effect("stopped with three batches in hand, gives all to the letters although the storage hangs", () =>
   onBench({ persistence: { ...options.persistence, shutdownTimeout: "10 seconds" } }, [], (bench) =>
     Effect.gen(function* () {
       yield* LogWatch.expect("Info", "Shutdown requested, writing partial batch", { times: 1 })
-      yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 2 })
+      yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 3 })
       yield* bench.faults.always("create", FaultyStorage.stuck)
       yield* bench.first.start
       yield* bench.queue.offerAll(TestTick.range("run", 1, 8))
@@ -144,10 +150,10 @@ it.effect("stopped with two batches in hand, gives both to the letters although 
       const stopped = yield* Effect.forkChild(bench.first.stop)
       yield* settleDown
       yield* advance(4999, 4999)
-      assert.deepInclude(yield* bench.queue.account, { inHand: 4, waiting: 4 })
+      assert.deepInclude(yield* bench.queue.account, { inHand: 6, waiting: 2 })
       yield* advance(1, 1)
       assert.isDefined(stopped.pollUnsafe())
-      assert.deepInclude(yield* bench.queue.account, { deadLettered: 4, inHand: 0, waiting: 4 })
+      assert.deepInclude(yield* bench.queue.account, { deadLettered: 6, inHand: 0, waiting: 2 })
       yield* assertBalanced(bench.first)
     })
   )

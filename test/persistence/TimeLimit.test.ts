@@ -161,17 +161,18 @@ it.effect("counts as dead-lettered, and stores too, what succeeds after it was d
 it.effect("goes on with the next batch while abandoned attempts are out, and begins no more of them than it may", () =>
   onBench({ persistence: { maxBatchSize: 1, maxRetries: 3, writeTimeout: "10 seconds" } }, [], (bench) =>
     Effect.gen(function* () {
-      yield* retried(9)
-      yield* LogWatch.expect("Error", "Failed to write batch, giving up", { times: 3 })
-      yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 3 })
+      yield* retried(12)
+      yield* LogWatch.expect("Error", "Failed to write batch, giving up", { times: 4 })
+      yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 4 })
       yield* bench.faults.always("commit", FaultyStorage.stuck)
       yield* begin(bench)
+      yield* bench.queue.offer(TestTick.make("run", 4))
       yield* advance(50_000, 1000)
-      assert.deepStrictEqual(yield* attempts(bench), [0, 0, 11_000, 11_000])
+      assert.deepStrictEqual(yield* attempts(bench), [0, 0, 0, 11_000, 11_000, 11_000])
       const letters = yield* bench.letters
-      assert.lengthOf(letters, 3)
-      assert.include(letters[2]?.failureReason, "no answer in time (earlier attempts still hang)")
-      assert.deepInclude(yield* bench.queue.account, { deadLettered: 3, inHand: 0 })
+      assert.lengthOf(letters, 4)
+      assert.include(letters[3]?.failureReason, "no answer in time (earlier attempts still hang)")
+      assert.deepInclude(yield* bench.queue.account, { deadLettered: 4, inHand: 0 })
     })
   )
 )
