@@ -102,6 +102,10 @@ const decompressing = <E>(
   })
 }
 
+/** The first bytes of `chunks`, as many as tell whether a frame begins. */
+const head = (chunks: ReadonlyArray<Uint8Array>): Uint8Array =>
+  Bytes.concat(chunks.map((chunk) => chunk.subarray(0, magicBytes))).subarray(0, magicBytes)
+
 const transform = <E, R>(
   bytes: Stream.Stream<Uint8Array, E, R>,
   makeCutter: () => typeof asTheyCome
@@ -112,7 +116,7 @@ const transform = <E, R>(
       const begin = Effect.gen(function* () {
         const chunks: Array<Uint8Array> = []
         let isWhole = false
-        while (!isWhole && Bytes.concat(chunks).length < magicBytes) {
+        while (!isWhole && head(chunks).length < magicBytes) {
           // Of a chunk that is only lent: it is overwritten when the next is pulled.
           for (const [index, chunk] of chunks.entries()) chunks[index] = chunk.slice()
           const more = yield* Pull.catchDone(upstream, () => Effect.undefined)
@@ -120,7 +124,7 @@ const transform = <E, R>(
           else chunks.push(...more)
         }
         const rest = isWhole ? Cause.done() : upstream
-        if (beginsFrame(Bytes.concat(chunks))) {
+        if (beginsFrame(head(chunks))) {
           const coder = yield* Scope.provide(Zstd.decompressor, scope)
           following = decompressing(coder, makeCutter(), chunks, rest)
           return yield* following

@@ -14,7 +14,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 
 /** Large enough that what a chunk costs beside its bytes doesn't count, small enough for the caches of a processor. */
-const chunkBytes = 512 * 1024
+const chunkBytes = 1024 * 1024
 
 /** Most files that are not batches are smaller: no fresh memory is asked for beyond their size. */
 const firstChunkBytes = 64 * 1024
