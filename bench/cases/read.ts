@@ -1,17 +1,18 @@
 // @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
 /**
  * `verify` and the reading of all ticks of a run, beside plain loops that read the same files one after the other, from the
- * same cache, and do nothing with the bytes: one into a single buffer, which is the quickest there is, and one as Node's
- * streams give them.
+ * same cache: into a single buffer, which is the quickest there is; the same with the CRC-32 of the bytes, which both of
+ * ours need; as Node's streams give them; and, of compressed files, whole and decompressed.
  *
- * Both of ours put every byte through a CRC-32, which the loops don't: `crc32` of Node alone makes about a quarter to a
- * third of the speed at which the first loop reads.
+ * `crc32` of Node alone makes a quarter to a third of the speed at which the first loop reads: that is the most that can be
+ * reached there.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { closeSync, createReadStream, mkdirSync, openSync, readSync, writeFileSync } from "node:fs"
+import { closeSync, createReadStream, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import type { Case } from "../Case.ts"
 import { batchFiles, many, type Payload, payloads, tickStream } from "../data.ts"
 import { rebuildLedger } from "../turns.ts"
@@ -23,16 +24,21 @@ import * as StoredFiles from "../../src/storage/StoredFiles.ts"
 
 const batch = 1000
 
+type Codec = "none" | "zstd"
+
+const encoded = (content: Uint8Array, codec: Codec) =>
+  codec === "none" ? content : zstdCompressSync(content, { params: { [constants.ZSTD_c_compressionLevel]: 1 } })
+
 /** Makes a run with its ledger; gives its files in their order. */
-const fill = Effect.fnUntraced(function* (folder: string, payload: Payload) {
+const fill = Effect.fnUntraced(function* (folder: string, payload: Payload, codec: Codec) {
   const files: Array<string> = []
   for (let from = 1; from <= many[payload]; from += batch) {
     const some = [...tickStream(payload, batch, from)]
     const run = join(folder, some[0]!.simulationRunId)
     mkdirSync(run, { recursive: true })
     const [first, last] = [from, from + batch - 1].map((number) => `${number}`.padStart(19, "0"))
-    const file = join(run, `batch_${first}_${last}.pb`)
-    writeFileSync(file, batchFiles(some, batch)[0]!)
+    const file = join(run, `batch_${first}_${last}.pb${codec === "zstd" ? ".zst" : ""}`)
+    writeFileSync(file, encoded(batchFiles(some, batch)[0]!, codec))
     files.push(file)
   }
   yield* rebuildLedger(folder)
@@ -43,16 +49,22 @@ type Reader = (files: ReadonlyArray<string>) => Effect.Effect<number>
 
 const buffer = Buffer.allocUnsafeSlow(1024 * 1024)
 
-const intoOneBuffer: Reader = (files) =>
-  Effect.sync(() => {
-    let bytes = 0
-    for (const file of files) {
-      const descriptor = openSync(file, "r")
-      for (let read = -1; read !== 0; bytes += read) read = readSync(descriptor, buffer, 0, buffer.length, null)
-      closeSync(descriptor)
-    }
-    return bytes
-  })
+/** Reads into a single buffer; `look` sees what is in it before it is overwritten. */
+const intoOneBuffer =
+  (look: (bytes: Uint8Array) => void): Reader =>
+  (files) =>
+    Effect.sync(() => {
+      let bytes = 0
+      for (const file of files) {
+        const descriptor = openSync(file, "r")
+        for (let read = -1; read !== 0; bytes += read) {
+          read = readSync(descriptor, buffer, 0, buffer.length, null)
+          look(buffer.subarray(0, read))
+        }
+        closeSync(descriptor)
+      }
+      return bytes
+    })
 
 const asStream: Reader = (files) =>
   Effect.promise(async () => {
@@ -64,10 +76,32 @@ const asStream: Reader = (files) =>
     return bytes
   })
 
-const loops = [
-  ["", "loop: read into one buffer", intoOneBuffer],
-  [" stream", "loop: for await of createReadStream", asStream]
-] as const
+const decompressed: Reader = (files) =>
+  Effect.sync(() => {
+    let bytes = 0
+    for (const file of files) bytes += zstdDecompressSync(readFileSync(file)).length
+    return bytes
+  })
+
+interface Loop {
+  /** For the name of the case. */
+  readonly kind: string
+  readonly name: string
+  readonly codec: Codec
+  readonly read: Reader
+}
+
+const loops: ReadonlyArray<Loop> = [
+  { kind: "", name: "loop: read into one buffer", codec: "none", read: intoOneBuffer(() => undefined) },
+  {
+    kind: " crc",
+    name: "loop: read into one buffer, crc32",
+    codec: "none",
+    read: intoOneBuffer((bytes) => crc32(bytes))
+  },
+  { kind: " stream", name: "loop: for await of createReadStream", codec: "none", read: asStream },
+  { kind: " zstd", name: "loop: readFileSync, zstdDecompressSync", codec: "zstd", read: decompressed }
+]
 
 /** Ticks of the only run that are found. */
 type Finder = (storage: Storage["Service"]) => Effect.Effect<number, unknown>
@@ -77,7 +111,7 @@ const verified: Finder = (storage) =>
     verdict._tag === "Some" && verdict.value.state === "whole" ? verdict.value.ticks : 0
   )
 
-const read: Finder = (storage) =>
+const all: Finder = (storage) =>
   RunFiles.runIds(storage).pipe(
     Stream.flatMap((runId) => RunTicks.ticks(storage, runId)),
     Stream.runCount
@@ -90,31 +124,33 @@ const timed = <A, E, R>(work: Effect.Effect<A, E, R>) =>
     return [result, (performance.now() - start) / 1000] as const
   })
 
-const inTurn = (payload: Payload, loop: Reader, find: Finder) => (folder: string) =>
-  Effect.gen(function* () {
-    const files = yield* fill(folder, payload)
-    const storage = yield* StoredFiles.make("bench", folder)
-    yield* Effect.andThen(loop(files), find(storage))
-    const [bytes, peerSeconds] = yield* timed(loop(files))
-    const [found, seconds] = yield* timed(find(storage))
-    const ticks = many[payload]
-    return {
-      peer: { seconds: peerSeconds, ticks, bytes },
-      ours: { seconds, ticks, bytes, storedBytes: bytes, lost: ticks - found }
-    }
-  }).pipe(Effect.provide(NodeServices.layer), Effect.orDie)
+const inTurn =
+  (payload: Payload, { codec, read }: Loop, find: Finder) =>
+  (folder: string) =>
+    Effect.gen(function* () {
+      const files = yield* fill(folder, payload, codec)
+      const storage = yield* StoredFiles.make("bench", folder)
+      yield* Effect.andThen(read(files), find(storage))
+      const [bytes, peerSeconds] = yield* timed(read(files))
+      const [found, seconds] = yield* timed(find(storage))
+      const ticks = many[payload]
+      return {
+        peer: { seconds: peerSeconds, ticks, bytes },
+        ours: { seconds, ticks, bytes, lost: ticks - found }
+      }
+    }).pipe(Effect.provide(NodeServices.layer), Effect.orDie)
 
-export const cases: ReadonlyArray<Case> = loops.flatMap(([kind, peer, loop]) =>
+export const cases: ReadonlyArray<Case> = loops.flatMap((loop) =>
   (
     [
       ["verify", verified],
-      ["read", read]
+      ["read", all]
     ] as const
   ).flatMap(([name, find]) =>
     payloads.map((payload): Case => ({
-      name: `${name} ${payload}${kind}`,
-      settings: { payload, batch, codec: "none" },
-      peer,
+      name: `${name} ${payload}${loop.kind}`,
+      settings: { payload, batch, codec: loop.codec },
+      peer: loop.name,
       ours: name === "verify" ? "verify" : "all ticks of the run",
       goal: { of: "speed", atLeast: 0.7 },
       turns: { in: "one process", both: inTurn(payload, loop, find) }
