@@ -7,6 +7,7 @@
 import * as Brand from "effect/Brand"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as BatchStretches from "../domain/BatchStretches.ts"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import type { Codec } from "./Compression.ts"
@@ -100,6 +101,8 @@ export const ledgerPrefix = (runId: RunId.RunId): string => `${runId}/ledger/`
 
 /** Smallest and largest tick number of `ticks`. */
 export const range = (ticks: Tick.Batch): { readonly first: bigint; readonly last: bigint } => {
+  const even = BatchStretches.even(ticks)
+  if (even !== undefined) return { first: even.first, last: even.last }
   let first = ticks[0].tickNumber
   let last = first
   for (const { tickNumber } of ticks) {

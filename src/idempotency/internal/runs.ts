@@ -1,11 +1,11 @@
 /**
  * The ticks that a tracker remembers as ranges, run by run, and which of them it forgets.
  */
+import * as BatchStretches from "../../domain/BatchStretches.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import type * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import type { Claim } from "../IdempotencyTracker.ts"
-import * as Batches from "./batches.ts"
 import { TickRanges } from "./TickRanges.ts"
 
 type Ticks = ReadonlyArray<Tick.Tick>
@@ -43,13 +43,13 @@ const claimEach = ({ claimed, stored }: Run, stretch: TickSet.Stretch, verdicts:
 }
 
 const claimIn = (run: Run, ticks: Ticks): Claim => {
-  const even = Batches.evenly(ticks)
+  const even = BatchStretches.evenly(ticks)
   if (even !== undefined && !run.stored.touches(even) && !run.claimed.touches(even)) {
     run.claimed.add(even)
     return every(ticks)
   }
   const verdicts = new Map<bigint, Verdict>()
-  for (const one of Batches.stretches(ticks)) {
+  for (const one of BatchStretches.of(ticks)) {
     if (run.stored.touches(one) || run.claimed.touches(one)) claimEach(run, one, verdicts)
     else run.claimed.add(one)
   }
@@ -79,7 +79,7 @@ export class Runs {
   commit(runId: RunId.RunId, ticks: Ticks, nowMs: number): void {
     const run = this.use(runId, nowMs)
     const { count, size } = run.stored
-    for (const one of Batches.stretches(ticks)) {
+    for (const one of BatchStretches.of(ticks)) {
       run.claimed.remove(one)
       run.stored.add(one)
     }
@@ -90,7 +90,7 @@ export class Runs {
   release(runId: RunId.RunId, ticks: Ticks): void {
     const run = this.runs.get(runId)
     if (run === undefined) return
-    for (const one of Batches.stretches(ticks)) run.claimed.remove(one)
+    for (const one of BatchStretches.of(ticks)) run.claimed.remove(one)
   }
 
   /**

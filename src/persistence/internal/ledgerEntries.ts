@@ -1,16 +1,15 @@
 /**
  * What a service has to say of a portion in the ledger of its run.
  */
+import * as BatchStretches from "../../domain/BatchStretches.ts"
 import * as Checksum from "../../domain/Checksum.ts"
 import type * as RunId from "../../domain/RunId.ts"
 import * as Tick from "../../domain/Tick.ts"
-import * as TickSet from "../../domain/TickSet.ts"
 import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
 import type { Portion } from "./Portion.ts"
 
-const stretchesOf = (ticks: ReadonlyArray<Tick.Tick>) =>
-  LedgerEntry.fromStretches(TickSet.stretches(ticks.map(({ tickNumber }) => tickNumber)))
+const stretchesOf = (ticks: ReadonlyArray<Tick.Tick>) => LedgerEntry.fromStretches(BatchStretches.of(ticks))
 
 /** What is known of the attempt that stored a portion. */
 export interface Attempt {

@@ -1,8 +1,10 @@
 /**
  * The ticks of a batch as few stretches of numbers, so that what is done once a stretch is not done once a tick.
+ *
+ * A batch is claimed, named, and noted in the ledger as it was taken: that its numbers are evenly spaced is found out once.
  */
-import type * as Tick from "../../domain/Tick.ts"
-import * as TickSet from "../../domain/TickSet.ts"
+import type * as Tick from "./Tick.ts"
+import * as TickSet from "./TickSet.ts"
 
 type Ticks = ReadonlyArray<Tick.Tick>
 
@@ -26,10 +28,10 @@ const follow = (ticks: Ticks, { first, last, step }: TickSet.Stretch): boolean =
   return true
 }
 
-/** Batches are settled as they were claimed, nobody changes them: what was found then is known without a second look. */
+/** Nobody changes a batch: what was found is known without a second look. */
 const found = new WeakMap<Ticks, TickSet.Stretch>()
 
-/** `ticks` as one stretch when their numbers are ascending and evenly spaced; else `undefined`. */
+/** `ticks` as one stretch when their numbers are ascending and evenly spaced, else `undefined`; looks at each of them. */
 export const evenly = (ticks: Ticks): TickSet.Stretch | undefined => {
   const [first, last] = [ticks[0]?.tickNumber, ticks.at(-1)?.tickNumber]
   if (first === undefined || last === undefined) return undefined
@@ -43,8 +45,11 @@ export const evenly = (ticks: Ticks): TickSet.Stretch | undefined => {
   return stretch
 }
 
-/** The numbers of `ticks`, each once, as few stretches. Of a batch that was found to be even before, that is known. */
-export const stretches = (ticks: Ticks): ReadonlyArray<TickSet.Stretch> => {
-  const one = found.get(ticks) ?? evenly(ticks)
+/** The same, without another look at a batch that was found to be so before. */
+export const even = (ticks: Ticks): TickSet.Stretch | undefined => found.get(ticks) ?? evenly(ticks)
+
+/** The numbers of `ticks`, each once, as few stretches. */
+export const of = (ticks: Ticks): ReadonlyArray<TickSet.Stretch> => {
+  const one = even(ticks)
   return one === undefined ? TickSet.stretches(ticks.map(({ tickNumber }) => tickNumber)) : [one]
 }
