@@ -10,7 +10,7 @@ const store = (count: number) => storeStreamed((some) => tickStream("3 KB", some
 export const cases: ReadonlyArray<Case> = [
   {
     name: "memory",
-    settings: { payload: "3 KB", batch: 1000, codec: "none", durability: "full", instances: 2 },
+    settings: { payload: "3 KB", batch: 1000, codec: "zstd", durability: "full", instances: 2 },
     peer: "50,000 ticks",
     ours: "5,000,000 ticks",
     goal: { of: "memory", atMost: 1.1 },
