@@ -73,7 +73,10 @@ describe("tickvault verify", () => {
     assert.strictEqual(ended.code, 3)
     assert.match(ended.stdout, /^NOT WHOLE: run \S+: 200 ticks, from 1 to 300, 2 files, .*, 100 MISSING\n/u)
     assert.match(ended.stdout, /\n {2}1 hole: .*\n {4}ticks 101 to 200 \(100\)\n/u)
-    assert.match(ended.stdout, /\n {2}1 file that is gone: .*\n {4}\S+batch_\d+_\d+\.pb\.zst: ticks 101 to 200 \(100\)\n/u)
+    assert.match(
+      ended.stdout,
+      /\n {2}1 file that is gone: .*\n {4}\S+batch_\d+_\d+\.pb\.zst: ticks 101 to 200 \(100\)\n/u
+    )
   })
 
   it.each(["none", "zstd"])("finds a flipped byte, and what is intact beside it (compression %s)", async (codec) => {
