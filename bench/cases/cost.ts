@@ -51,7 +51,10 @@ const timedTracker = (folder: string, spent: { ms: number }) => {
     Layer.provideMerge(
       Layer.mergeAll(
         TickQueue.layer("raw-tick-data"),
-        Layer.provideMerge(Layer.merge(RunLedger.layer, tracker), FileStorage.layer({ rootDirectory: folder, compression })),
+        Layer.provideMerge(
+          Layer.merge(RunLedger.layer, tracker),
+          FileStorage.layer({ rootDirectory: folder, compression })
+        ),
         FileDeadLetterQueue.layer({ directory: join(folder, ".dead-letters") })
       )
     ),
