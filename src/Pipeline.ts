@@ -32,7 +32,7 @@ export const Options = Schema.Struct({
   directory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data"))),
   /** Persistence services that compete for the queue. Default 2. */
   instances: OptionSchema.wholeNumber(1, 2),
-  ...Compression.fields,
+  ...Compression.fileFields,
   /** Time to settle what is in the queue when the scope closes. Default "20 seconds". */
   shutdownTimeout: OptionSchema.duration(Duration.seconds(20))
 })

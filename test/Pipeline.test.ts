@@ -39,7 +39,7 @@ const temporary = FileSystem.FileSystem.use((fs) => fs.makeTempDirectoryScoped({
 const filesOf = (directory: string) =>
   Effect.gen(function* () {
     const storage = yield* Storage.Storage
-    const keys = (yield* Stream.runCollect(storage.list(""))).filter((key) => key.endsWith(".pb"))
+    const keys = (yield* Stream.runCollect(storage.list(""))).filter((key) => key.includes("/batch_"))
     return yield* Effect.forEach(keys, (key) =>
       Effect.map(Stream.runCollect(BatchFile.read(storage, key)), (ticks) => [key as string, numbers(ticks)] as const)
     )
@@ -61,7 +61,7 @@ it.effect("closing the scope stores all that is in the queue, without a call to 
         files.flatMap(([, ticks]) => ticks),
         numbers(TestTick.range("run", 1, 25))
       )
-      assert.strictEqual(files[0]?.[0], "run/batch_0000000000000000001_0000000000000000010.pb")
+      assert.strictEqual(files[0]?.[0], "run/batch_0000000000000000001_0000000000000000010.pb.zst")
     })
   )
 )

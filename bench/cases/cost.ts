@@ -25,6 +25,9 @@ const count = 20_000
 const turns = 12
 const instances = 2
 
+/** How ticks are stored, with and without the parts. */
+const compression = "none"
+
 type Tracker = IdempotencyTracker.IdempotencyTracker["Service"]
 
 /** A pipeline whose tracker counts the time that is spent in it into `spent`. */
@@ -48,7 +51,10 @@ const timedTracker = (folder: string, spent: { ms: number }) => {
     Layer.provideMerge(
       Layer.mergeAll(
         TickQueue.layer("raw-tick-data"),
-        Layer.provideMerge(Layer.merge(RunLedger.layer, tracker), FileStorage.layer({ rootDirectory: folder })),
+        Layer.provideMerge(
+          Layer.merge(RunLedger.layer, tracker),
+          FileStorage.layer({ rootDirectory: folder, compression })
+        ),
         FileDeadLetterQueue.layer({ directory: join(folder, ".dead-letters") })
       )
     ),
@@ -92,7 +98,7 @@ const observed = (folder: string) =>
       )
     })
   ).pipe(
-    Layer.provideMerge(Pipeline.layer({ directory: folder, instances })),
+    Layer.provideMerge(Pipeline.layer({ directory: folder, instances, compression })),
     Layer.provideMerge(Logger.layer([Logger.toFile(Logger.formatJson, `${folder}.log`)])),
     Layer.provideMerge(NodeServices.layer)
   )
@@ -108,7 +114,7 @@ const observation = (folder: string) =>
   Effect.gen(function* () {
     const some = ticks("3 KB", count)
     const off = (name: string) =>
-      storeOnce(join(folder, name), some, { instances }, { by: "account" }).pipe(
+      storeOnce(join(folder, name), some, { instances, compression }, { by: "account" }).pipe(
         Effect.provideService(Metric.MetricRegistry, new NoMetrics())
       )
     const on = (name: string) =>
@@ -124,7 +130,7 @@ const observation = (folder: string) =>
     return { peer: sum(taken.peer), ours: sum(taken.ours) }
   })
 
-const settings = { payload: "3 KB", batch: 1000, codec: "none", durability: "full", instances }
+const settings = { payload: "3 KB", batch: 1000, codec: compression, durability: "full", instances }
 
 export const cases: ReadonlyArray<Case> = [
   {

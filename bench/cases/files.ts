@@ -1,6 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off
 /**
- * Storing into a run that has 100,000 files already, beside an empty one.
+ * Storing into a run that has 100,000 files already, of a tick each and plain, beside an empty one.
  */
 import * as Effect from "effect/Effect"
 import { mkdirSync, writeFileSync } from "node:fs"
@@ -40,7 +40,7 @@ const more = (folder: string) => {
 export const cases: ReadonlyArray<Case> = [
   {
     name: "files",
-    settings: { payload: "3 KB", batch: 1000, codec: "none", durability: "full", instances: 2 },
+    settings: { payload: "3 KB", batch: 1000, codec: "zstd", durability: "full", instances: 2 },
     peer: "into an empty run",
     ours: "into a run of 100,000 files",
     goal: { of: "speed", atLeast: 0.95 },

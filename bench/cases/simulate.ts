@@ -69,7 +69,7 @@ export const cases: ReadonlyArray<Case> = [
   },
   {
     name: "simulate and store",
-    settings: { batch: 1000, codec: "default", durability: "full", instances: 2 },
+    settings: { batch: 1000, codec: "zstd", durability: "full", instances: 2 },
     peer: "20,000 ticks a second",
     ours: "tickvault run",
     goal: { of: "speed", atLeast: 1 },

@@ -75,7 +75,7 @@ export const persistence = {
 /** The options of every file storage, beside its folder. */
 export const storage = {
   compression: Flag.Literals("compression", ["none", "zstd"]).pipe(
-    Flag.withDescription("how files are stored; default none"),
+    Flag.withDescription("how files are compressed; default zstd"),
     Flag.optional
   ),
   compressionLevel: optionalInt("compression-level", "level of zstd, 1 to 22; default 1")

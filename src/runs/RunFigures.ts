@@ -1,7 +1,7 @@
 /**
  * Figures of how a run was written, from the entries of its ledger.
  */
-import type * as LedgerEntry from "../ledger/LedgerEntry.ts"
+import * as LedgerEntry from "../ledger/LedgerEntry.ts"
 import type { RunSummary } from "./RunSummary.ts"
 
 /** What some of the batches of a run have in common. */
@@ -10,12 +10,14 @@ export interface Share {
   readonly name: string | undefined
   readonly files: number
   readonly ticks: number
+  /** What the files took, compressed where they are. */
   readonly bytes: number
   readonly attempts: number
 }
 
 export interface RunFigures {
   readonly ticks: number
+  /** Bytes of the ticks, before compression. */
   readonly bytes: number
   /** From the first tick in the queue to the last commit, in seconds, pauses included; `undefined` without an entry. */
   readonly seconds: number | undefined
@@ -35,7 +37,7 @@ const shares = (
       name,
       files: group.length,
       ticks: group.reduce((total, { count }) => total + count, 0),
-      bytes: group.reduce((total, { bytes }) => total + bytes, 0),
+      bytes: group.reduce((total, commit) => total + LedgerEntry.sizeOf(commit), 0),
       attempts: group.reduce((total, { write }) => total + (write?.attempts ?? 0), 0)
     }))
     .sort((a, b) => ((a.name ?? "\uffff") < (b.name ?? "\uffff") ? -1 : 1))

@@ -63,14 +63,17 @@ export const keyOf = (
   ticks: Tick.Batch
 ): StorageKey.StorageKey => StorageKey.batch(runId, ticks, storage.compression.codec)
 
-/** What of `ticks` is under `key` already. `undefined` when nothing is there; fails with `KeyConflict` when others are. */
+/**
+ * What of `ticks` is under `key` already. `undefined` when nothing is there, or the empty file that a crash left behind where
+ * names are reserved; fails with `KeyConflict` when others are.
+ */
 const find = Effect.fnUntraced(function* (
   storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
   ticks: Tick.Batch
 ): Effect.fn.Return<Written | undefined, StorageError> {
   const stat = yield* storage.stat(key)
-  if (stat === undefined) return undefined
+  if (stat === undefined || stat.bytes === 0) return undefined
   const checks: Array<number> = []
   if (!(yield* Content.holds(storage, key, encode(ticks, checks)))) {
     return yield* new StorageError({ operation: "write", key, reason: new KeyConflict() })

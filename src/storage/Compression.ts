@@ -26,15 +26,13 @@ export const none: Compression = { codec: "none" }
 
 const mostLevel = 22
 
-/** The settings of a storage that have to do with it. */
-export const fields = {
+/** The settings of a storage that have to do with it, with the default of `compression`. */
+export const fields = (codec: Codec) => ({
   /**
    * How batches are stored: "none", as delimited messages, or "zstd", compressed. What is stored already is read either
-   * way. Default "none".
+   * way. Default "zstd" in files, "none" in memory.
    */
-  compression: Schema.Literals(["none", "zstd"]).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed("none" as const))
-  ),
+  compression: Schema.Literals(["none", "zstd"]).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(codec))),
   /**
    * Level of zstd, from 1, the quickest, to 22, which takes 100 times as long and up to a gigabyte of memory for each
    * batch in hand. Default 1. Has no effect without `compression` "zstd".
@@ -42,7 +40,10 @@ export const fields = {
   compressionLevel: Schema.Int.check(
     Schema.isBetween({ minimum: 1, maximum: mostLevel }, { message: `must be a whole number from 1 to ${mostLevel}` })
   ).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(1)))
-}
+})
+
+/** The settings of a storage of files: compressed, "zstd", unless they say otherwise. */
+export const fileFields = fields("zstd")
 
 /** What decoded settings come to. */
 export const of = (options: { readonly compression: Codec; readonly compressionLevel: number }): Compression =>

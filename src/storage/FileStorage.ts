@@ -49,7 +49,7 @@ export const Options = Schema.Struct({
    * "full".
    */
   durability: Medium.Durability.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("full" as const))),
-  ...Compression.fields
+  ...Compression.fileFields
 })
 
 /** A storage in a folder, and what that folder can promise. */

@@ -128,8 +128,8 @@ export const write = (
 export const exists = (storage: Storage["Service"], key: StorageKey): Effect.Effect<boolean, StorageError> =>
   Effect.map(storage.stat(key), (stat) => stat !== undefined)
 
-/** Settings of a storage in memory. */
-export const MemoryOptions = Schema.Struct(Compression.fields)
+/** Settings of a storage in memory. `compression` has the default "none". */
+export const MemoryOptions = Schema.Struct(Compression.fields("none"))
 
 /** Makes a storage that keeps its objects in process memory. Fails with `SchemaError` on a bad option. */
 export const makeMemory = Effect.fnUntraced(function* (name: string, options: typeof MemoryOptions.Encoded = {}) {

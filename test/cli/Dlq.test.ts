@@ -81,7 +81,7 @@ describe("dlq show", () => {
       /^reason +key_conflict$/mu,
       /^failed +first \d{4}-\d\d-\d\dT[\d:.]+Z, \d+ s ago$/mu,
       /^source +persistence-1, from queue raw-tick-data$/mu,
-      /^ {2}storage commit of "run\/batch_.* failed: the key holds different bytes already/mu,
+      /^ {2}storage write of "run\/batch_.* failed: the key holds different bytes already/mu,
       /^ {2}tickCount +30$/mu,
       /^payload +List<TickData>, \d+ B, 30 ticks$/mu,
       /^ {2}run +20 +7$/mu,

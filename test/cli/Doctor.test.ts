@@ -135,14 +135,16 @@ describe("tickvault doctor", () => {
 describe.skipIf(!canMount)("little room (needs the right to mount)", () => {
   it("is a warning of the doctor and of a start, which goes ahead", async () => {
     const { ballast, data } = makeDisk()
-    const ended = await run(["doctor", "--data", data])
+    const env = { TICKVAULT_STORAGE_MAIN_COMPRESSION: "none" }
+    const ended = await run(["doctor", "--data", data], { env })
     assert.strictEqual(ended.code, 0, ended.stderr)
     assert.deepStrictEqual(bad(ended), ["warning storage-main free space"])
     assert.match(messageOf(ended, "storage-main", "free space"), /^1\.0 MB free, planned: about .* MB .*; make room/u)
-    const started = await run(["run", "--data", data, "--ticks", "200", "--json"])
+    const started = await run(["run", "--data", data, "--ticks", "200", "--json"], { env })
     assert.strictEqual(started.code, 0, started.stderr)
     assert.notInclude(started.stderr, "A check at start")
-    const ingest = start(["ingest", pathOf("evochora-60-organisms.pb.zst"), "--data", data, "--max-retries", "0"])
+    const args = ["ingest", pathOf("evochora-60-organisms.pb.zst"), "--data", data, "--max-retries", "0"]
+    const ingest = start(args, { env })
     await ingest.logs(
       /A check at start has a warning.*check="free space" finding="[0-9.]+ kB free, planned: about 3\.1 MB/u
     )

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process"
 import { createWriteStream, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { zstdDecompressSync } from "node:zlib"
 import { assert, describe, it } from "vitest"
 import { accountOf, pause, run, start, temporaryFolder, until } from "../support/process.ts"
 import { realBatches } from "../support/realData.ts"
@@ -13,24 +14,29 @@ const number = (tick: bigint) => tick.toString().padStart(19, "0")
 const [one, , sixty] = realBatches
 
 /** That `data` holds exactly the one file which is the whole of a recorded batch. */
-const assertStored = (data: string, { file, firstTick, step, ticks }: (typeof realBatches)[number]) => {
+const assertStored = (
+  data: string,
+  { file, firstTick, step, ticks }: (typeof realBatches)[number],
+  codec: "zstd" | "none" = "zstd"
+) => {
   const runs = [...storedRuns(data)]
   assert.lengthOf(runs, 1)
   const [runId = "", stored] = runs[0] ?? []
-  const name = `batch_${number(firstTick)}_${number(firstTick + BigInt(ticks - 1) * step)}.pb`
+  const name = `batch_${number(firstTick)}_${number(firstTick + BigInt(ticks - 1) * step)}.pb${codec === "zstd" ? ".zst" : ""}`
   assert.deepStrictEqual(stored?.files, [name])
-  assert.isTrue(readFileSync(join(data, runId, name)).equals(readRecorded(file)))
+  const bytes = readFileSync(join(data, runId, name))
+  assert.isTrue((codec === "zstd" ? zstdDecompressSync(bytes) : bytes).equals(readRecorded(file)))
   assert.deepStrictEqual(deadLetters(data), [])
   assert.deepStrictEqual(leftovers(data), [])
 }
 
 describe("tickvault ingest", () => {
   for (const batch of realBatches) {
-    it(`stores ${batch.file} as one file, byte for byte what was recorded`, async () => {
+    const stored = async (codec: "zstd" | "none", ...args: ReadonlyArray<string>) => {
       const data = temporaryFolder()
-      const ended = await run(["ingest", pathOf(batch.file), "--data", data, "--json"])
+      const ended = await run(["ingest", pathOf(batch.file), "--data", data, "--json", ...args])
       assert.strictEqual(ended.code, 0, ended.stderr)
-      const { runIds, seconds, ...counts } = accountOf(ended)
+      const { runIds, seconds, storedBytes, ...counts } = accountOf(ended)
       assert.deepStrictEqual(counts, {
         received: batch.ticks,
         written: batch.ticks,
@@ -40,13 +46,22 @@ describe("tickvault ingest", () => {
         lost: 0,
         inFlight: 0,
         batches: 1,
-        writtenBytes: batch.bytes,
-        storedBytes: batch.bytes
+        writtenBytes: batch.bytes
       })
       assert.isAbove(seconds, 0)
       assert.deepStrictEqual(runIds, [...storedRuns(data).keys()])
       assert.strictEqual(ended.stdout.split("\n").length, 2)
-      assertStored(data, batch)
+      assertStored(data, batch, codec)
+      assert.strictEqual(storedBytes, [...storedRuns(data).values()][0]?.bytes)
+      return storedBytes
+    }
+
+    it(`stores ${batch.file} as one compressed file of what was recorded`, async () => {
+      assert.isBelow(await stored("zstd"), batch.bytes / 10)
+    })
+
+    it(`stores ${batch.file} as one file, byte for byte what was recorded, when it is not to compress`, async () => {
+      assert.strictEqual(await stored("none", "--compression", "none"), batch.bytes)
     })
   }
 
@@ -87,6 +102,7 @@ describe("tickvault ingest", () => {
     await run(["ingest", pathOf(one.file), "--data", data])
     const [runId = ""] = storedRuns(data).keys()
     const [file = ""] = readdirSync(join(data, runId))
+    const before = readFileSync(join(data, runId, file))
     const again = await run(["ingest", pathOf(one.file), "--data", data, "--json"])
     assert.strictEqual(again.code, 0, again.stderr)
     const { batches, deadLettered, duplicate, lost, written } = accountOf(again)
@@ -94,7 +110,7 @@ describe("tickvault ingest", () => {
       { batches, deadLettered, duplicate, lost, written },
       { batches: 0, deadLettered: 0, duplicate: 1000, lost: 0, written: 0 }
     )
-    assert.isTrue(readFileSync(join(data, runId, file)).equals(readRecorded(one.file)))
+    assert.isTrue(readFileSync(join(data, runId, file)).equals(before))
     assertStored(data, one)
   })
 

@@ -43,7 +43,7 @@ const filesOf = (data: string) =>
 describe("tickvault run --resume", () => {
   it("goes on with the next tick, with the settings of the run, and says so", async () => {
     const data = await makeRun(40)
-    rmSync(join(data, runId, "batch_0000000000000000021_0000000000000000030.pb"))
+    rmSync(join(data, runId, "batch_0000000000000000021_0000000000000000030.pb.zst"))
     const ended = await run(args(data, 60, "--resume", runId))
     assert.strictEqual(ended.code, 0, ended.stderr)
     assert.include(ended.stdout, "It went on after tick 20: 30 ticks were stored already.")
@@ -122,7 +122,7 @@ describe("tickvault run --resume", () => {
       env: { TICKVAULT_SIMULATION_ENGINE_TICKS_PER_SECOND: "50" }
     })
     await process_.logs(/Simulation run goes on/u)
-    const conflict = join(data, runId, "batch_0000000000000000031_0000000000000000040.pb")
+    const conflict = join(data, runId, "batch_0000000000000000031_0000000000000000040.pb.zst")
     // The key of a batch is taken, so that the batch becomes a dead letter.
     writeFileSync(conflict, "something else")
     assert.strictEqual((await process_.ended).code, 2)

@@ -1,6 +1,6 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off preferSchemaOverJson:off
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -14,20 +14,28 @@ const [recorded, , sampled] = realBatches
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 
-/** A folder with one recorded run, cut into files of 100 ticks; copied for each test. */
-const template = mkdtempSync(join(tmpdir(), "tickvault-test-"))
+/** Folders with one recorded run, compressed and as it is, cut into files of 100 ticks; copied for each test. */
+const templates = {
+  zstd: mkdtempSync(join(tmpdir(), "tickvault-test-")),
+  none: mkdtempSync(join(tmpdir(), "tickvault-test-"))
+}
 
 beforeAll(() => {
-  const args = ["ingest", pathOf(recorded.file), "--data", template, "--max-batch-size", "100"]
-  const { status, stderr } = spawnSync(process.execPath, [main, ...args])
-  assert.strictEqual(status, 0, stderr.toString())
+  const ingest = ["ingest", pathOf(recorded.file), "--max-batch-size", "100"]
+  for (const [compression, template] of Object.entries(templates)) {
+    const args = [...ingest, "--data", template, "--compression", compression]
+    const { status, stderr } = spawnSync(process.execPath, [main, ...args])
+    assert.strictEqual(status, 0, stderr.toString())
+  }
 })
 
-afterAll(() => rmSync(template, { recursive: true, force: true }))
+afterAll(() => {
+  for (const template of Object.values(templates)) rmSync(template, { recursive: true, force: true })
+})
 
-const ingested = () => {
+const ingested = (compression: keyof typeof templates = "zstd") => {
   const data = temporaryFolder()
-  cpSync(template, data, { recursive: true })
+  cpSync(templates[compression], data, { recursive: true })
   const [[runId, stored] = ["", undefined]] = [...storedRuns(data)]
   return { data, runId, files: (stored?.files ?? []).map((name) => join(data, runId, name)) }
 }
@@ -55,9 +63,9 @@ describe("tickvault runs", () => {
     assert.match(header ?? "", /^RUN +TICKS +FIRST +LAST +STEP +FILES +SIZE +FIRST COMMIT +LAST COMMIT +STATE$/u)
     assert.lengthOf(rows, 2)
     const row = rows.find((one) => one.startsWith(runId)) ?? ""
-    assert.match(row, /1,000 +1 +1000 +1 +10 +3\.2 MB +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ +\S+ \S+Z +looks whole$/u)
+    assert.match(row, /1,000 +1 +1000 +1 +10 +[\d.]+ kB +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ +\S+ \S+Z +looks whole$/u)
     rmSync(files[4] ?? "")
-    truncateSync(files[7] ?? "", 1000)
+    truncateSync(files[7] ?? "", 100)
     const { stdout } = await run(["runs", "--data", data, "--json"])
     const summaries = lines(stdout).map(jsonOf)
     const summary = summaries.find((one) => one["run"] === runId)
@@ -91,7 +99,7 @@ describe("tickvault runs", () => {
 
 describe("tickvault inspect", () => {
   it("shows totals, shares and files, long tables cut", async () => {
-    const { data, runId } = ingested()
+    const { data, runId } = ingested("none")
     const { code, stderr, stdout } = await run(["inspect", runId, "--data", data])
     assert.strictEqual(code, 0, stderr)
     assert.include(
@@ -103,6 +111,21 @@ describe("tickvault inspect", () => {
     const account = jsonOf((await run(["inspect", runId, "--data", data, "--json"])).stdout)
     assert.deepInclude(account, { ticks: 1000, bytes: recorded.bytes, attempts: 10, retries: 0, letters: [] })
     assert.lengthOf(account["batches"] as ReadonlyArray<unknown>, 10)
+  })
+
+  it("tells the size of compressed files from that of their ticks", async () => {
+    const { data, files, runId } = ingested()
+    const account = jsonOf((await run(["inspect", runId, "--data", data, "--json"])).stdout)
+    const stored = files.reduce((total, file) => total + statSync(file).size, 0)
+    assert.isBelow(stored, recorded.bytes / 10)
+    assert.deepInclude(account, { ticks: 1000, bytes: stored, meanTickBytes: recorded.bytes / 1000 })
+    for (const shares of ["services", "flushReasons"]) {
+      const all = account[shares] as ReadonlyArray<{ readonly bytes: number }>
+      assert.deepStrictEqual(
+        all.map(({ bytes }) => bytes),
+        [stored]
+      )
+    }
   })
 
   it("names the nearest run when there is none of the name", async () => {
@@ -180,7 +203,7 @@ describe("tickvault cat", () => {
   })
 
   it("ends at a damage and names the file, or goes on with --salvage and says what is gone", async () => {
-    const { data, files, runId } = ingested()
+    const { data, files, runId } = ingested("none")
     const [, damaged = ""] = files
     const bytes = readFileSync(damaged)
     writeFileSync(damaged, bytes.with(bytes.length - 2, (bytes.at(-2) ?? 0) ^ 0x55))
@@ -200,7 +223,7 @@ describe("tickvault cat", () => {
   })
 
   it("leaves out with --salvage what has the form of a tick and is none inside, and goes on", async () => {
-    const { data, files, runId } = ingested()
+    const { data, files, runId } = ingested("none")
     rmSync(join(data, runId, "ledger"), { recursive: true })
     const [first = ""] = files
     const bytes = readFileSync(first)

@@ -4,7 +4,16 @@ import { mkdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it, onTestFinished } from "vitest"
 import { canMount, makeDisk } from "../support/disk.ts"
-import { accountOf, canLimit, makeRoom, pause, type Started, start, temporaryFolder } from "../support/process.ts"
+import {
+  accountOf,
+  canLimit,
+  makeRoom,
+  type Options,
+  pause,
+  type Started,
+  start,
+  temporaryFolder
+} from "../support/process.ts"
 import { pathOf, readRecorded } from "../support/recordedFiles.ts"
 import { deadLetters, leftovers, parseDelimited, storedRuns } from "../support/storedRuns.ts"
 
@@ -12,16 +21,23 @@ const recorded = "evochora-60-organisms.pb.zst"
 
 const ingest = ["ingest", pathOf(recorded), "--json"]
 
-/** Five batches of about 650 kB, each tried once before it is dead-lettered. */
+/** Five batches of about 650 kB before compression, each tried once before it is dead-lettered. */
 const inBatches = [...ingest, "--max-batch-size", "20", "--max-retries", "0"]
+
+/** How ticks are stored, with room for one or two batches of a disk, and a size of files that no batch keeps to. */
+const ways = [
+  { compression: "zstd", leftKiB: 32, fileSizeLimitKiB: 4 },
+  { compression: "none", leftKiB: 1024, fileSizeLimitKiB: 64 }
+] as const
 
 const refused = /Storage and dead-letter queue both refuse/u
 
-/** That all of the recorded ticks lie in `data`, and nothing else does. */
+/** That all of the recorded ticks lie in `data`, byte for byte, and nothing else does. */
 const assertAllStored = (data: string) => {
   const [run] = storedRuns(data).values()
+  const expected = parseDelimited(readRecorded(recorded))
   assert.lengthOf(run?.ticks ?? [], 100)
-  assert.strictEqual(run?.bytes, readRecorded(recorded).length)
+  assert.isTrue(run?.ticks.every(({ payload }, index) => payload.equals(expected[index]?.payload ?? Buffer.of())))
   assert.deepStrictEqual(deadLetters(data), [])
   assert.deepStrictEqual(leftovers(data), [])
 }
@@ -37,13 +53,18 @@ const assertLeft = async (process_: Started, data: string) => {
   assert.strictEqual(account.received, account.written + account.inFlight + account.returned)
 }
 
-const stuck = (args: ReadonlyArray<string>, timeout: string) =>
-  start(args, { env: { TICKVAULT_SHUTDOWN_TIMEOUT: timeout }, fileSizeLimitKiB: 64 })
+const startAs = ({ compression }: (typeof ways)[number], args: ReadonlyArray<string>, options: Options) =>
+  start([...args, "--compression", compression], options)
 
-describe.skipIf(!canMount)("a full disk, dead letters on the same (needs the right to mount)", () => {
+const stuck = (way: (typeof ways)[number], args: ReadonlyArray<string>, timeout: string) =>
+  startAs(way, args, { env: { TICKVAULT_SHUTDOWN_TIMEOUT: timeout }, fileSizeLimitKiB: way.fileSizeLimitKiB })
+
+const onFullDisk = "a full disk, dead letters on the same (needs the right to mount; compression $compression)"
+
+describe.skipIf(!canMount).each(ways)(onFullDisk, (way) => {
   it("is waited out, even past the shutdown timeout, and all goes on when room is made", async () => {
-    const { ballast, data } = makeDisk()
-    const process_ = start([...inBatches, "--data", data], { env: { TICKVAULT_SHUTDOWN_TIMEOUT: "300 millis" } })
+    const { ballast, data } = makeDisk(way.leftKiB)
+    const process_ = startAs(way, [...inBatches, "--data", data], { env: { TICKVAULT_SHUTDOWN_TIMEOUT: "300 millis" } })
     await process_.logs(refused)
     await pause(1500)
     assert.isNull(process_.child.exitCode)
@@ -56,8 +77,8 @@ describe.skipIf(!canMount)("a full disk, dead letters on the same (needs the rig
   })
 
   it("holds up the end after a signal for no longer than the shutdown timeout", async () => {
-    const { data, free } = makeDisk()
-    const process_ = start([...inBatches, "--data", data], { env: { TICKVAULT_SHUTDOWN_TIMEOUT: "500 millis" } })
+    const { data, free } = makeDisk(way.leftKiB)
+    const process_ = startAs(way, [...inBatches, "--data", data], { env: { TICKVAULT_SHUTDOWN_TIMEOUT: "500 millis" } })
     await process_.logs(refused)
     process_.signal("SIGTERM")
     await assertLeft(process_, data)
@@ -65,8 +86,9 @@ describe.skipIf(!canMount)("a full disk, dead letters on the same (needs the rig
   })
 
   it("holds back a simulation, which goes on when room is made", async () => {
-    const { ballast, data } = makeDisk()
-    const process_ = start(
+    const { ballast, data } = makeDisk(way.leftKiB)
+    const process_ = startAs(
+      way,
       ["run", "--data", data, "--ticks", "2000", "--max-batch-size", "100", "--max-retries", "0", "--json"],
       { env: { TICKVAULT_RAW_TICK_DATA_CAPACITY: "300" } }
     )
@@ -84,10 +106,10 @@ describe.skipIf(!canMount)("a full disk, dead letters on the same (needs the rig
   })
 })
 
-describe.skipIf(!canLimit)("a storage that takes nothing", () => {
+describe.skipIf(!canLimit).each(ways)("a storage that takes nothing (compression $compression)", (way) => {
   it("is waited for until it does", async () => {
     const data = temporaryFolder()
-    const process_ = stuck([...ingest, "--max-retries", "0", "--data", data], "300 millis")
+    const process_ = stuck(way, [...ingest, "--max-retries", "0", "--data", data], "300 millis")
     await process_.logs(refused)
     await pause(700)
     makeRoom(process_)
@@ -98,7 +120,7 @@ describe.skipIf(!canLimit)("a storage that takes nothing", () => {
 
   it("is given up at the second signal, with the count of what was left", async () => {
     const data = temporaryFolder()
-    const process_ = stuck([...inBatches, "--data", data], "10 minutes")
+    const process_ = stuck(way, [...inBatches, "--data", data], "10 minutes")
     await process_.logs(refused)
     process_.signal("SIGINT")
     await pause(500)
@@ -109,7 +131,7 @@ describe.skipIf(!canLimit)("a storage that takes nothing", () => {
 
   it("is given up when signals keep coming, however fast", async () => {
     const data = temporaryFolder()
-    const process_ = stuck([...inBatches, "--data", data], "10 minutes")
+    const process_ = stuck(way, [...inBatches, "--data", data], "10 minutes")
     await process_.logs(refused)
     const held = setInterval(() => process_.signal("SIGINT"), 50)
     onTestFinished(() => clearInterval(held))
@@ -120,7 +142,7 @@ describe.skipIf(!canLimit)("a storage that takes nothing", () => {
   it("is told in words to whoever reads the account", async () => {
     const data = temporaryFolder()
     const args = [...inBatches, "--data", data].filter((arg) => arg !== "--json")
-    const process_ = stuck(args, "300 millis")
+    const process_ = stuck(way, args, "300 millis")
     await process_.logs(refused)
     process_.signal("SIGTERM")
     const ended = await process_.ended
@@ -135,7 +157,7 @@ describe("a storage that hangs", () => {
     const runId = parseDelimited(readRecorded(recorded))[0]?.runId ?? ""
     mkdirSync(join(data, runId))
     // To compare it with what lies there, the batch is read from a pipe that nobody writes to.
-    execFileSync("mkfifo", [join(data, runId, "batch_0000000000000000010_0000000000000001000.pb")])
+    execFileSync("mkfifo", [join(data, runId, "batch_0000000000000000010_0000000000000001000.pb.zst")])
     const process_ = start([...ingest, "--data", data, "--log-level", "debug"], {
       env: { TICKVAULT_SHUTDOWN_TIMEOUT: "500 millis" }
     })

@@ -1,5 +1,5 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
-import { cpSync, existsSync, readdirSync, readFileSync, truncateSync } from "node:fs"
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, truncateSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { forEachStep, runKilledAt } from "../support/killed.ts"
@@ -9,7 +9,7 @@ import { comparableTicks } from "../support/comparableTicks.ts"
 import { deadLetters } from "../support/storedRuns.ts"
 
 const runId = "damaged"
-const last = "batch_0000000000000000021_0000000000000000030.pb"
+const last = "batch_0000000000000000021_0000000000000000030.pb.zst"
 
 const args = (data: string, ticks: number) =>
   `run --data ${data} --ticks ${ticks} --json --instances 1 --max-batch-size 10`.split(" ")
@@ -24,8 +24,9 @@ describe("a process that is killed at any of its calls while it goes on with a d
 
     const damaged = join(temporaryFolder(), "data")
     await run(args(damaged, 30), { env: named })
-    truncateSync(join(damaged, runId, last), 1000)
-    const bytes = readFileSync(join(damaged, runId, last))
+    const file = join(damaged, runId, last)
+    truncateSync(file, statSync(file).size >> 1)
+    const bytes = readFileSync(file)
     const prepare = () => {
       const data = join(temporaryFolder(), "data")
       cpSync(damaged, data, { recursive: true, preserveTimestamps: true })
@@ -60,7 +61,7 @@ describe("a process that is killed at any of its calls while it goes on with a d
       assert.isTrue(existsSync(aside), at)
       const kept = readdirSync(aside).map((name) => readFileSync(join(aside, name)))
       assert.isTrue(
-        kept.some((file) => file.equals(bytes)),
+        kept.some((each) => each.equals(bytes)),
         at
       )
       const verified = await run(["verify", "--data", data])

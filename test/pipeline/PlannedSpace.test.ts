@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect"
 import * as PipelineConfig from "../../src/pipeline/PipelineConfig.ts"
 import * as PlannedSpace from "../../src/pipeline/PlannedSpace.ts"
 
+const uncompressed = { TICKVAULT_STORAGE_MAIN_COMPRESSION: "none" }
+
 const planned = Effect.fnUntraced(function* (env: Readonly<Record<string, string>> = {}, ticks?: number) {
   const overrides = PipelineConfig.overrides({ ticks })
   const { config } = yield* Effect.fromResult(PipelineConfig.resolve({ env, overrides }))
@@ -12,10 +14,10 @@ const planned = Effect.fnUntraced(function* (env: Readonly<Record<string, string
 describe("the space that a simulation is going to need", () => {
   it.effect("is that of its first tick, as often as it is captured", () =>
     Effect.gen(function* () {
-      const one = (yield* planned({}, 1))?.bytes ?? 0
+      const one = (yield* planned(uncompressed, 1))?.bytes ?? 0
       assert.isAbove(one, 500)
-      assert.strictEqual((yield* planned({}, 1000))?.bytes, 1000 * one)
-      const sampled = yield* planned({ TICKVAULT_SIMULATION_ENGINE_SAMPLING_INTERVAL: "10" }, 1000)
+      assert.strictEqual((yield* planned(uncompressed, 1000))?.bytes, 1000 * one)
+      const sampled = yield* planned({ ...uncompressed, TICKVAULT_SIMULATION_ENGINE_SAMPLING_INTERVAL: "10" }, 1000)
       assert.deepStrictEqual(sampled, {
         bytes: 100 * one,
         basis: `100 ticks of the size of the first one, ${one} bytes; they may grow`
@@ -23,10 +25,10 @@ describe("the space that a simulation is going to need", () => {
     })
   )
 
-  it.effect("is a tenth where it is compressed, and says so", () =>
+  it.effect("is a tenth where it is compressed, as it is by default, and says so", () =>
     Effect.gen(function* () {
-      const plain = yield* planned({}, 1000)
-      const compressed = yield* planned({ TICKVAULT_STORAGE_MAIN_COMPRESSION: "zstd" }, 1000)
+      const plain = yield* planned(uncompressed, 1000)
+      const compressed = yield* planned({}, 1000)
       assert.strictEqual(compressed?.bytes, Math.ceil((plain?.bytes ?? 0) / 10))
       assert.strictEqual(compressed?.basis, `${plain?.basis}; compressed to a 10th of that or less`)
     })
@@ -64,11 +66,16 @@ describe("the space that a simulation is going to need", () => {
 
   it.effect("of recorded ticks is that of each storage that takes from the queue", () =>
     Effect.gen(function* () {
-      const { config } = yield* Effect.fromResult(
-        PipelineConfig.resolve({ env: {}, overrides: [], embedded: { engine: false, instances: 2 } })
-      )
-      const input = PlannedSpace.ofInput(config, { bytes: 7, basis: "a test" })
-      assert.deepStrictEqual([...input], [["storage-main", { bytes: 7, basis: "a test" }]])
+      for (const [env, expected] of [
+        [uncompressed, { bytes: 70, basis: "a test" }],
+        [{}, { bytes: 7, basis: "a test; compressed to a 10th of that or less, unless its ticks don't compress" }]
+      ] as const) {
+        const { config } = yield* Effect.fromResult(
+          PipelineConfig.resolve({ env, overrides: [], embedded: { engine: false, instances: 2 } })
+        )
+        const input = PlannedSpace.ofInput(config, { bytes: 70, basis: "a test" })
+        assert.deepStrictEqual([...input], [["storage-main", expected]])
+      }
     })
   )
 })

@@ -1,9 +1,13 @@
 import { assert, it } from "@effect/vitest"
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { zstdCompressSync } from "node:zlib"
+import * as Pipeline from "../../src/Pipeline.ts"
 import * as Compression from "../../src/storage/Compression.ts"
+import * as FileStorage from "../../src/storage/FileStorage.ts"
+import * as Storage from "../../src/storage/Storage.ts"
 import { randomFrom } from "../support/random.ts"
 
 const random = randomFrom(7)
@@ -18,6 +22,21 @@ const chunked = (bytes: Uint8Array, size: number) =>
 
 const collect = <E>(bytes: Stream.Stream<Uint8Array, E>) =>
   Effect.map(Stream.runCollect(Compression.decompressed(bytes)), (chunks) => Bytes.concat(chunks))
+
+it.effect("is that of zstd in files and none in memory, unless something else is asked for", () =>
+  Effect.gen(function* () {
+    for (const [options, expected] of [
+      [FileStorage.Options, "zstd"],
+      [Pipeline.Options, "zstd"],
+      [Storage.MemoryOptions, "none"]
+    ] as const) {
+      assert.deepInclude(yield* Schema.decodeEffect(options)({}), { compression: expected, compressionLevel: 1 })
+      for (const compression of ["zstd", "none"] as const) {
+        assert.deepInclude(yield* Schema.decodeEffect(options)({ compression }), { compression })
+      }
+    }
+  })
+)
 
 it.effect.each([1, 2, 3, 4, 5, 7, 64, 1000, 1_000_000])("decompresses what comes in chunks of %s bytes", (size) =>
   Effect.gen(function* () {

@@ -8,7 +8,6 @@ import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
 import * as FileStorage from "../../src/storage/FileStorage.ts"
-import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as StoredFiles from "../../src/storage/StoredFiles.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
@@ -22,11 +21,12 @@ describe("stored files", () => {
       const rootDirectory = yield* temporaryFolder
       const ticks = TestTick.range("run", 3, 7, 20)
       assert(Tick.isBatch(ticks))
-      const key = StorageKey.batch(RunId.make("run"), ticks)
-      const { bytes } = yield* BatchFile.write(yield* FileStorage.make("files", { rootDirectory }), key, ticks)
+      const files = yield* FileStorage.make("files", { rootDirectory })
+      const key = BatchFile.keyOf(files, RunId.make("run"), ticks)
+      const { storedBytes } = yield* BatchFile.write(files, key, ticks)
       const storage = yield* StoredFiles.make("stored", rootDirectory)
       assert.deepStrictEqual(yield* Stream.runCollect(storage.list("")), [key])
-      assert.strictEqual((yield* storage.stat(key))?.bytes, bytes)
+      assert.strictEqual((yield* storage.stat(key))?.bytes, storedBytes)
       assert.deepStrictEqual(yield* Stream.runCollect(BatchFile.read(storage, key)), ticks)
       const attempts: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
         Effect.scoped(storage.create(key)),

@@ -10,8 +10,8 @@ export const delimited = (ticks: ReadonlyArray<Tick.Tick>) => Buffer.concat([...
 
 const pad = (tick: number) => tick.toString().padStart(19, "0")
 
-/** Name of the file of the ticks from `first` to `last`. */
-export const batchName = (first: number, last: number) => `batch_${pad(first)}_${pad(last)}.pb`
+/** Name of the file of the ticks from `first` to `last`, as it is by default. */
+export const batchName = (first: number, last: number) => `batch_${pad(first)}_${pad(last)}.pb.zst`
 
 /** Dead letters that a real ingest has made: other files lie under the keys of its batches. */
 export interface Letters {

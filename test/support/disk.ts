@@ -16,12 +16,12 @@ export const canMount = (() => {
   return mounted
 })()
 
-/** A disk of 8 MiB with 1 MiB left, full otherwise. Gone at the end of the test. */
-export const makeDisk = () => {
+/** A disk of 8 MiB with `leftKiB` left, full otherwise. Gone at the end of the test. */
+export const makeDisk = (leftKiB = 1024) => {
   const disk = temporaryFolder()
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", disk])
   onTestFinished(() => void execFileSync("umount", ["--lazy", disk]))
   const ballast = join(disk, "ballast")
-  writeFileSync(ballast, Buffer.alloc(7 * 1024 * 1024))
+  writeFileSync(ballast, Buffer.alloc((8 * 1024 - leftKiB) * 1024))
   return { data: join(disk, "data"), ballast, free: () => statfsSync(disk).bavail * statfsSync(disk).bsize }
 }
