@@ -111,7 +111,7 @@ const namesOf = (entries: ReadonlyArray<FileSystem.DirectoryEntry>, start: strin
 const entriesOf = (fs: Fs, path: Path.Path, root: string, relative: string) =>
   fs.readDirectoryEntries(path.join(root, relative)).pipe(
     Effect.catchIf(
-      (error) => codeOf(error) === "ENOENT" || (relative !== "" && ["ENOTDIR", "ELOOP"].includes(codeOf(error))),
+      ({ reason: { _tag } }) => _tag === "NotFound" || (relative !== "" && _tag === "BadResource"),
       () => Effect.succeed<Array<FileSystem.DirectoryEntry>>([])
     ),
     Effect.flatMap((entries) =>
