@@ -45,8 +45,8 @@ const idleMs = 60_000
 /** Batches that are read at the same time: as many as find buffers that are there. */
 const atATime = 2
 
-/** Batches whose entries are written in one piece: a call for each would take as long as reading them. */
-const together = 32
+/** Bytes from which entries are written, in one piece: a call for each would take as long as reading its batch. */
+const togetherBytes = 64 * 1024
 
 interface Context {
   readonly storage: Storage["Service"]
@@ -63,10 +63,19 @@ const rebuildFiles = Effect.fnUntraced(function* ({ appendLines, runId, storage 
       if (made === undefined) damaged.push(batch.key)
       return made === undefined ? [] : [LedgerLine.encode(made.entry, made.checks)]
     })
-  for (const some of Arr.chunksOf(batches, together)) {
-    const lines = (yield* Effect.forEach(some, lineOf, { concurrency: atATime })).flat()
-    if (lines.length > 0) yield* appendLines(lines)
+  let lines: Array<Uint8Array> = []
+  let bytes = 0
+  for (const some of Arr.chunksOf(batches, atATime)) {
+    for (const line of (yield* Effect.forEach(some, lineOf, { concurrency: atATime })).flat()) {
+      lines.push(line)
+      bytes += line.length
+    }
+    if (bytes < togetherBytes) continue
+    yield* appendLines(lines)
+    lines = []
+    bytes = 0
   }
+  if (lines.length > 0) yield* appendLines(lines)
   return { files: batches.length - damaged.length, damaged: damaged.toSorted() }
 })
 
