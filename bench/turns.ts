@@ -100,9 +100,10 @@ type Proof = "verify" | "account"
 export const storeIn = Effect.fnUntraced(function* (ticks: Batch, by: Proof) {
   const queue = yield* TickQueue
   const pipeline = yield* Pipeline.Pipeline
+  const before = yield* pipeline.balance
   const start = performance.now()
   yield* queue.offerAll(ticks)
-  const { written } = yield* pipeline.drain
+  const written = (yield* pipeline.drain).written - before.written
   const seconds = (performance.now() - start) / 1000
   const work: Measured = { seconds, ticks: ticks.length, bytes: Delimited.encodedBytes(ticks) }
   if (by === "account") return { ...work, lost: ticks.length - written }
@@ -118,6 +119,33 @@ export const storeOnce = (
   options: PipelineOptions,
   { by = "verify", platform }: { readonly by?: Proof; readonly platform?: Platform } = {}
 ): Effect.Effect<Measured> => storeIn(ticks, by).pipe(Effect.provide(inFolder(folder, options, platform)), Effect.orDie)
+
+/** The same from the start of the pipeline on, with what it does before it takes ticks. */
+export const storeFirst = (folder: string, ticks: Batch, options: PipelineOptions): Effect.Effect<Measured> =>
+  Effect.suspend(() => {
+    const start = performance.now()
+    const measured = Effect.map(storeIn(ticks, "account"), (work): Measured => ({
+      ...work,
+      seconds: (performance.now() - start) / 1000
+    }))
+    return measured.pipe(Effect.provide(inFolder(folder, options)), Effect.orDie)
+  })
+
+/** Stores `first` and then `ticks` with one pipeline, which has done by then whatever it does with a run only once. */
+export const storeWarm = (
+  folder: string,
+  first: Batch,
+  ticks: Batch,
+  options: PipelineOptions
+): Effect.Effect<Measured> =>
+  Effect.gen(function* () {
+    const queue = yield* TickQueue
+    const pipeline = yield* Pipeline.Pipeline
+    yield* queue.offerAll(first)
+    while ((yield* pipeline.balance).inFlight > 0) yield* Effect.sleep("10 millis")
+    yield* Effect.sleep("5 seconds")
+    return yield* storeIn(ticks, "account")
+  }).pipe(Effect.provide(inFolder(folder, options)), Effect.orDie)
 
 /** Stores the ticks in batches of 1000, after a warm-up with some of them. */
 export const store = (ticks: () => Batch, options: PipelineOptions, platform?: Platform): Turn => {

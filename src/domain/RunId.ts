@@ -14,7 +14,12 @@ const brand = Brand.nominal<RunId>()
 /** Longest segment that common file systems accept, in bytes of UTF-8. */
 export const maxSegmentBytes = 255
 
+/** A segment of no more UTF-16 units is not too long, whatever is in it: each makes three bytes of UTF-8 at most. */
+const surelyFits = Math.floor(maxSegmentBytes / 3)
+
 const encoder = new TextEncoder()
+
+const bytesOf = (segment: string): number => encoder.encode(segment).length
 
 // Control characters are what the pattern is about. A backslash separates folders on Windows.
 // oxlint-disable-next-line no-control-regex
@@ -30,7 +35,7 @@ export const segmentViolation = (segment: string): string | undefined => {
   if (forbiddenCharacters.test(segment)) return 'contains a control character or one of <>"?*|\\'
   if (/[. ]$/u.test(segment)) return 'ends with "." or a space'
   if (!segment.isWellFormed()) return "is not well-formed Unicode"
-  if (segment.length > maxSegmentBytes || encoder.encode(segment).length > maxSegmentBytes) {
+  if (segment.length > maxSegmentBytes || (segment.length > surelyFits && bytesOf(segment) > maxSegmentBytes)) {
     return `is longer than ${maxSegmentBytes} bytes`
   }
   return undefined

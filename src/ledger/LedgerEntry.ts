@@ -6,7 +6,10 @@
  */
 import * as Schema from "effect/Schema"
 import type * as TickSet from "../domain/TickSet.ts"
-import { flushReasons } from "../queue/BatchPolicy.ts"
+import { flushReasons as queueReasons } from "../queue/BatchPolicy.ts"
+
+/** Why a batch was closed. */
+export const flushReasons = [...queueReasons, "replay"] as const
 
 const TickNumber = Schema.BigIntFromString
 
@@ -31,7 +34,7 @@ export const Commit = Schema.TaggedStruct("Commit", {
   write: Schema.optionalKey(
     Schema.Struct({
       service: Schema.String,
-      flushReason: Schema.Literals([...flushReasons, "replay"]),
+      flushReason: Schema.Literals(flushReasons),
       attempts: Schema.Int,
       /** When its oldest tick entered the queue. */
       enqueuedAtMs: Schema.Int,

@@ -11,12 +11,13 @@ import type * as RunId from "../domain/RunId.ts"
 import type { Storage } from "../storage/Storage.ts"
 import * as Ledger from "./Ledger.ts"
 import type * as LedgerEntry from "./LedgerEntry.ts"
+import type * as LedgerLine from "./LedgerLine.ts"
 
 /** Gathers when keys were freed. Memory: a time for every key that was. */
 export class SetAsides {
   private readonly lastMs = new Map<string, number>()
 
-  add(entry: LedgerEntry.Entry): void {
+  add(entry: LedgerLine.Brief): void {
     if (entry._tag === "SetAside") this.lastMs.set(entry.key, Math.max(entry.atMs, this.since(entry.key)))
   }
 

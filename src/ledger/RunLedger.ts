@@ -117,7 +117,10 @@ export const make = Effect.gen(function* () {
       const batches = yield* Recover.unknown(storage, runId, writer.flush)
       let entries = 0
       for (const batch of batches) {
-        const made = yield* Recover.entryOf(storage, batch)
+        const made = yield* Recover.entryOf(storage, batch).pipe(
+          Effect.catchReason("StorageError", "ObjectMissing", () => Effect.succeed("gone" as const))
+        )
+        if (made === "gone") continue // set aside or taken away since it was listed
         if (made === undefined) {
           yield* Effect.logWarning("A stored batch that the ledger does not know is damaged: verify the run").pipe(
             Effect.annotateLogs({ key: batch.key })

@@ -9,6 +9,7 @@
  * nobody reads there what it notes. A log that was written to in the last minute is left alone, which makes that
  * unlikely, not impossible.
  */
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
@@ -41,21 +42,41 @@ export interface Rebuilt {
 /** A log that was written to since is left alone: its process may be at work, as far as that can be told. */
 const idleMs = 60_000
 
+/** Batches that are read at the same time: as many as find buffers that are there. */
+const atATime = 2
+
+/** Bytes from which entries are written, in one piece: a call for each would take as long as reading its batch. */
+const togetherBytes = 64 * 1024
+
 interface Context {
   readonly storage: Storage["Service"]
   readonly runId: RunId.RunId
   readonly append: (entry: LedgerEntry.Entry, checks?: ReadonlyArray<number>) => Effect.Effect<void, StorageError>
+  readonly appendLines: (lines: ReadonlyArray<Uint8Array>) => Effect.Effect<void, StorageError>
 }
 
-const rebuildFiles = Effect.fnUntraced(function* ({ append, runId, storage }: Context) {
+const rebuildFiles = Effect.fnUntraced(function* ({ appendLines, runId, storage }: Context) {
   const damaged: Array<string> = []
   const batches = yield* Recover.unknown(storage, runId, Effect.void)
-  for (const batch of batches) {
-    const made = yield* Recover.entryOf(storage, batch)
-    if (made === undefined) damaged.push(batch.key)
-    else yield* append(made.entry, made.checks)
+  const lineOf = (batch: Recover.Unknown) =>
+    Effect.map(Recover.entryOf(storage, batch), (made) => {
+      if (made === undefined) damaged.push(batch.key)
+      return made === undefined ? [] : [LedgerLine.encode(made.entry, made.checks)]
+    })
+  let lines: Array<Uint8Array> = []
+  let bytes = 0
+  for (const some of Arr.chunksOf(batches, atATime)) {
+    for (const line of (yield* Effect.forEach(some, lineOf, { concurrency: atATime })).flat()) {
+      lines.push(line)
+      bytes += line.length
+    }
+    if (bytes < togetherBytes) continue
+    yield* appendLines(lines)
+    lines = []
+    bytes = 0
   }
-  return { files: batches.length - damaged.length, damaged }
+  if (lines.length > 0) yield* appendLines(lines)
+  return { files: batches.length - damaged.length, damaged: damaged.toSorted() }
 })
 
 const rebuildLetters = Effect.fnUntraced(function* ({ append, runId, storage }: Context, book: LetterBook) {
@@ -111,8 +132,9 @@ export const rebuild = Effect.fnUntraced(function* (
   { letters: queues }: { readonly letters: ReadonlyArray<DeadLetterQueue["Service"]> }
 ) {
   const logs = Logs.make(storage, yield* Logs.writerName, yield* Scope.make())
-  const append: Context["append"] = (entry, checks) => logs.append(runId, [LedgerLine.encode(entry, checks)])
-  const context: Context = { storage, runId, append }
+  const appendLines: Context["appendLines"] = (lines) => logs.append(runId, lines)
+  const append: Context["append"] = (entry, checks) => appendLines([LedgerLine.encode(entry, checks)])
+  const context: Context = { storage, runId, append, appendLines }
   return yield* Effect.gen(function* () {
     const damaged = yield* damagedLogs(context)
     yield* Effect.forEach(damaged, (log) => copy(context, log), { discard: true })

@@ -21,11 +21,11 @@ export interface TemporaryFiles {
 
 type Fs = FileSystem.FileSystem
 
+const unlessGone = <A>(read: Effect.Effect<ReadonlyArray<A>, PlatformError>) =>
+  Effect.catchReason(read, "PlatformError", "NotFound", () => Effect.succeed<ReadonlyArray<A>>([]))
+
 /** What `folder` holds; nothing when it is gone. */
-const entriesOf = (fs: Fs, folder: string) =>
-  fs
-    .readDirectoryEntries(folder)
-    .pipe(Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed<Array<FileSystem.DirectoryEntry>>([])))
+const entriesOf = (fs: Fs, folder: string) => unlessGone(fs.readDirectoryEntries(folder))
 
 /** The temporary files below `root`. */
 export const temporaryFiles = (
@@ -37,8 +37,9 @@ export const temporaryFiles = (
   Effect.gen(function* () {
     const old: Array<string> = []
     const young: Array<string> = []
-    const look = Effect.fnUntraced(function* (folder: string, entries: ReadonlyArray<FileSystem.DirectoryEntry>) {
-      for (const { name } of entries.filter((entry) => Files.temporaryName.test(entry.name))) {
+    const look = Effect.fnUntraced(function* (folder: string, names: ReadonlyArray<string>) {
+      for (const name of names) {
+        if (!Files.temporaryName.test(name)) continue
         const file = path.join(folder, name)
         const written = Option.flatMap(yield* Effect.option(fs.stat(file)), ({ mtime }) => mtime)
         if (Option.isNone(written)) continue
@@ -47,10 +48,13 @@ export const temporaryFiles = (
       }
     })
     const entries = yield* entriesOf(fs, root)
-    yield* look(root, entries)
+    yield* look(
+      root,
+      entries.map(({ name }) => name)
+    )
     for (const { name } of entries.filter(({ type }) => type === "Directory")) {
       const folder = path.join(root, name)
-      yield* look(folder, yield* entriesOf(fs, folder))
+      yield* look(folder, yield* unlessGone(fs.readDirectory(folder)))
     }
     return { old, young }
   })

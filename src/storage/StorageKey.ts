@@ -29,7 +29,11 @@ export class InvalidStorageKey extends Schema.TaggedError<InvalidStorageKey>()("
   }
 }
 
+/** Letters, digits, "_", "-", and between them single dots and slashes, as nearly all keys are: no segment has a fault. */
+const plain = /^[\w-]+(?:[./][\w-]+)*$/u
+
 const violation = (key: string): string | undefined => {
+  if (key.length <= RunId.maxSegmentBytes && plain.test(key)) return undefined
   if (key === "") return "is empty"
   if (key.startsWith("/")) return "is an absolute path"
   if (key.length > maxKeyLength) return `is longer than ${maxKeyLength} characters`
@@ -82,12 +86,19 @@ export interface BatchName {
   readonly last: bigint
 }
 
+const batchKey = /^[^/]+\/batch_\d{19}_\d{19}\.pb(?:\.zst)?$/u
+
+/** Whether `key` is the key of a batch. */
+export const isBatch = (key: string): boolean => batchKey.test(key) && RunId.is(key.slice(0, key.indexOf("/")))
+
 /** What `key` says, when it is the key of a batch. */
 export const batchName = (key: string): BatchName | undefined => {
-  const groups = /^(?<runId>[^/]+)\/batch_(?<first>\d{19})_(?<last>\d{19})\.pb(?:\.zst)?$/u.exec(key)?.groups
-  const { first, last, runId } = groups ?? {}
-  if (first === undefined || last === undefined || runId === undefined || !RunId.is(runId)) return undefined
-  return { runId, first: BigInt(first), last: BigInt(last) }
+  if (!batchKey.test(key)) return undefined
+  const end = key.indexOf("/")
+  const runId = key.slice(0, end)
+  if (!RunId.is(runId)) return undefined
+  const [first, last] = [end + "/batch_".length, end + "/batch__".length + 19]
+  return { runId, first: BigInt(key.slice(first, first + 19)), last: BigInt(key.slice(last, last + 19)) }
 }
 
 /** What the keys of the batches of `runId` begin with. */

@@ -14,7 +14,10 @@ describe("a run id", () => {
     "CD:",
     "ab:c",
     "x".repeat(255),
-    "é".repeat(127)
+    "é".repeat(127),
+    "日".repeat(85),
+    "🧬".repeat(63),
+    `${"x".repeat(85)}${"日".repeat(56)}xx`
   ])("may be %j", (id) => {
     assert.isTrue(RunId.is(id))
     assert.isUndefined(RunId.violation(id))
@@ -46,7 +49,10 @@ describe("a run id", () => {
     ["\udc00a", "is not well-formed Unicode"],
     ["x".repeat(256), "is longer than 255 bytes"],
     ["é".repeat(128), "is longer than 255 bytes"],
-    ["日".repeat(86), "is longer than 255 bytes"]
+    ["日".repeat(86), "is longer than 255 bytes"],
+    [`x${"日".repeat(85)}`, "is longer than 255 bytes"],
+    ["🧬".repeat(64), "is longer than 255 bytes"],
+    [`${"x".repeat(254)}é`, "is longer than 255 bytes"]
   ] as const)("may not be %j: it %s", (id, violation) => {
     assert.isFalse(RunId.is(id))
     assert.include(RunId.violation(id), violation)

@@ -1,13 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Arr from "effect/Array"
+import * as Bytes from "effect/Bytes"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as Checksum from "../../src/domain/Checksum.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as Ledger from "../../src/ledger/Ledger.ts"
+import * as Recover from "../../src/ledger/internal/recover.ts"
 import type * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
+import * as LedgerLine from "../../src/ledger/LedgerLine.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
 import * as Storage from "../../src/storage/Storage.ts"
@@ -16,6 +22,7 @@ import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
+import * as Stored from "../runs/storedRun.ts"
 import { settleDown, whileTimePasses } from "../persistence/harness.ts"
 
 const run = RunId.make("run")
@@ -28,6 +35,13 @@ const drop = (letter: string): LedgerEntry.Drop => ({
   reason: "of no use",
   atMs: 7
 })
+
+/** `line` with `to` for `from` in its text, and the checksum that it must have then. */
+const changed = (line: Uint8Array, from: string, to: string): Uint8Array => {
+  const content = new TextDecoder().decode(line.subarray(8, -1)).replace(from, to)
+  const bytes = new TextEncoder().encode(content)
+  return new TextEncoder().encode(`${Checksum.toHex(Checksum.of(bytes))}${content}\n`)
+}
 
 const memory = FaultyStorage.layer.pipe(Layer.provideMerge(LogWatch.layer()))
 
@@ -176,6 +190,74 @@ describe("a ledger", () => {
       assert(commit?._tag === "Line")
       assert.deepInclude(commit.entry, { key, count: 5, bytes, stretches: [[1n, 5n, 1n]] })
       assert.deepStrictEqual(commit.checks(), checks)
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("gets an entry for a batch whose entry is damaged or none that is known here, and no other", () =>
+    Effect.gen(function* () {
+      const { underneath } = yield* FaultyStorage.FaultyStorage
+      const stored = yield* Effect.forEach([1, 11, 21, 31], (first) =>
+        Stored.store(underneath, Stored.numbered(first, first + 4))
+      )
+      const [known, damaged, wrong, unknown] = stored.map(({ line }) => line)
+      assert(known !== undefined && damaged !== undefined && wrong !== undefined && unknown !== undefined)
+      damaged[new TextDecoder().decode(damaged).indexOf('"count":5') + 8] = 54
+      yield* Stored.log(underneath, [
+        known,
+        damaged,
+        changed(wrong, '"count":5', '"count":"5"'),
+        changed(unknown, '"Commit"', '"Submit"')
+      ])
+      yield* LogWatch.expect("Info", "Ledger entries made from stored batches", { times: 1 })
+      yield* withLedger(Effect.andThen(record("a"), settleDown))
+      const commits = (yield* entries).flatMap((entry) => (entry._tag === "Commit" ? [entry.key] : []))
+      assert.deepStrictEqual(commits.toSorted(), stored.map(({ key }) => key).toSorted())
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("gets none for a batch that is gone since it was listed, and those of the others", () =>
+    Effect.gen(function* () {
+      const { underneath } = yield* FaultyStorage.FaultyStorage
+      const gone = yield* Stored.store(underneath, Stored.numbered(1, 5))
+      const there = yield* Stored.store(underneath, Stored.numbered(6, 9))
+      const vanishing = Stored.withObject(underneath, gone.key, undefined)
+      yield* LogWatch.expect("Info", "Ledger entries made from stored batches", { times: 1 })
+      yield* withLedger(Effect.andThen(record("a"), settleDown)).pipe(
+        Effect.provideService(Storage.Storage, { ...vanishing, list: (prefix) => underneath.list(prefix) })
+      )
+      const commits = (yield* entries).flatMap((entry) => (entry._tag === "Commit" ? [entry.key] : []))
+      assert.deepStrictEqual(commits, [there.key])
+    }).pipe(Effect.provide(memory))
+  )
+
+  it.effect("is compared in small steps, between which others work", () =>
+    Effect.gen(function* () {
+      const { underneath } = yield* FaultyStorage.FaultyStorage
+      const keys = Array.from({ length: 10_240 }, (_, index) => StorageKey.batch(run, Stored.numbered(index, index)))
+      const commit = { _tag: "Commit", stretches: [], count: 0, bytes: 0, checksum: "", committedAtMs: 7 } as const
+      const lines = keys.map((key) => LedgerLine.encode({ ...commit, key }))
+      const log = StorageKey.ledger(run, "writer")
+      const large = {
+        ...underneath,
+        list: (prefix: string) =>
+          prefix === StorageKey.batchPrefix(run)
+            ? Stream.fromArray(Arr.chunksOf(keys, 1024)).pipe(Stream.flatMap(Stream.fromArray))
+            : Stream.succeed(log),
+        read: () => Stream.map(Stream.fromArray(Arr.chunksOf(lines, 256)), (some) => Bytes.concat(some))
+      }
+      let steps = 0
+      const others = yield* Effect.forkChild(
+        Effect.forever(
+          Effect.andThen(
+            Effect.sync(() => steps++),
+            Effect.yieldNow
+          ),
+          { disableYield: true }
+        )
+      )
+      assert.deepStrictEqual(yield* Recover.unknown(large, run, Effect.void), [])
+      yield* Fiber.interrupt(others)
+      assert.isAtLeast(steps, 10 + 40 + 10)
     }).pipe(Effect.provide(memory))
   )
 

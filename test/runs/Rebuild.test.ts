@@ -46,6 +46,31 @@ describe("a ledger made from what is stored", () => {
     }).pipe(watched)
   )
 
+  it.effect("has one entry for each of many batches, also around damaged ones", () =>
+    Effect.gen(function* () {
+      const storage = yield* Storage.makeMemory("memory")
+      const firsts = Array.from({ length: 400 }, (_, index) => index * 10)
+      const keys: Array<string> = []
+      for (const first of firsts) keys.push((yield* Stored.store(storage, Stored.numbered(first, first + 9))).key)
+      const bad = [keys[7] ?? "", keys[300] ?? ""]
+      const spoilt = Uint8Array.of(1, 2, 3)
+      const damaged = bad.reduce((rest, key) => Stored.withObject(rest, key, spoilt), storage)
+      assert.deepStrictEqual(yield* Rebuild.rebuild(damaged, Stored.run, none), {
+        ...nothing,
+        files: 398,
+        damaged: bad
+      })
+      const items = yield* Stream.runCollect(Ledger.read(storage, Stored.run))
+      const noted = items.flatMap((item) =>
+        item._tag === "Line" && item.entry._tag === "Commit" ? [item.entry.key] : []
+      )
+      assert.deepStrictEqual(
+        noted,
+        keys.filter((key) => !bad.includes(key))
+      )
+    }).pipe(watched)
+  )
+
   it.effect("knows the letters that wait", () =>
     Effect.gen(function* () {
       const storage = yield* Storage.makeMemory("memory")

@@ -216,6 +216,16 @@ describe("ticks that are stored already", () => {
     })
   )
 
+  it.effect("are not what an empty file is that a crash left behind under the other name", () =>
+    Effect.gen(function* () {
+      const storage = yield* memory("zstd")
+      const key = BatchFile.keyOf(storage, run, batch)
+      yield* Storage.write(storage, StorageKey.sibling(key), [])
+      assert.strictEqual((yield* put(storage)).outcome, "created")
+      assert.deepStrictEqual(yield* Stream.runCollect(BatchFile.read(storage, key)), [...batch])
+    })
+  )
+
   it.effect("are a conflict with what is damaged", () =>
     Effect.gen(function* () {
       const bytes = compress(plain)

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as RunId from "../../src/domain/RunId.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
@@ -62,8 +64,72 @@ describe("a storage key", () => {
   )
 })
 
+describe("any key", () => {
+  const pieces = [
+    "a",
+    "Z",
+    "0",
+    "_",
+    "-",
+    ".",
+    "/",
+    " ",
+    "é",
+    "日",
+    ":",
+    "\n",
+    "x".repeat(84),
+    "y".repeat(170)
+  ] as const
+
+  it.prop(
+    "is safe when each of its segments is",
+    { key: Arbitrary.map(Arbitrary.schema(Schema.Array(Schema.Literals(pieces))), (parts) => parts.join("")) },
+    ({ key }) => {
+      const isSafe =
+        key.length <= 1024 && key.split("/").every((segment) => RunId.segmentViolation(segment) === undefined)
+      assert.strictEqual(StorageKey.is(key), isSafe)
+    },
+    { arbitrary: { runs: 3000, size: 20 } }
+  )
+})
+
 describe("the key of a batch", () => {
   const runId = RunId.make("run")
+  const [one, max] = ["0000000000000000001", "9223372036854775807"]
+
+  it.each([
+    [`run/batch_${one}_${max}.pb`, "run"],
+    [`run/batch_${one}_${max}.pb.zst`, "run"],
+    [`日 b/batch_${one}_${max}.pb`, "日 b"],
+    [`batch_/batch_${one}_${max}.pb`, "batch_"]
+  ] as const)("says what is in it: %j", (key, name) => {
+    assert.isTrue(StorageKey.isBatch(key))
+    assert.deepStrictEqual(StorageKey.batchName(key), {
+      runId: RunId.make(name),
+      first: 1n,
+      last: 9_223_372_036_854_775_807n
+    })
+  })
+
+  it.each([
+    `batch_${one}_${max}.pb`,
+    `/batch_${one}_${max}.pb`,
+    `a/b/batch_${one}_${max}.pb`,
+    `.run/batch_${one}_${max}.pb`,
+    `run/batch_${one}_1.pb`,
+    `run/batch_${one}_${max}0.pb`,
+    `run/batch_${one}-${max}.pb`,
+    `run/batch_-${one.slice(1)}_${max}.pb`,
+    `run/batch_${one}_${max}.pb.gz`,
+    `run/batch_${one}_${max}.pb.zst.zst`,
+    `run/batch_${one}_${max}.pb\n`,
+    `run/ batch_${one}_${max}.pb`,
+    "run/metadata.pb"
+  ])("is not %j", (key) => {
+    assert.isFalse(StorageKey.isBatch(key))
+    assert.isUndefined(StorageKey.batchName(key))
+  })
 
   it("names its smallest and its largest tick, in whatever order they are", () => {
     assert.strictEqual<string>(

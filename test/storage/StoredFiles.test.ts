@@ -39,6 +39,53 @@ describe("stored files", () => {
     }).pipe(Effect.provide(platform))
   )
 
+  it.effect("are listed by a prefix without a look at the folders above its last slash, and never outside", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const folder = yield* temporaryFolder
+      const rootDirectory = `${folder}/data`
+      for (const one of ["data/run/ledger", "data/run/.set-aside", "data/loop", "other/run"]) {
+        yield* fs.makeDirectory(`${folder}/${one}`, { recursive: true })
+      }
+      for (const file of ["data/run/a", "data/run/ledger/b", "data/run/.set-aside/c", "other/run/d"]) {
+        yield* fs.writeFile(`${folder}/${file}`, new Uint8Array())
+      }
+      yield* fs.symlink(`${folder}/other/run`, `${rootDirectory}/linked`)
+      yield* fs.symlink(`${rootDirectory}/loop/loop`, `${rootDirectory}/loop/loop`)
+      yield* fs.symlink(`${folder}/gone`, `${rootDirectory}/dangling`)
+      const looks: Array<string> = []
+      const watched: FileSystem.FileSystem = {
+        ...fs,
+        readDirectoryEntries: (path) => {
+          looks.push(path)
+          return fs.readDirectoryEntries(path)
+        }
+      }
+      const storage = yield* StoredFiles.make("stored", rootDirectory).pipe(
+        Effect.provideService(FileSystem.FileSystem, watched)
+      )
+      const list = (prefix: string) => Stream.runCollect(storage.list(prefix))
+      assert.deepStrictEqual<ReadonlyArray<string>>(yield* list("run/ledger/"), ["run/ledger/b"])
+      assert.deepStrictEqual(looks, [`${rootDirectory}/run/ledger/`])
+      assert.deepStrictEqual<ReadonlyArray<string>>(yield* list("linked/"), ["linked/d"])
+      for (const prefix of ["run/a/", "loop/loop/", "dangling/", "absent/ledger/", "run/led/"]) {
+        assert.deepStrictEqual(yield* list(prefix), [], prefix)
+      }
+      looks.length = 0
+      const outside = [
+        "../other/run/",
+        "run/../../other/run/",
+        "run/.set-aside/",
+        "/",
+        `${folder}/other/run/`,
+        "run//",
+        "./run/"
+      ]
+      for (const prefix of outside) assert.deepStrictEqual(yield* list(prefix), [], prefix)
+      assert.deepStrictEqual(looks, [])
+    }).pipe(Effect.provide(platform))
+  )
+
   it.effect("of a folder that is missing can't be opened, and the folder is not made", () =>
     Effect.gen(function* () {
       const folder = `${yield* temporaryFolder}/missing`

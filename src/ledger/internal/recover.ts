@@ -42,31 +42,41 @@ export interface Unknown {
   readonly setAsideMs: number
 }
 
+/** Most batches that are looked at before others may work. */
+const slice = 1024
+
 /**
  * The batches of `runId` that its ledger doesn't know. What it says of an object that was set aside is no knowledge of the
  * one that took its key. The batches are listed first, then `flush` writes what waits to be noted of them, then the ledger
- * is read: a batch that is stored meanwhile is not taken for an unknown one.
+ * is read: a batch that is stored meanwhile is not taken for an unknown one. Lets others work after every few of them.
  */
 export const unknown = Effect.fnUntraced(function* (
   storage: Storage["Service"],
   runId: RunId.RunId,
   flush: Effect.Effect<void, StorageError>
 ) {
-  const keys = yield* Stream.runCollect(storage.list(StorageKey.batchPrefix(runId)))
-  yield* flush
-  const committedMs = new Map<string, number>()
+  /** By their keys, each with when it was stored last as far as the ledger knows: -1 as long as it doesn't. */
+  const batches = new Map<string, { readonly key: StorageKey.StorageKey; committedAtMs: number }>()
   const setAsides = new LedgerFacts.SetAsides()
-  yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
-    Effect.sync(() => {
-      if (item._tag !== "Line") return
-      const { entry } = item
+  yield* Stream.runForEachArray(storage.list(StorageKey.batchPrefix(runId)), (keys) => {
+    for (const key of keys) if (StorageKey.isBatch(key)) batches.set(key, { key, committedAtMs: -1 })
+    return Effect.yieldNow
+  })
+  yield* flush
+  yield* Stream.runForEach(Ledger.readBriefly(storage, runId), (entries) => {
+    for (const entry of entries) {
       setAsides.add(entry)
-      if (entry._tag !== "Commit") return
-      committedMs.set(entry.key, Math.max(entry.committedAtMs, committedMs.get(entry.key) ?? -1))
-    })
-  )
-  return keys
-    .filter((key) => StorageKey.batchName(key) !== undefined)
-    .filter((key) => !setAsides.counts({ key, committedAtMs: committedMs.get(key) ?? -1 }))
-    .map((key): Unknown => ({ key, setAsideMs: setAsides.since(key) }))
+      if (entry._tag !== "Commit") continue
+      const batch = batches.get(entry.key)
+      if (batch !== undefined) batch.committedAtMs = Math.max(batch.committedAtMs, entry.committedAtMs)
+    }
+    return Effect.yieldNow
+  })
+  const found: Array<Unknown> = []
+  let looked = 0
+  for (const batch of batches.values()) {
+    if (!setAsides.counts(batch)) found.push({ key: batch.key, setAsideMs: setAsides.since(batch.key) })
+    if (++looked % slice === 0) yield* Effect.yieldNow
+  }
+  return found
 })

@@ -9,6 +9,7 @@ import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
+import * as RunId from "../../domain/RunId.ts"
 import { codeOf } from "./fileErrors.ts"
 
 type Fs = FileSystem.FileSystem
@@ -95,33 +96,51 @@ function* inPieces(names: ReadonlyArray<string>): Generator<string | Array<strin
   if (files.length > 0) yield files
 }
 
+/** The names of files and folders that start with `start`, those of folders with "/" at their end, in ascending order. */
+const namesOf = (entries: ReadonlyArray<FileSystem.DirectoryEntry>, start: string): ReadonlyArray<string> => {
+  const names: Array<string> = []
+  for (const { name, type } of entries) {
+    if (name.startsWith(".") || !name.startsWith(start)) continue
+    if (type === "File") names.push(name)
+    else if (type === "Directory") names.push(`${name}/`)
+  }
+  return names.sort()
+}
+
+/** What `relative`, a folder below `root`, holds, links followed; nothing when it is gone or something else is there. */
+const entriesOf = (fs: Fs, path: Path.Path, root: string, relative: string) =>
+  fs.readDirectoryEntries(path.join(root, relative)).pipe(
+    Effect.catchIf(
+      ({ reason: { _tag } }) => _tag === "NotFound" || (relative !== "" && _tag === "BadResource"),
+      () => Effect.succeed<Array<FileSystem.DirectoryEntry>>([])
+    ),
+    Effect.flatMap((entries) =>
+      entries.some(({ type }) => type === "SymbolicLink")
+        ? Effect.forEach(entries, (entry) => followed(fs, path.join(root, relative, entry.name), entry))
+        : Effect.succeed(entries)
+    )
+  )
+
 /**
  * The files below `root` as paths relative to it, with "/" between the segments, in ascending order, as far as they
- * start with `prefix`. Entries whose name begins with "." are internal and left out, and so is what is neither a file nor
- * a folder: a pipe would hold up whoever reads it; a folder that goes away meanwhile
- * is empty.
+ * start with `prefix`: of the folders above the last "/" in it none is read. Entries whose name begins with "." are
+ * internal and left out, and so is what is neither a file nor a folder: a pipe would hold up whoever reads it; a folder
+ * that goes away meanwhile is empty.
  */
 export const walk = (fs: Fs, path: Path.Path, root: string, prefix: string): Stream.Stream<string, PlatformError> => {
-  const within = (relative: string): Stream.Stream<string, PlatformError> =>
+  const within = (relative: string, start: string): Stream.Stream<string, PlatformError> =>
     Stream.unwrap(
-      fs.readDirectoryEntries(path.join(root, relative)).pipe(
-        Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed<Array<FileSystem.DirectoryEntry>>([])),
-        Effect.flatMap((entries) =>
-          entries.some(({ type }) => type === "SymbolicLink")
-            ? Effect.forEach(entries, (entry) => followed(fs, path.join(root, relative, entry.name), entry))
-            : Effect.succeed(entries)
-        ),
-        Effect.map((entries) => {
-          const names = entries
-            .filter(({ name, type }) => !name.startsWith(".") && (type === "File" || type === "Directory"))
-            .map(({ name, type }) => `${relative}${name}${type === "Directory" ? "/" : ""}`)
-            .filter((name) => name.startsWith(prefix) || (name.endsWith("/") && prefix.startsWith(name)))
-            .sort()
-          return Stream.flatMap(Stream.fromIterable(inPieces(names)), (piece) =>
-            typeof piece === "string" ? within(piece) : Stream.fromArray(piece)
-          )
-        })
+      Effect.map(entriesOf(fs, path, root, relative), (entries) =>
+        Stream.flatMap(Stream.fromIterable(inPieces(namesOf(entries, start))), (piece) =>
+          typeof piece === "string"
+            ? within(`${relative}${piece}`, "")
+            : Stream.fromArray(piece.map((name) => `${relative}${name}`))
+        )
       )
     )
-  return within("")
+  const segments = prefix.split("/")
+  const start = segments.pop() ?? ""
+  // Whatever could lead out of the root, or into what is internal, is the name of nothing.
+  if (segments.some((segment) => RunId.segmentViolation(segment) !== undefined)) return Stream.empty
+  return within(prefix.slice(0, prefix.length - start.length), start)
 }
