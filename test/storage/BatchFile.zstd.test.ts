@@ -223,13 +223,15 @@ describe("ticks that are stored already", () => {
       yield* Storage.write(storage, StorageKey.sibling(key), [])
       assert.strictEqual((yield* put(storage)).outcome, "created")
       assert.deepStrictEqual(yield* Stream.runCollect(BatchFile.read(storage, key)), [...batch])
+      const { storage: taken } = yield* holding(new Uint8Array())
+      assert.strictEqual((yield* Effect.flip(put(taken))).reason._tag, "KeyConflict", "under its own it is in the way")
     })
   )
 
   it.effect("are a conflict with what is damaged", () =>
     Effect.gen(function* () {
       const bytes = compress(plain)
-      for (const damaged of [bytes.slice(0, 1000), new Uint8Array(), Bytes.concat([bytes, Uint8Array.of(1)])]) {
+      for (const damaged of [bytes.slice(0, 1000), Bytes.concat([bytes, Uint8Array.of(1)])]) {
         for (const way of ways) {
           const { storage } = yield* holding(damaged)
           const error = yield* Effect.flip(put(otherWay(storage, way)))
