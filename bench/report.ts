@@ -102,6 +102,10 @@ export const text = ({ goal, name, ours, peer, ratio, ratios, reached }: Report)
   `${reached ? "reached" : "MISSED "}  ${name}: ${digits(ratio, 3)} (${spread(ratios)}; ${wantedOf(goal)})  ` +
   `${pace(ours)} against ${pace(peer)} of ${peer.name}`
 
+/** Of the process of each side; nothing where both are in one. */
+const peaks = (ours: Report["ours"], peer: Report["ours"]) =>
+  ours.peakMegabytes === peer.peakMegabytes ? "" : `${whole(ours.peakMegabytes)}, ${whole(peer.peakMegabytes)} MB`
+
 const columns: ReadonlyArray<readonly [title: string, of: (report: Report) => string]> = [
   ["Case", ({ name }) => name],
   ["Ticks of", ({ settings }) => settings.payload ?? ""],
@@ -123,7 +127,7 @@ const columns: ReadonlyArray<readonly [title: string, of: (report: Report) => st
     ({ ours }) =>
       ours.commitMs === undefined ? "" : `${digits(ours.commitMs.p50, 1)}, ${digits(ours.commitMs.p99, 1)} ms`
   ],
-  ["Peak, peer's", ({ ours, peer }) => `${whole(ours.peakMegabytes)}, ${whole(peer.peakMegabytes)} MB`],
+  ["Peak, peer's", ({ ours, peer }) => peaks(ours, peer)],
   ["Lost", ({ ours }) => (ours.lost === undefined ? "" : `${ours.lost}`)],
   ["Ratio", ({ ratio }) => digits(ratio)],
   ["Spread", ({ ratios }) => spread(ratios)],

@@ -21,8 +21,8 @@ import * as Recall from "../../src/runs/Recall.ts"
 import * as FileStorage from "../../src/storage/FileStorage.ts"
 import { storeIn, storeOnce } from "../turns.ts"
 
-const count = 20_000
-const turns = 12
+const count = 60_000
+const turns = 6
 const instances = 2
 
 /** How ticks are stored, with and without the parts. */
@@ -89,14 +89,14 @@ class NoMetrics extends Map<string, Metric.Metric.Metadata<unknown, unknown>> {
   }
 }
 
-/** Logs as JSON into a file, and looks at the account once a second. */
+/** Logs as JSON into a file, and looks at the account and all metrics, at once and then every half second. */
 const observed = (folder: string) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const pipeline = yield* Pipeline.Pipeline
       yield* pipeline.balance.pipe(
         Effect.andThen(Metric.snapshot),
-        Effect.delay("1 second"),
+        Effect.andThen(Effect.sleep("500 millis")),
         Effect.forever,
         Effect.forkScoped
       )

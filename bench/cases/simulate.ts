@@ -41,6 +41,7 @@ const alone: Turn = () =>
 
 interface Account {
   readonly written: number
+  readonly writtenBytes: number
   readonly storedBytes: number
 }
 
@@ -54,8 +55,8 @@ const run: Turn = (folder) =>
       if (status !== 0) throw new Error(`tickvault run: ${stderr}`)
       account = JSON.parse(stdout) as Account
     })
-    const { storedBytes, written } = account!
-    return { seconds, ticks, bytes: storedBytes, storedBytes, lost: ticks - written }
+    const { storedBytes, written, writtenBytes } = account!
+    return { seconds, ticks, bytes: writtenBytes, storedBytes, lost: ticks - written }
   })
 
 export const cases: ReadonlyArray<Case> = [

@@ -1,7 +1,8 @@
 /**
  * The ticks of a batch as few stretches of numbers, so that what is done once a stretch is not done once a tick.
  *
- * A batch is claimed, named, and noted in the ledger as it was taken: that its numbers are evenly spaced is found out once.
+ * A batch is claimed, named, and noted in the ledger as it was taken. That its numbers are evenly spaced is found out at
+ * its claim and remembered with the array: whoever changes the numbers in it gets what it was.
  */
 import type * as Tick from "./Tick.ts"
 import * as TickSet from "./TickSet.ts"
@@ -28,18 +29,18 @@ const follow = (ticks: Ticks, { first, last, step }: TickSet.Stretch): boolean =
   return true
 }
 
-/** Nobody changes a batch: what was found is known without a second look. */
+/** What was found. */
 const found = new WeakMap<Ticks, TickSet.Stretch>()
 
 /** `ticks` as one stretch when their numbers are ascending and evenly spaced, else `undefined`; looks at each of them. */
 export const evenly = (ticks: Ticks): TickSet.Stretch | undefined => {
   const [first, last] = [ticks[0]?.tickNumber, ticks.at(-1)?.tickNumber]
+  found.delete(ticks)
   if (first === undefined || last === undefined) return undefined
   if (ticks.length === 1) return { first, last, step: 0n }
   const apart = BigInt(ticks.length - 1)
   const step = (last - first) / apart
   const stretch = { first, last, step }
-  found.delete(ticks)
   if (step <= 0n || step * apart !== last - first || !follow(ticks, stretch)) return undefined
   found.set(ticks, stretch)
   return stretch

@@ -93,6 +93,9 @@ const plainCommit = new RegExp(
   "u"
 )
 
+/** Longest entry that is held against the pattern, in characters: of a longer one it might take more stack than there is. */
+const maxPlain = 64 * 1024
+
 /** An entry, of which only this is told when it is that of a stored batch. */
 export type Brief = Pick<Commit, "_tag" | "key" | "committedAtMs"> | Exclude<Entry, Commit>
 
@@ -100,7 +103,8 @@ export type Brief = Pick<Commit, "_tag" | "key" | "committedAtMs"> | Exclude<Ent
 export const brief = (line: Uint8Array): Brief | string => {
   const content = verified(line)
   if (typeof content === "string") return content
-  const [, key, committedAtMs] = plainCommit.exec(content.json) ?? []
-  if (key === undefined || committedAtMs === undefined) return entryOf(content.json)
+  const { json } = content
+  const [, key, committedAtMs] = (json.length <= maxPlain ? plainCommit.exec(json) : undefined) ?? []
+  if (key === undefined || committedAtMs === undefined) return entryOf(json)
   return { _tag: "Commit", key, committedAtMs: Number(committedAtMs) }
 }

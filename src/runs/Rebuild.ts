@@ -59,14 +59,20 @@ const rebuildFiles = Effect.fnUntraced(function* ({ appendLines, runId, storage 
   const damaged: Array<string> = []
   const batches = yield* Recover.unknown(storage, runId, Effect.void)
   const lineOf = (batch: Recover.Unknown) =>
-    Effect.map(Recover.entryOf(storage, batch), (made) => {
-      if (made === undefined) damaged.push(batch.key)
-      return made === undefined ? [] : [LedgerLine.encode(made.entry, made.checks)]
-    })
+    Recover.entryOf(storage, batch).pipe(
+      Effect.map((made) => {
+        if (made === undefined) damaged.push(batch.key)
+        return made === undefined ? [] : [LedgerLine.encode(made.entry, made.checks)]
+      }),
+      // Set aside or taken away since it was listed.
+      Effect.catchReason("StorageError", "ObjectMissing", () => Effect.succeed([]))
+    )
+  let files = 0
   let lines: Array<Uint8Array> = []
   let bytes = 0
   for (const some of Arr.chunksOf(batches, atATime)) {
     for (const line of (yield* Effect.forEach(some, lineOf, { concurrency: atATime })).flat()) {
+      files++
       lines.push(line)
       bytes += line.length
     }
@@ -76,7 +82,7 @@ const rebuildFiles = Effect.fnUntraced(function* ({ appendLines, runId, storage 
     bytes = 0
   }
   if (lines.length > 0) yield* appendLines(lines)
-  return { files: batches.length - damaged.length, damaged: damaged.toSorted() }
+  return { files, damaged: damaged.toSorted() }
 })
 
 const rebuildLetters = Effect.fnUntraced(function* ({ append, runId, storage }: Context, book: LetterBook) {

@@ -139,7 +139,8 @@ const transform = <E, R>(
 
 /**
  * The bytes as they were before compression: decompressed when they begin as a zstd frame does, as they are otherwise.
- * `bytes` may be lent chunks: each is done with when the next is pulled. Memory stays within a few chunks, and the window of the compression, 128 MiB at most. Fails with `ZstdError` on a damage;
+ * `bytes` may be lent chunks: each is done with when the next is pulled. Memory stays within a few chunks, and the window
+ * of the compression, 128 MiB at most. Fails with `ZstdError` on a damage;
  * what lies less than a chunk before that may not be emitted: see `upToDamage`.
  */
 export const decompressed = <E, R>(

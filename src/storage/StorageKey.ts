@@ -65,7 +65,7 @@ const zstdSuffix = ".zst"
 
 /**
  * Key of a batch of `runId` that is stored with `codec`: it names the smallest and the largest tick in it, so that keys
- * sort like their ticks.
+ * sort like their ticks. Don't change the batch afterwards: see `BatchStretches`.
  */
 export const batch = (runId: RunId.RunId, ticks: Tick.Batch, codec: Codec = "none"): StorageKey => {
   const { first, last } = range(ticks)

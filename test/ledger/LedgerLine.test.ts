@@ -139,4 +139,13 @@ describe("a line that is read briefly", () => {
     const line = LedgerLine.encode(commit, [1, 2]).subarray(0, -1)
     for (const { bytes, what } of Stored.damages(line)) assert.isString(LedgerLine.brief(bytes), what)
   })
+
+  it("is read however many stretches it has", () => {
+    const stretches = Array.from({ length: 200_000 }, (_, index) => {
+      const first = BigInt(index) * 7n
+      return [first, first + 3n, 3n] as const
+    })
+    const line = LedgerLine.encode({ ...commit, stretches }).subarray(0, -1)
+    assert.deepInclude(LedgerLine.brief(line), { _tag: "Commit", key, committedAtMs: commit.committedAtMs })
+  })
 })

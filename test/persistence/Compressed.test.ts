@@ -59,6 +59,30 @@ it.effect("stores a batch compressed where the storage says so, and counts its b
   )
 )
 
+it.effect("names ticks duplicates that another process has stored without compression since an attempt failed", () =>
+  Effect.flatMap(zstd, (memory) => {
+    assert(Tick.isBatch(ticks))
+    const plain = { ...memory, compression: { codec: "none" } } as const
+    const other = Effect.orDie(BatchFile.write(plain, StorageKey.batch(RunId.make("run"), ticks), ticks))
+    return settled(
+      Effect.succeed(memory),
+      (bench) =>
+        Effect.gen(function* () {
+          yield* LogWatch.expect("Info", "Batch is stored already", { times: 1 })
+          yield* LogWatch.expect("Warn", "Failed to write batch, retrying", { times: 1 })
+          assert.deepStrictEqual([...(yield* bench.files).keys()], [key.replace(".zst", "")])
+          assert.deepInclude(yield* bench.first.metrics, { ticks_written: 0, duplicate_ticks_detected: 5 })
+          assert.deepInclude(yield* bench.queue.account, { stored: 0, duplicate: 5, inHand: 0 })
+        }),
+      ({ faults }) =>
+        Effect.andThen(
+          faults.next("write", [FaultyStorage.wait(Effect.asVoid(other))]),
+          faults.next("commit", [FaultyStorage.fail(io)])
+        )
+    )
+  })
+)
+
 it.effect("names ticks duplicates that are stored already without compression", () =>
   settled(
     Effect.gen(function* () {

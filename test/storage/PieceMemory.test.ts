@@ -12,6 +12,7 @@ import { IoFailure } from "../../src/storage/StorageError.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
+import { randomFrom } from "../support/random.ts"
 
 const batch = (first: number, payloadBytes = 100) => {
   const ticks = TestTick.range("run", first, first + 4, payloadBytes)
@@ -61,6 +62,36 @@ describe("memory for pieces", () => {
       assert.strictEqual(new Set(seen).size, 2)
       assert.strictEqual(seen[0], seen[2])
       assert.deepStrictEqual(yield* Stream.runCollect(BatchFile.read(underneath, large.key)), large.ticks)
+    })
+  )
+
+  it.effect("is not written over while what is in it is being compressed", () =>
+    Effect.gen(function* () {
+      const storage = yield* Storage.makeMemory("memory", { compression: "zstd" })
+      const memory = new PieceMemory(3)
+      const random = randomFrom(5)
+      // Each is of several pieces, which take a while to compress.
+      const batches = [1, 11, 21].map((first) => {
+        const ticks = TestTick.range("run", first, first + 4, 2_500_000).map((tick) => {
+          const payload = tick.payload.slice()
+          for (let at = 100; at < payload.length; at += 3) payload[at] = random.between(0, 255)
+          return { ...tick, payload }
+        })
+        assert(Tick.isBatch(ticks))
+        return { ticks, key: BatchFile.keyOf(storage, RunId.make("run"), ticks) }
+      })
+      const written = yield* Effect.forEach(batches, ({ key, ticks }) => BatchFile.write(storage, key, ticks, memory), {
+        concurrency: "unbounded"
+      })
+      for (const [index, { key, ticks }] of batches.entries()) {
+        const { checks, count, problem } = yield* BatchFile.scan(storage, key)
+        assert.deepStrictEqual(
+          { count, problem, checks },
+          { count: 5, problem: undefined, checks: written[index]?.checks }
+        )
+        const stored = yield* Stream.runCollect(BatchFile.read(storage, key))
+        assert.isTrue(stored.every(({ payload }, at) => Buffer.compare(payload, ticks[at]!.payload) === 0))
+      }
     })
   )
 
