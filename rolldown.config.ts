@@ -38,6 +38,8 @@ const notices: Plugin = {
 
 export default defineConfig({
   input: "src/main.ts",
+  // It finds its own modules by names that it puts together.
+  external: ["@pushcorn/hocon-parser"],
   platform: "node",
   plugins: [notices],
   output: { dir: "dist", format: "esm", entryFileNames: "main.js", chunkFileNames: "bin/[name]-[hash].js" }

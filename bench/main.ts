@@ -16,19 +16,38 @@ import type { Case, Measured } from "./Case.ts"
 import { cases } from "./cases.ts"
 import * as Report from "./report.ts"
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: "string", default: "5" },
-    folder: { type: "string", default: tmpdir() },
-    json: { type: "string" }
+/** What was asked for, or what is wrong with it. */
+const parsed = () => {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: "string", default: "5" },
+      folder: { type: "string", default: tmpdir() },
+      json: { type: "string" }
+    }
+  })
+  const unknown = positionals.filter((each) => !cases.some(({ name }) => name.startsWith(each)))
+  const names = cases.map(({ name }) => `"${name}"`).join(", ")
+  if (unknown.length > 0) throw new Error(`there is no case "${unknown.join('", "')}"; there are: ${names}`)
+  const rounds = Number(values.rounds)
+  if (!Number.isInteger(rounds) || rounds < 1)
+    throw new Error(`--rounds ${values.rounds}: must be a whole number from 1 on`)
+  const wanted = cases.filter(
+    ({ name }) => positionals.length === 0 || positionals.some((each) => name.startsWith(each))
+  )
+  return { wanted, rounds, json: values.json, root: mkdtempSync(join(values.folder, "tickvault-bench-")) }
+}
+
+const asked = () => {
+  try {
+    return parsed()
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)
+    return process.exit(1)
   }
-})
+}
 
-const wanted = cases.filter(({ name }) => positionals.length === 0 || positionals.some((each) => name.startsWith(each)))
-if (wanted.length === 0) throw new Error(`no such case; there are: ${cases.map(({ name }) => `"${name}"`).join(", ")}`)
-
-const root = mkdtempSync(join(values.folder, "tickvault-bench-"))
+const { json, root, rounds: count, wanted } = asked()
 
 /** Takes a turn in a process of its own. */
 const turn = (
@@ -67,16 +86,15 @@ const round = (each: Case, index: number): Report.Round => {
 
 try {
   const machine = `${availableParallelism()} cores of ${cpus()[0]?.model}, ${process.platform}, Node ${process.versions.node}`
-  console.log(`${machine}; ${values.rounds} rounds\n`)
+  console.log(`${machine}; ${count} rounds\n`)
   const reports: Array<Report.Report> = []
   for (const each of wanted) {
-    const rounds = Array.from({ length: Number(values.rounds) }, (_, index) => round(each, index))
+    const rounds = Array.from({ length: count }, (_, index) => round(each, index))
     const report = Report.of(each, rounds)
     reports.push(report)
     console.log(Report.text(report))
   }
-  if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify({ machine, cases: reports }, undefined, 2)}\n`)
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ machine, cases: reports }, undefined, 2)}\n`)
   console.log(`\n${Report.table(reports)}`)
 } finally {
   rmSync(root, { recursive: true, force: true })

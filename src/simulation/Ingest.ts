@@ -20,15 +20,20 @@ export class IngestError extends Schema.TaggedError<IngestError>()("IngestError"
   /** Ticks of the source that entered the queue. */
   ticks: Schema.Int,
   problem: Schema.String,
+  /** Whether the checksum is wrong or gone that would have proved these ticks. */
+  unproved: Schema.optionalKey(Schema.Boolean),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message() {
     if (this.cause === undefined) return `${this.source}: ${this.problem}`
-    const before =
-      this.ticks === 0
-        ? "no tick comes before it: is this delimited TickData?"
-        : `what comes before it is taken in, ${this.ticks} ${this.ticks === 1 ? "tick" : "ticks"}`
-    return `${this.source}: ${this.problem} (${before})`
+    if (this.ticks === 0)
+      return `${this.source}: ${this.problem} (no tick comes before it: is this delimited TickData?)`
+    const count = `${this.ticks} ${this.ticks === 1 ? "tick" : "ticks"}`
+    const taken =
+      this.unproved === true
+        ? `${count} of it are taken in and may be damaged too, which verify can't tell: hold them against another copy`
+        : `what comes before it is taken in, ${count}`
+    return `${this.source}: ${this.problem} (${taken})`
   }
 }
 
@@ -113,7 +118,10 @@ export const ingest = <E extends { readonly message: string }>(
       Stream.mapArrayEffect((frames) => Effect.map(offer(frames), (open) => [open] as const)),
       Stream.takeWhile((open) => open),
       Stream.runDrain,
-      Effect.mapError((cause) => new IngestError({ source, ticks: taken, problem: cause.message, cause }))
+      Effect.mapError((cause) => {
+        const unproved = Compression.isDamage(cause)
+        return new IngestError({ source, ticks: taken, problem: cause.message, unproved, cause })
+      })
     )
     if (taken === 0 && !ended) {
       return yield* new IngestError({ source, ticks: 0, problem: "it is empty, there are no ticks in it" })

@@ -55,6 +55,8 @@ export const isCompressed = beginsFrame
 /** A compressed stream is damaged or cut. */
 export type ZstdError = Zstd.ZstdError
 
+export const isDamage = Schema.is(Zstd.ZstdError)
+
 /** Compresses step by step: see `Coder`. Lives in the scope. Fails when there is no memory for it. */
 export const compressor = Zstd.compressor
 
@@ -126,7 +128,8 @@ const transform = <E, R>(
         }
         const rest = isWhole ? Cause.done() : upstream
         if (beginsFrame(head(chunks))) {
-          const coder = yield* Scope.provide(Zstd.decompressor, scope)
+          const begun = chunks.reduce((bytes, chunk) => bytes + chunk.length, 0)
+          const coder = yield* Scope.provide(Zstd.decompressor(begun), scope)
           following = decompressing(coder, makeCutter(), chunks, rest)
           return yield* following
         }

@@ -89,6 +89,10 @@ describe("the package, installed elsewhere", () => {
     const [file = ""] = readdirSync(join(app, "data", run))
     assert.isTrue(zstdDecompressSync(readFileSync(join(app, "data", run, file))).equals(readFileSync(ticks)))
 
+    cpSync(join(root, "test/examples/tickvault.conf"), join(app, "tickvault.conf"))
+    const checked = sh(app, "npx", "--no-install", "tickvault", "config", "check", "tickvault.conf")
+    assert.include(checked, "configuration is good")
+
     const script = 'import * as tickvault from "tickvault"; console.log(Object.keys(tickvault).length > 5)'
     assert.strictEqual(sh(app, process.execPath, "--input-type=module", "-e", script), "true\n")
 

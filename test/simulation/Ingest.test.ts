@@ -162,6 +162,17 @@ it.effect("fails on a source without ticks, and never on more than that for rand
   }).pipe(Effect.provide(pipeline()))
 )
 
+it.effect("says that nothing proves what it has taken from a compression whose checksum is wrong", () =>
+  Effect.gen(function* () {
+    const { queue } = yield* TestPipeline.TestPipeline
+    const params = { [constants.ZSTD_c_checksumFlag]: 1 }
+    const wrong = Uint8Array.from(zstdCompressSync(goodBytes, { params }))
+    wrong[wrong.length - 1] = (wrong.at(-1) ?? 0) ^ 1
+    const error = yield* Effect.flip(Ingest.ingest(queue, "moved.zst", chunked(wrong, 1024)))
+    assert.include(error.message, "5 ticks of it are taken in and may be damaged too, which verify can't tell")
+  }).pipe(Effect.provide(pipeline({ instances: 0 })))
+)
+
 it.effect("passes on what its source fails with, by the name of the source", () =>
   Effect.gen(function* () {
     const { queue } = yield* TestPipeline.TestPipeline

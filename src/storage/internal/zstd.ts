@@ -107,11 +107,14 @@ export const compressor = (level: number, sourceBytes: number) =>
   })
 
 /** Much comes of few bytes: fewer turns of the threads, in chunks that readers don't hold for long. */
-const decompressedChunkBytes = 1024 * 1024
+const decompressedChunkBytes = { least: 64 * 1024, most: 1024 * 1024 }
 
-/** A decompressor of all frames that follow each other. */
-export const decompressor = scoped(() => {
-  const zstd = createZstdDecompress({ chunkSize: decompressedChunkBytes })
+/** A chunk holds about what comes of so many times the bytes: more would be memory that is cleared for nothing. */
+const expansion = 64
+
+const makeDecompressor = (begun: number) => {
+  const { least, most } = decompressedChunkBytes
+  const zstd = createZstdDecompress({ chunkSize: Math.min(most, Math.max(least, begun * expansion)) })
   // Node's own ends with the first frame whose end lies within a chunk and drops the rest without an error: here that end
   // is not passed on, and the rest is given to it as a further chunk.
   const push = zstd.push.bind(zstd)
@@ -131,4 +134,7 @@ export const decompressor = scoped(() => {
     })
   }
   return zstd
-})
+}
+
+/** A decompressor of all frames that follow each other, of which `begun` bytes are there to begin with. */
+export const decompressor = (begun: number) => scoped(() => makeDecompressor(begun))
