@@ -30,12 +30,18 @@ const compression = "none"
 
 type Tracker = IdempotencyTracker.IdempotencyTracker["Service"]
 
-/** A pipeline whose tracker counts the time that is spent in it into `spent`. */
+/** A pipeline whose tracker counts the time in which any batch is in it into `spent`. */
 const timedTracker = (folder: string, spent: { ms: number }) => {
+  let within = 0
+  let began = 0
   const timed = <A>(effect: Effect.Effect<A>): Effect.Effect<A> =>
     Effect.suspend(() => {
-      const began = performance.now()
-      return Effect.tap(effect, () => Effect.sync(() => void (spent.ms += performance.now() - began)))
+      if (within++ === 0) began = performance.now()
+      return Effect.tap(effect, () =>
+        Effect.sync(() => {
+          if (--within === 0) spent.ms += performance.now() - began
+        })
+      )
     })
   const tracker = Layer.effect(
     IdempotencyTracker.IdempotencyTracker,
