@@ -290,4 +290,17 @@ describe("a ledger", () => {
       )
     }).pipe(Effect.provide(memory))
   )
+
+  it.effect("gets none for a batch that it knows since it was put back, in whatever order it says so", () =>
+    Effect.gen(function* () {
+      const { underneath } = yield* FaultyStorage.FaultyStorage
+      const { key, line } = yield* Stored.store(underneath, Stored.numbered(1, 5), { committedAtMs: 3000 })
+      const aside = { _tag: "SetAside", key, place: "gone", reason: "it was gone", atMs: 2000 } as const
+      const before = changed(line, '"committedAtMs":3000', '"committedAtMs":1000')
+      yield* Stored.log(underneath, [line, LedgerLine.encode(aside), before])
+      yield* withLedger(Effect.andThen(record("a"), settleDown))
+      const commits = (yield* entries).flatMap((entry) => (entry._tag === "Commit" ? [entry.committedAtMs] : []))
+      assert.deepStrictEqual(commits, [3000, 1000])
+    }).pipe(Effect.provide(memory))
+  )
 })
