@@ -65,6 +65,7 @@ export const of = (each: Case, rounds: ReadonlyArray<Round>) => {
   return {
     name: each.name,
     settings: each.settings,
+    processes: each.turns.in,
     goal: each.goal,
     ratio,
     ratios,
@@ -103,8 +104,8 @@ export const text = ({ goal, name, ours, peer, ratio, ratios, reached }: Report)
   `${pace(ours)} against ${pace(peer)} of ${peer.name}`
 
 /** Of the process of each side; nothing where both are in one. */
-const peaks = (ours: Report["ours"], peer: Report["ours"]) =>
-  ours.peakMegabytes === peer.peakMegabytes ? "" : `${whole(ours.peakMegabytes)}, ${whole(peer.peakMegabytes)} MB`
+const peaks = ({ ours, peer, processes }: Report) =>
+  processes === "one process" ? "" : `${whole(ours.peakMegabytes)}, ${whole(peer.peakMegabytes)} MB`
 
 const columns: ReadonlyArray<readonly [title: string, of: (report: Report) => string]> = [
   ["Case", ({ name }) => name],
@@ -127,7 +128,7 @@ const columns: ReadonlyArray<readonly [title: string, of: (report: Report) => st
     ({ ours }) =>
       ours.commitMs === undefined ? "" : `${digits(ours.commitMs.p50, 1)}, ${digits(ours.commitMs.p99, 1)} ms`
   ],
-  ["Peak, peer's", ({ ours, peer }) => peaks(ours, peer)],
+  ["Peak, peer's", peaks],
   ["Lost", ({ ours }) => (ours.lost === undefined ? "" : `${ours.lost}`)],
   ["Ratio", ({ ratio }) => digits(ratio)],
   ["Spread", ({ ratios }) => spread(ratios)],

@@ -88,16 +88,22 @@ export interface BatchName {
 
 const batchKey = /^[^/]+\/batch_\d{19}_\d{19}\.pb(?:\.zst)?$/u
 
+/** The run of the batch that `key` is the key of. */
+const runOf = (key: string): RunId.RunId | undefined => {
+  if (!batchKey.test(key)) return undefined
+  const runId = key.slice(0, key.indexOf("/"))
+  return RunId.is(runId) ? runId : undefined
+}
+
 /** Whether `key` is the key of a batch. */
-export const isBatch = (key: string): boolean => batchKey.test(key) && RunId.is(key.slice(0, key.indexOf("/")))
+export const isBatch = (key: string): boolean => runOf(key) !== undefined
 
 /** What `key` says, when it is the key of a batch. */
 export const batchName = (key: string): BatchName | undefined => {
-  if (!batchKey.test(key)) return undefined
-  const end = key.indexOf("/")
-  const runId = key.slice(0, end)
-  if (!RunId.is(runId)) return undefined
-  const [first, last] = [end + "/batch_".length, end + "/batch__".length + 19]
+  const runId = runOf(key)
+  if (runId === undefined) return undefined
+  const first = runId.length + "/batch_".length
+  const last = first + 19 + "_".length
   return { runId, first: BigInt(key.slice(first, first + 19)), last: BigInt(key.slice(last, last + 19)) }
 }
 
