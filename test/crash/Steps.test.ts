@@ -45,16 +45,22 @@ const framesOf = (from: number, to: number) => {
   return input.subarray(end(from - 1), end(to))
 }
 
-/** Puts a batch of two other ticks under the key of the second batch, so that this becomes a dead letter. */
-const occupy = (data: string) => {
-  const file = join(data, runId, `batch_${pad(21)}_${pad(40)}.pb.zst`)
-  mkdirSync(dirname(file), { recursive: true })
-  const others = [framesOf(21, 21), framesOf(40, 40)].map((frame) => {
+/** Two other ticks with the numbers of the first and the last of the second batch. */
+const others = Buffer.concat(
+  [framesOf(21, 21), framesOf(40, 40)].map((frame) => {
     const changed = Buffer.from(frame)
     changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1
     return changed
   })
-  writeFileSync(file, zstdCompressSync(Buffer.concat(others)))
+)
+
+const isOther = (payload: Buffer) => parseDelimited(others).some((other) => other.payload.equals(payload))
+
+/** Puts a batch of two other ticks under the key of the second batch, so that this becomes a dead letter. */
+const occupy = (data: string) => {
+  const file = join(data, runId, `batch_${pad(21)}_${pad(40)}.pb.zst`)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, zstdCompressSync(others))
 }
 
 /** All steps when there is time, otherwise those that give names, take them away, make durable or leave half of something. */
@@ -64,15 +70,13 @@ const chosen = (steps: ReadonlyArray<string>): ReadonlyArray<number> =>
 /** How the process that is killed compresses, and the next one. */
 const codecs: ReadonlyArray<[before: string, then: string]> = [
   ["zstd", "zstd"],
-  ["none", "zstd"]
-]
-const rarer: typeof codecs = [
+  ["none", "zstd"],
   ["zstd", "none"],
   ["none", "none"]
 ]
 
 describe("a process that is killed at any of its calls", () => {
-  it.each(soak ? [...codecs, ...rarer] : codecs)(
+  it.each(codecs)(
     "of a commit and of a note in the ledger leaves a run that the next process makes whole (compression %s, then %s)",
     async (before, then) => {
       const whole = prepare(before)
@@ -132,8 +136,10 @@ describe("a process that is killed at any of its calls", () => {
           ...(storedRuns(data).get(runId)?.ticks ?? []),
           ...letters.flatMap((name) => ticksIn(data, name))
         ]
-        assert.includeMembers(
-          settled.map(({ payload }) => payload.toString("base64")),
+        const own = settled.filter(({ payload }) => !isOther(payload))
+        assert.lengthOf(settled, own.length + 2, at)
+        assert.sameMembers(
+          [...new Set(own.map(({ payload }) => payload.toString("base64")))],
           all.map(({ payload }) => payload.toString("base64")),
           at
         )
