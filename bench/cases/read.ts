@@ -113,7 +113,7 @@ const verified: Finder = (storage) =>
 
 const all: Finder = (storage) =>
   RunFiles.runIds(storage).pipe(
-    Stream.flatMap((runId) => RunTicks.ticks(storage, runId)),
+    Stream.flatMap((runId) => RunTicks.ticks(storage, runId, { payloads: "lent" })),
     Stream.runCount
   )
 

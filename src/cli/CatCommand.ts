@@ -2,6 +2,7 @@
  * `tickvault cat RUN`: the ticks of a run on standard output, in ascending order.
  */
 import { toJsonString } from "@bufbuild/protobuf"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -104,18 +105,23 @@ const jsonLines = Effect.fnUntraced(function* <E>(
 /** Ticks that are made text of, and ticks that are passed on as they are, at once. */
 const chunkTicks = { json: 32, delimited: 256 }
 
+/** What `write` makes of `ticks`, at most `most` at once and none of two chunks: those of one are gone when the next comes. */
+const groups = <E, A, E2>(
+  ticks: Stream.Stream<Tick.Tick, E>,
+  most: number,
+  write: (group: ReadonlyArray<Tick.Tick>) => Stream.Stream<A, E2>
+) =>
+  Stream.chunks(ticks).pipe(
+    Stream.flatMap((chunk) => Stream.fromIterable(Arr.chunksOf(chunk, most))),
+    Stream.flatMap(write)
+  )
+
 const formats = {
   json: <E, E2>(ticks: Stream.Stream<Tick.Tick, E>, report: (error: TickUndecodable) => Effect.Effect<void, E2>) =>
-    ticks.pipe(
-      Stream.rechunk(chunkTicks.json),
-      Stream.mapArrayEffect((chunk) => Effect.map(jsonLines(chunk, report), (lines) => [lines] as const)),
-      Stream.flatMap((lines) => lines)
-    ),
+    groups(ticks, chunkTicks.json, (group) => Stream.unwrap(jsonLines(group, report))),
   delimited: <E>(ticks: Stream.Stream<Tick.Tick, E>) =>
-    ticks.pipe(
-      Stream.rechunk(chunkTicks.delimited),
-      Stream.mapArrayEffect((chunk) => Effect.succeed([Delimited.pieces(chunk)] as const)),
-      Stream.flatMap(Stream.fromIterable)
+    groups(ticks, chunkTicks.delimited, (group) =>
+      Stream.concat(Stream.fromIterable(Delimited.pieces(group)), Stream.fromEffectDrain(Output.flushed))
     )
 }
 
@@ -131,7 +137,10 @@ const whole = (location: string, ticks: Stream.Stream<Tick.Tick, StorageError>) 
 /** What is intact of a run; what is gone is told to `report`. */
 const salvaged = <E>(found: Stream.Stream<RunTicks.Salvaged, E>, report: GoneReport.GoneReport) =>
   found.pipe(
-    Stream.tap((one) => (one._tag === "Gone" ? report.tell(one) : Effect.void)),
+    Stream.mapArrayEffect((chunk) => {
+      const gone = chunk.filter((one) => one._tag === "Gone")
+      return Effect.as(Effect.forEach(gone, report.tell, { discard: true }), chunk)
+    }),
     Stream.filter((one) => one._tag === "Tick"),
     Stream.map(({ tick }) => tick)
   )
@@ -168,9 +177,10 @@ export const make = (status: ExitStatus) =>
         const storages = yield* StoredRuns.storages(yield* StoredRuns.resolve(flags))
         const { runId, storage } = yield* StoredRuns.find(storages, flags.run)
         const report = new GoneReport.GoneReport(storage.location)
+        const wanted = { ...range, payloads: "lent" as const }
         const ticks = flags.salvage
-          ? salvaged(RunTicks.salvagedTicks(storage, runId, range), report)
-          : whole(storage.location, RunTicks.ticks(storage, runId, range))
+          ? salvaged(RunTicks.salvagedTicks(storage, runId, wanted), report)
+          : whole(storage.location, RunTicks.ticks(storage, runId, wanted))
         const undecodable = flags.salvage ? report.tellUndecodable : (error: TickUndecodable) => Effect.fail(error)
         yield* Output.write(flags.format === "json" ? formats.json(ticks, undecodable) : formats.delimited(ticks))
         if (report.told > 0) status.code = ExitCode.lost

@@ -21,8 +21,11 @@ const codesOfGoneReader: ReadonlyArray<unknown> = ["EPIPE", "ERR_STREAM_DESTROYE
 const isReaderGone = ({ reason: { cause } }: PlatformError): boolean =>
   Predicate.hasProperty(cause, "code") && codesOfGoneReader.includes(cause.code)
 
-/** Completes when all that was written before has left the process: `process.exit` would not wait for it. */
-const flushed = Effect.callback<void>((resume) => {
+/**
+ * Completes when all that was written before has left the process: `process.exit` would not wait for it, and memory that is
+ * written must not change before.
+ */
+export const flushed = Effect.callback<void>((resume) => {
   if (process.stdout.destroyed || process.stdout.writableLength === 0) return resume(Effect.void)
   process.stdout.write("", () => resume(Effect.void))
 })

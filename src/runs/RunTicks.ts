@@ -2,8 +2,8 @@
  * The ticks of a run in ascending order over all its batches, whatever instance wrote them.
  *
  * Batches may interleave, and need not be in order inside. Each number comes once: of several ticks with one number the
- * one in the batch whose key comes first (`verify` tells whether they differ). A batch is read when the first of its
- * ticks is due, and not at all when none of them is asked for. Memory: the batches that overlap at a tick.
+ * one in the batch whose key comes first (`verify` tells whether they differ). The first batch is read when its first tick
+ * is due, and once the second one is, two are read ahead. Memory: the batches that overlap at a tick, and the next two.
  *
  * Every batch is held against the run's ledger when it is read. What is damaged or missing, and what that costs, see
  * `ticks` and `salvagedTicks`.
@@ -14,10 +14,12 @@ import * as Stream from "effect/Stream"
 import type * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import type * as TickSet from "../domain/TickSet.ts"
+import type * as LedgerEntry from "../ledger/LedgerEntry.ts"
 import * as LedgerFacts from "../ledger/LedgerFacts.ts"
 import type { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
+import { BatchMemory } from "./internal/BatchMemory.ts"
 import * as Merge from "./internal/merge.ts"
 import * as RunFiles from "./RunFiles.ts"
 import * as StoredBatch from "./StoredBatch.ts"
@@ -26,6 +28,16 @@ import * as StoredBatch from "./StoredBatch.ts"
 export interface Range {
   readonly from?: bigint | undefined
   readonly to?: bigint | undefined
+}
+
+/** Which ticks, and what may be done with them. */
+export interface Options extends Range {
+  /**
+   * With "kept" payloads, the default, may be done what one likes for as long as one likes; with "lent" ones one is done
+   * before the next chunk of the stream is pulled: then their memory is written over, which makes reading half as quick
+   * again. Nothing that pulls ahead or chunks anew may be put behind a stream of those.
+   */
+  readonly payloads?: "kept" | "lent" | undefined
 }
 
 /** What a damaged batch has lost of what was asked for. */
@@ -69,6 +81,20 @@ const bounds = ({ from = 0n, to = largest }: Range) => ({ from, to })
 const overlaps = (name: StorageKey.BatchName | undefined, from: bigint, to: bigint): boolean =>
   name !== undefined && name.last >= from && name.first <= to
 
+/** How batches are read, each into memory that is its own until it is released. */
+const reading = (
+  storage: Storage["Service"],
+  known: ReadonlyMap<string, ReadonlyArray<LedgerEntry.Commit>>,
+  payloads: Options["payloads"]
+) => {
+  const memory = new BatchMemory()
+  return Effect.fnUntraced(function* (batch: RunFiles.BatchKey) {
+    const loan = payloads === "lent" ? memory.lend() : undefined
+    const read = yield* StoredBatch.read(storage, batch, known.get(batch.key) ?? [], loan?.room)
+    return { read, release: () => loan?.giveBack() }
+  })
+}
+
 /** What the ledger says of the batches in the range, then those batches: one that is stored meanwhile is not missed. */
 const look = Effect.fnUntraced(function* (storage: Storage["Service"], runId: RunId.RunId, from: bigint, to: bigint) {
   const isWanted = (key: string) => overlaps(StorageKey.batchName(key), from, to)
@@ -85,17 +111,18 @@ const look = Effect.fnUntraced(function* (storage: Storage["Service"], runId: Ru
 export const ticks = (
   storage: Storage["Service"],
   runId: RunId.RunId,
-  range: Range = {}
+  options: Options = {}
 ): Stream.Stream<Tick.Tick, StorageError> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const { from, to } = bounds(range)
+      const { from, to } = bounds(options)
       const { batches, known } = yield* look(storage, runId, from, to)
+      const readBatch = reading(storage, known, options.payloads)
       const here = Effect.fnUntraced(function* (
         batch: RunFiles.BatchKey
       ): Effect.fn.Return<Merge.Loaded, StorageError> {
-        const read = yield* StoredBatch.read(storage, batch, known.get(batch.key) ?? [])
-        if (Result.isSuccess(read)) return { ticks: ordered(read.success, from, to) }
+        const { read, release } = yield* readBatch(batch)
+        if (Result.isSuccess(read)) return { ticks: ordered(read.success, from, to), release }
         const { found, problem } = read.failure
         const damage = found.findIndex(({ _tag }) => _tag === "Damage")
         const before = damage < 0 ? found : found.slice(0, damage)
@@ -124,21 +151,24 @@ export const ticks = (
 export const salvagedTicks = (
   storage: Storage["Service"],
   runId: RunId.RunId,
-  range: Range = {}
+  options: Options = {}
 ): Stream.Stream<Salvaged, StorageError> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const { from, to } = bounds(range)
+      const { from, to } = bounds(options)
       const { batches, known } = yield* look(storage, runId, from, to)
+      const readBatch = reading(storage, known, options.payloads)
       const load: Merge.Load = (batch) =>
-        StoredBatch.read(storage, batch, known.get(batch.key) ?? []).pipe(
-          Effect.catchReason("StorageError", "ObjectMissing", () =>
-            Effect.succeed(Result.fail(missing(LedgerFacts.newest(known.get(batch.key) ?? [])?.stretches)))
-          ),
-          Effect.map((read) =>
+        readBatch(batch).pipe(
+          Effect.map(({ read, release }): Merge.Loaded =>
             Result.isSuccess(read)
-              ? { ticks: ordered(read.success, from, to) }
+              ? { ticks: ordered(read.success, from, to), release }
               : remains(batch.key, read.failure, from, to)
+          ),
+          Effect.catchReason("StorageError", "ObjectMissing", () =>
+            Effect.succeed(
+              remains(batch.key, missing(LedgerFacts.newest(known.get(batch.key) ?? [])?.stretches), from, to)
+            )
           )
         )
       return Stream.map(Merge.merged(withMissing(batches, known), load), (one): Salvaged =>

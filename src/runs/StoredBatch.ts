@@ -16,7 +16,7 @@ import * as Ledger from "../ledger/Ledger.ts"
 import type * as LedgerEntry from "../ledger/LedgerEntry.ts"
 import * as LedgerFacts from "../ledger/LedgerFacts.ts"
 import * as BatchFile from "../storage/BatchFile.ts"
-import type { Storage } from "../storage/Storage.ts"
+import type { Room, Storage } from "../storage/Storage.ts"
 import { ObjectDamaged, StorageError } from "../storage/StorageError.ts"
 import type * as StorageKey from "../storage/StorageKey.ts"
 import type { BatchKey } from "./RunFiles.ts"
@@ -86,13 +86,17 @@ const salvage = Effect.fnUntraced(function* (
   return damaged
 })
 
-/** The ticks of a batch in the order of its object, or what is left of a damaged one. Memory: all of it. */
+/**
+ * The ticks of a batch in the order of its object, or what is left of a damaged one. Memory: all of it, which may be that of
+ * `chunks`.
+ */
 export const read = Effect.fnUntraced(function* (
   storage: Storage["Service"],
   batch: BatchKey,
-  commits: ReadonlyArray<LedgerEntry.Commit>
+  commits: ReadonlyArray<LedgerEntry.Commit>,
+  chunks: "kept" | Room = "kept"
 ) {
-  const whole = yield* BatchFile.readWhole(storage, batch.key)
+  const whole = yield* BatchFile.readWhole(storage, batch.key, chunks)
   if (whole !== undefined) {
     const checksum = Checksum.toHex(whole.checksum)
     const isWhole =

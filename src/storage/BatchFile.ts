@@ -151,10 +151,14 @@ export const read = (
     Stream.catchTag("DelimitedError", (error) => Stream.fail(damaged(key, error.message, error)))
   )
 
-/** All ticks of a batch in their order, and its checksum; `undefined` when it is not in the format. Memory: all of it. */
+/**
+ * All ticks of a batch in their order, and its checksum; `undefined` when it is not in the format. Memory: all of it, which
+ * may be that of `chunks`.
+ */
 export const readWhole = (
   storage: Storage.Storage["Service"],
-  key: StorageKey.StorageKey
+  key: StorageKey.StorageKey,
+  chunks: "kept" | Storage.Room = "kept"
 ): Effect.Effect<{ readonly ticks: ReadonlyArray<Tick.Tick>; readonly checksum: number } | undefined, StorageError> =>
   Effect.suspend(() => {
     const decoder = new Delimited.Decoder()
@@ -168,7 +172,7 @@ export const readWhole = (
       if (isGood) ticks.push({ simulationRunId, tickNumber, payload: bytes.subarray(start, end) })
       return isGood
     }
-    return content(storage, key, "kept").pipe(
+    return content(storage, key, chunks).pipe(
       Stream.runForEachWhile((chunk) =>
         Effect.sync(() => {
           sum = Checksum.of(chunk, sum)

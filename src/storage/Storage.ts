@@ -56,9 +56,12 @@ export interface Stat {
 
 /**
  * What a reader does with the chunks of an object: with "kept" ones, the default, what it likes for as long as it likes;
- * "lent" ones, and views of them, it is done with before it asks for the next.
+ * "lent" ones, and views of them, it is done with before it asks for the next; those in its own `Room` are its own affair.
  */
-export type Chunks = "kept" | "lent"
+export type Chunks = "kept" | "lent" | Room
+
+/** Gives memory to read into, at least a byte of it. What it gave before is full by then. */
+export type Room = () => Uint8Array
 
 export class Storage extends Context.Service<
   Storage,
@@ -77,7 +80,8 @@ export class Storage extends Context.Service<
 
     /**
      * The bytes of an object in chunks, never all of them at once. Fails with `ObjectMissing` when there is none. A storage
-     * may take "lent" as leave to put later bytes into a chunk once the next is asked for, and need not.
+     * may take "lent" as leave to put later bytes into a chunk once the next is asked for, and a `Room` as memory to use,
+     * and need not.
      */
     readonly read: (key: StorageKey, chunks?: Chunks) => Stream.Stream<Uint8Array, StorageError>
 

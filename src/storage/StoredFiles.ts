@@ -13,22 +13,23 @@ import * as Chunks from "./internal/chunks.ts"
 import * as Compression from "./Compression.ts"
 import { storageError } from "./internal/fileErrors.ts"
 import * as Files from "./internal/files.ts"
-import { Storage } from "./Storage.ts"
+import * as Storage from "./Storage.ts"
 import { ReadOnly, StorageError } from "./StorageError.ts"
 import * as StorageKey from "./StorageKey.ts"
 
-const ways = { kept: Chunks.kept, lent: Chunks.lent }
+const wayOf = (chunks: Storage.Chunks) =>
+  chunks === "kept" ? Chunks.kept : chunks === "lent" ? Chunks.lent : Chunks.into(chunks)
 
 /** What a storage does that changes nothing, over the files below `root`. */
 export const reading = (
   fs: FileSystem.FileSystem,
   path: Path.Path,
   root: string
-): Pick<Storage["Service"], "read" | "list" | "stat"> => {
+): Pick<Storage.Storage["Service"], "read" | "list" | "stat"> => {
   const pathOf = (key: StorageKey.StorageKey) => path.join(root, ...key.split("/"))
   const buffers = new Chunks.Buffers()
   return {
-    read: (key, chunks = "kept") => Stream.mapError(ways[chunks](fs, pathOf(key), buffers), storageError("read", key)),
+    read: (key, chunks = "kept") => Stream.mapError(wayOf(chunks)(fs, pathOf(key), buffers), storageError("read", key)),
     list: (prefix) =>
       Files.walk(fs, path, root, prefix).pipe(
         Stream.filter(StorageKey.is),
@@ -59,7 +60,7 @@ export const make = Effect.fnUntraced(function* (name: string, rootDirectory: st
   const path = yield* Path.Path
   const root = path.resolve(rootDirectory)
   yield* Effect.mapError(fs.readDirectory(root), storageError("open", root))
-  return Storage.of({
+  return Storage.Storage.of({
     name,
     location: root,
     compression: Compression.none,

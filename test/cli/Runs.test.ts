@@ -1,10 +1,22 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off preferSchemaOverJson:off
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import * as Delimited from "../../src/domain/Delimited.ts"
+import * as TestTick from "../../src/testing/TestTick.ts"
 import { run, temporaryFolder } from "../support/process.ts"
 import { readReal, realBatches } from "../support/realData.ts"
 import { pathOf } from "../support/recordedFiles.ts"
@@ -184,6 +196,20 @@ describe("tickvault cat", () => {
     for (const name of from?.files ?? []) {
       assert.isTrue(readFileSync(join(data, runId, name)).equals(readFileSync(join(other, runId, name))))
     }
+  })
+
+  it("changes no byte of what waits to be read, though the memory of its batches is used again", () => {
+    const data = temporaryFolder()
+    mkdirSync(join(data, "run"))
+    const written = Array.from({ length: 200 }, (_, index) => {
+      const ticks = TestTick.range("run", index * 2, index * 2 + 1, 5000 + index)
+      const bytes = Buffer.concat([...Delimited.encode(ticks)])
+      const [first, last] = ticks.map(({ tickNumber }) => `${tickNumber}`.padStart(19, "0"))
+      writeFileSync(join(data, "run", `batch_${first}_${last}.pb`), bytes)
+      return bytes
+    })
+    const { stdout } = shell(`tv cat run --data ${data} --format delimited | (sleep 1; cat)`)
+    assert.isTrue(stdout.equals(Buffer.concat(written)))
   })
 
   it("says that a disk is full", () => {

@@ -119,6 +119,17 @@ describe("the ticks of a run", () => {
     }).pipe(Effect.provide(memory))
   )
 
+  it.effect("are read two batches ahead once a second one is asked for", () =>
+    Effect.gen(function* () {
+      const { readKeys, storage, underneath } = yield* setup
+      const keys = yield* Effect.forEach(numbers(0, 9), (index) =>
+        storeNoted(underneath, ticksOf(index * 10, index * 10 + 9))
+      )
+      yield* Stream.runDrain(Stream.take(RunTicks.ticks(storage, run), 11))
+      assert.deepStrictEqual(yield* readKeys, keys.slice(0, 4))
+    }).pipe(Effect.provide(memory))
+  )
+
   it.effect("begin at any tick without a look into the batches before it", () =>
     Effect.gen(function* () {
       const { readKeys, storage, underneath } = yield* setup

@@ -45,9 +45,13 @@ const setup = Effect.fnUntraced(function* (size: number, held = Number.POSITIVE_
   return { fs: watched, file, bytes, done, gate, waits }
 })
 
+/** Memory of so many bytes at a time. */
+const rooms = (bytes: number) => () => new Uint8Array(bytes)
+
 const ways = [
   ["kept", Chunks.kept],
-  ["lent", Chunks.lent]
+  ["lent", Chunks.lent],
+  ["into the memory of the reader", Chunks.into(rooms(1_000_000))]
 ] as const
 
 describe("the chunks of a file", () => {
@@ -116,6 +120,23 @@ describe("the chunks of a file", () => {
       )
       assert.isAbove(seen, 2)
       assert.isTrue(Bytes.Equivalence(Bytes.concat(copies), bytes))
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect.each([0, 1, 999, 1000, 1001, 54_321])("lie one behind the other where the reader wants them: %i", (size) =>
+    Effect.gen(function* () {
+      const { bytes, file, fs } = yield* setup(size)
+      const given: Array<Uint8Array> = []
+      const room = () => {
+        const memory = new Uint8Array(1000)
+        given.push(memory)
+        return memory
+      }
+      const chunks = yield* Stream.runCollect(Chunks.into(room)(fs, file))
+      assert.isTrue(Bytes.Equivalence(Bytes.concat(chunks), bytes))
+      assert.isTrue(Bytes.Equivalence(Bytes.concat(given).subarray(0, size), bytes))
+      // One for the end of the file, where the last is full.
+      assert.lengthOf(given, Math.floor(size / 1000) + 1)
     }).pipe(Effect.provide(NodeServices.layer))
   )
 

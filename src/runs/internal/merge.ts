@@ -2,7 +2,9 @@
  * Brings the ticks of the batches of a run into one order, and comes to what is missing where its ticks would be.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tick from "../../domain/Tick.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
@@ -24,6 +26,8 @@ export interface Loaded {
   /** Ends the stream at the first missed tick that no other batch has. */
   readonly missing?: StorageError
   readonly gone?: Gone
+  /** Called when its ticks are done with. */
+  readonly release?: () => void
 }
 
 /** What comes next of a run. */
@@ -58,6 +62,11 @@ class Source {
     return this.head === undefined ? (this.missed ?? this.loaded.failure) : undefined
   }
 
+  /** Whether nothing more is to come of it. */
+  get isSpent(): boolean {
+    return this.head === undefined && this.failure === undefined
+  }
+
   /** No other batch has the next tick. */
   miss(): void {
     this.position = this.loaded.ticks.length
@@ -80,24 +89,38 @@ class Source {
   }
 }
 
+/** Batches that are read before they are due: one comes from the medium while another is looked at. */
+const maxAhead = 2
+
 /** Brings the ticks of batches, which come by their first tick, into one order. Not shared: it has state. */
 class Merge {
   private readonly batches: ReadonlyArray<RunFiles.BatchKey>
   private readonly load: Load
+  private readonly scope: Scope.Scope
   private index = 0
   /** By their keys. */
   private sources: Array<Source> = []
+  /** Those whose last ticks were given out last. */
+  private spent: Array<Source> = []
+  /** The next batches, as far as they are being read already. */
+  private readonly ahead: Array<Fiber.Fiber<Loaded, StorageError>> = []
 
-  constructor(batches: ReadonlyArray<RunFiles.BatchKey>, load: Load) {
+  constructor(batches: ReadonlyArray<RunFiles.BatchKey>, load: Load, scope: Scope.Scope) {
     this.batches = batches
     this.load = load
+    this.scope = scope
   }
 
   /** What comes next, up to the first tick of the next batch that has not been read; `done` when there is no more. */
   readonly proceed = Effect.fnUntraced(function* (this: Merge) {
+    for (const { loaded } of this.spent) loaded.release?.()
+    this.spent = []
     const found: Array<Found> = []
     for (let batch = this.due(); batch !== undefined; batch = this.due()) {
-      const loaded = yield* this.load(batch)
+      // Who asks for a second batch goes on to a third as a rule.
+      if (this.index > 0) yield* this.readAhead()
+      const reading = this.ahead.shift()
+      const loaded = yield* reading === undefined ? this.load(batch) : Fiber.join(reading)
       this.index++
       this.sources.push(new Source(loaded))
       if (loaded.gone !== undefined) found.push(loaded.gone)
@@ -107,6 +130,15 @@ class Merge {
     this.merge(found)
     const isDone = this.sources.length === 0 && this.index === this.batches.length
     return [found, isDone ? Option.none() : Option.some(undefined)] as const
+  })
+
+  /** Begins to read the batch that is due and those after it. */
+  private readonly readAhead = Effect.fnUntraced(function* (this: Merge) {
+    while (this.ahead.length <= maxAhead) {
+      const next = this.batches[this.index + this.ahead.length]
+      if (next === undefined) return
+      this.ahead.push(yield* Effect.forkIn(this.load(next), this.scope, { startImmediately: true }))
+    }
   })
 
   /** The next batch, when it has to be read before any tick can be told to be next. */
@@ -145,7 +177,8 @@ class Merge {
       source.takeBefore(this.limit(source, bound), found)
       if (this.failure() !== undefined) break
     }
-    this.sources = this.sources.filter(({ failure, head }) => head !== undefined || failure !== undefined)
+    this.spent = this.sources.filter(({ isSpent }) => isSpent)
+    this.sources = this.sources.filter(({ isSpent }) => !isSpent)
   }
 
   /** Where the ticks of `source` stop being next without a look at the others; `undefined` when there is nothing else. */
@@ -159,9 +192,15 @@ class Merge {
   }
 }
 
-/** What the batches, which come by their first tick, have to tell, in ascending order. Fails when one of them does. */
+/**
+ * What the batches, which come by their first tick, have to tell, in ascending order. Fails when one of them does. The first
+ * batch is read when it is due, and once a second one is, two are read ahead. One is released when what comes after
+ * its last tick is asked for.
+ */
 export const merged = (batches: ReadonlyArray<RunFiles.BatchKey>, load: Load): Stream.Stream<Found, StorageError> =>
-  Stream.suspend(() => {
-    const merge = new Merge(batches, load)
-    return Stream.paginate(undefined, () => merge.proceed())
-  })
+  Stream.unwrap(
+    Effect.map(Effect.scope, (scope) => {
+      const merge = new Merge(batches, load, scope)
+      return Stream.paginate(undefined, () => merge.proceed())
+    })
+  )

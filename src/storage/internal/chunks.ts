@@ -12,6 +12,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
+import type { Room } from "../Storage.ts"
 
 /** Large enough that what a chunk costs beside its bytes doesn't count, small enough for the caches of a processor. */
 const chunkBytes = 1024 * 1024
@@ -93,3 +94,23 @@ export const lent = (
       )
     })
   )
+
+/** The bytes of `file` in chunks that lie in `room`, which are as large as that lets them be. */
+export const into =
+  (room: Room) =>
+  (fs: FileSystem.FileSystem, file: string): Stream.Stream<Uint8Array, PlatformError> =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        const handle = yield* fs.open(file, { flag: "r" })
+        let rest: Uint8Array = nothing
+        return yield* ahead(
+          Effect.suspend(() => {
+            const place = rest.length > 0 ? rest : room()
+            return Effect.map(handle.read(place), (bytes) => {
+              rest = place.subarray(bytes)
+              return place.subarray(0, bytes)
+            })
+          })
+        )
+      })
+    )
