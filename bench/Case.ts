@@ -1,7 +1,7 @@
 /**
  * What a benchmark case is: tickvault and a named peer that do the same work, on the same data and disk, in turn.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 
 /** What one turn of a side has come to. */
 export interface Measured {
@@ -17,8 +17,11 @@ export interface Measured {
   readonly commitMs?: ReadonlyArray<number>
   /** Ticks that the account or `verify` doesn't find. */
   readonly lost?: number
-  /** Peak memory of the work, where that of the whole process says something else. */
-  readonly peakKilobytes?: number
+  /**
+   * Peak memory of the process by the end of the work, where that is not the end of the turn; `null` where the work is done
+   * by another process.
+   */
+  readonly peakKilobytes?: number | null
 }
 
 /** Does the work once. `folder` is empty, on the disk that is measured, and removed afterwards. */
@@ -27,7 +30,12 @@ export type Turn = (folder: string) => Effect.Effect<Measured>
 /** What is compared, and what is wanted of it. */
 export type Goal =
   /** Ticks a second, as a multiple of the peer's. */
-  | { readonly of: "speed"; readonly atLeast: number }
+  | {
+      readonly of: "speed"
+      readonly atLeast: number
+      /** What may be stored, as a part of the bytes before compression. */
+      readonly storedAtMost?: number
+    }
   /** Peak memory of the process, as a multiple of the peer's. */
   | { readonly of: "memory"; readonly atMost: number }
   /** Seconds that it takes longer than the peer. */
@@ -58,6 +66,22 @@ export interface Case {
     | {
         /** Both in one process, for differences that are smaller than those between processes. */
         readonly in: "one process"
-        readonly both: (folder: string) => Effect.Effect<{ readonly peer: Measured; readonly ours: Measured }>
+        readonly both: (folder: string, first: Side) => Effect.Effect<Both>
       }
 }
+
+export type Side = "peer" | "ours"
+
+export interface Both {
+  readonly peer: Measured
+  readonly ours: Measured
+}
+
+/** Takes the turns of both sides, that of `first` before the other. */
+export const inOrder = <E, R>(
+  first: Side,
+  sides: { readonly [side in Side]: Effect.Effect<Measured, E, R> }
+): Effect.Effect<Both, E, R> =>
+  first === "peer"
+    ? Effect.all({ peer: sides.peer, ours: sides.ours })
+    : Effect.map(Effect.all({ ours: sides.ours, peer: sides.peer }), ({ ours, peer }) => ({ peer, ours }))

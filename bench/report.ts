@@ -4,7 +4,7 @@
 import type { Case, Goal, Measured } from "./Case.ts"
 
 export interface Taken extends Measured {
-  readonly peakKilobytes: number
+  readonly peakKilobytes: number | null
 }
 
 export interface Round {
@@ -29,7 +29,7 @@ const comparison = ({ of }: Goal, { ours, peer }: Round): number => {
     case "speed":
       return peer.seconds / peer.ticks / (ours.seconds / ours.ticks)
     case "memory":
-      return ours.peakKilobytes / peer.peakKilobytes
+      return (ours.peakKilobytes ?? Number.NaN) / (peer.peakKilobytes ?? Number.NaN)
     case "delay":
       return ours.seconds - peer.seconds
   }
@@ -50,7 +50,7 @@ const sideOf = (name: string, turns: ReadonlyArray<Taken>) => {
     fastest: Math.max(...perSecond),
     megabytesPerSecond: median(turns.map(({ bytes, seconds }) => bytes / 1e6 / seconds)),
     ...(commitMs.length === 0 ? {} : { commitMs: { p50: quantile(commitMs, 0.5), p99: quantile(commitMs, 0.99) } }),
-    peakMegabytes: Math.max(...turns.map(({ peakKilobytes }) => peakKilobytes)) / 1024,
+    peakMegabytes: Math.max(...turns.map(({ peakKilobytes }) => peakKilobytes ?? Number.NaN)) / 1024,
     lost: turns.some(({ lost }) => lost !== undefined)
       ? turns.reduce((total, { lost = 0 }) => total + lost, 0)
       : undefined
@@ -59,9 +59,24 @@ const sideOf = (name: string, turns: ReadonlyArray<Taken>) => {
 
 export type Report = ReturnType<typeof of>
 
+/** Whether all that is wanted of a case was seen. */
+const isReached = (
+  goal: Goal,
+  ratio: number,
+  { bytes, lost = 0, storedBytes = 0 }: ReturnType<typeof sideOf>
+): boolean => {
+  if (lost > 0) return false
+  if (goal.of !== "speed") return ratio <= goal.atMost
+  return ratio >= goal.atLeast && storedBytes <= bytes * (goal.storedAtMost ?? 1)
+}
+
 export const of = (each: Case, rounds: ReadonlyArray<Round>) => {
   const ratios = rounds.map((round) => comparison(each.goal, round))
   const ratio = median(ratios)
+  const ours = sideOf(
+    each.ours,
+    rounds.map(({ ours }) => ours)
+  )
   return {
     name: each.name,
     settings: each.settings,
@@ -69,15 +84,12 @@ export const of = (each: Case, rounds: ReadonlyArray<Round>) => {
     goal: each.goal,
     ratio,
     ratios,
-    reached: each.goal.of === "speed" ? ratio >= each.goal.atLeast : ratio <= each.goal.atMost,
+    reached: isReached(each.goal, ratio, ours),
     peer: sideOf(
       each.peer,
       rounds.map(({ peer }) => peer)
     ),
-    ours: sideOf(
-      each.ours,
-      rounds.map(({ ours }) => ours)
-    )
+    ours
   }
 }
 
@@ -92,7 +104,10 @@ const range = ({ fastest, slowest, ticks }: Report["ours"]) =>
   ticks === 0 ? "" : `${whole(slowest)} to ${whole(fastest)}`
 
 const wantedOf = (goal: Goal): string => {
-  if (goal.of === "speed") return `at least ${goal.atLeast}`
+  if (goal.of === "speed") {
+    const stored = goal.storedAtMost === undefined ? "" : `, at most ${goal.storedAtMost * 100} % stored`
+    return `at least ${goal.atLeast}${stored}`
+  }
   return goal.of === "memory" ? `at most ${goal.atMost} of the memory` : `at most ${goal.atMost} s later`
 }
 
@@ -103,9 +118,11 @@ export const text = ({ goal, name, ours, peer, ratio, ratios, reached }: Report)
   `${reached ? "reached" : "MISSED "}  ${name}: ${digits(ratio, 3)} (${spread(ratios)}; ${wantedOf(goal)})  ` +
   `${pace(ours)} against ${pace(peer)} of ${peer.name}`
 
-/** Of the process of each side; nothing where both are in one. */
+/** Of the process of each side, with what it has made ready; nothing where both are in one, or in others. */
 const peaks = ({ ours, peer, processes }: Report) =>
-  processes === "one process" ? "" : `${whole(ours.peakMegabytes)}, ${whole(peer.peakMegabytes)} MB`
+  processes === "one process" || Number.isNaN(ours.peakMegabytes)
+    ? ""
+    : `${whole(ours.peakMegabytes)}, ${whole(peer.peakMegabytes)} MB`
 
 const columns: ReadonlyArray<readonly [title: string, of: (report: Report) => string]> = [
   ["Case", ({ name }) => name],

@@ -10,6 +10,8 @@ const found = cases.find((each) => each.name === name)
 if (found === undefined) throw new Error(`there is no case ${name}`)
 const { turns } = found
 const measured = await Effect.runPromise<unknown, never>(
-  turns.in === "one process" ? turns.both(folder) : (side === "peer" ? turns.peer : turns.ours)(folder)
+  turns.in === "one process"
+    ? turns.both(folder, side === "peer" ? "peer" : "ours")
+    : (side === "peer" ? turns.peer : turns.ours)(folder)
 )
 console.log(JSON.stringify({ measured, peakKilobytes: process.resourceUsage().maxRSS }))

@@ -105,7 +105,8 @@ export const storeIn = Effect.fnUntraced(function* (ticks: Batch, by: Proof) {
   yield* queue.offerAll(ticks)
   const written = (yield* pipeline.drain).written - before.written
   const seconds = (performance.now() - start) / 1000
-  const work: Measured = { seconds, ticks: ticks.length, bytes: Delimited.encodedBytes(ticks) }
+  const peakKilobytes = process.resourceUsage().maxRSS
+  const work: Measured = { seconds, ticks: ticks.length, bytes: Delimited.encodedBytes(ticks), peakKilobytes }
   if (by === "account") return { ...work, lost: ticks.length - written }
   const { ticks: stored, ...facts } = yield* proof
   const measured: Measured = { ...work, ...facts, lost: ticks.length - Math.min(stored, written) }

@@ -44,10 +44,11 @@ const inTurns = (payload: Payload, sides: () => { readonly peer: Pass; readonly 
         })
       }
       for (let round = 0; round < 12; round++) {
-        const [peerTook, oursTook] = [turn(peer), turn(ours)]
-        if (round < 3) continue
-        seconds.peer.push(peerTook)
-        seconds.ours.push(oursTook)
+        const order = round % 2 === 0 ? (["peer", "ours"] as const) : (["ours", "peer"] as const)
+        for (const side of order) {
+          const took = turn(side === "peer" ? peer : ours)
+          if (round >= 3) seconds[side].push(took)
+        }
       }
       const measured = (each: ReadonlyArray<number>): Measured => ({
         seconds: median(each),

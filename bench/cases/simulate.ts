@@ -56,7 +56,7 @@ const run: Turn = (folder) =>
       account = JSON.parse(stdout) as Account
     })
     const { storedBytes, written, writtenBytes } = account!
-    return { seconds, ticks, bytes: writtenBytes, storedBytes, lost: ticks - written }
+    return { seconds, ticks, bytes: writtenBytes, storedBytes, lost: ticks - written, peakKilobytes: null }
   })
 
 export const cases: ReadonlyArray<Case> = [

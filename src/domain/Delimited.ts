@@ -64,8 +64,8 @@ const writePrefix = (target: Uint8Array, at: number, length: number): number => 
 const chunkBytes = 4 * 1024 * 1024
 
 /**
- * Encodes `ticks` in pieces of about 4 MiB, so that a batch needs no second copy of all of itself: write one piece before
- * asking for the next. Each is written over all of the bytes that `memory` gives for it; by default they are its own.
+ * Encodes `ticks` in pieces of about 4 MiB, so that of a large batch there is no second copy as a whole: write one piece
+ * before asking for the next. Each is written over all of the bytes that `memory` gives for it; by default they are its own.
  */
 export function* encode(
   ticks: ReadonlyArray<Tick.Tick>,

@@ -97,11 +97,6 @@ export class TickSet {
     this.overlaps = overlaps
   }
 
-  /** A set of the numbers of `all`, on the grid that they have in common. */
-  static of(all: ReadonlyArray<Stretch>): TickSet {
-    return new TickSet(all, commonStep(all))
-  }
-
   private static onGrid(stretch: Stretch, step: bigint): Array<Stretch> {
     if (stretch.step === step || stretch.step === 0n) return [stretch]
     const singles: Array<Stretch> = []

@@ -130,7 +130,7 @@ export const make = Effect.fnUntraced(function* (
   }
   for (const errorType of errorTypes) yield* metrics.retries(errorType, 0)
   for (const source of ["tracker", "storage"]) yield* metrics.duplicates(source, 0)
-  for (const rule of ["run_id", "tick_number", "mixed_run"]) yield* metrics.invalid(rule, 0)
+  for (const rule of ["run_id", "tick_number", "size", "mixed_run"]) yield* metrics.invalid(rule, 0)
   yield* metrics.returned("shutdown", 0)
   return { ...metrics, inHand }
 })

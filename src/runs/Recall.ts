@@ -68,9 +68,12 @@ const isAnyOf = (
     return false
   })
 
+/** A look at a run, as long as it lasts. */
+type Look = Deferred.Deferred<EarlierBatches | undefined>
+
 /** The runs that have been looked at, the one used last at the end. */
 class Runs {
-  private readonly looks = new Map<RunId.RunId, Deferred.Deferred<EarlierBatches | undefined>>()
+  private readonly looks = new Map<RunId.RunId, Look>()
   private readonly sizes = new Map<RunId.RunId, number>()
   private batches = 0
 
@@ -83,21 +86,26 @@ class Runs {
     return look
   }
 
-  begin(runId: RunId.RunId) {
-    const look = Deferred.makeUnsafe<EarlierBatches | undefined>()
+  begin(runId: RunId.RunId): Look {
+    const look: Look = Deferred.makeUnsafe()
     this.looks.set(runId, look)
     return look
   }
 
-  /** Counts what was found; makes room for it. */
-  found(runId: RunId.RunId, { count }: EarlierBatches): void {
-    if (!this.looks.has(runId)) return
+  /** Counts what a look has found, unless the run has been forgotten since; makes room for it. */
+  found(runId: RunId.RunId, look: Look, { count }: EarlierBatches): void {
+    if (this.looks.get(runId) !== look) return
     this.sizes.set(runId, count)
     this.batches += count
     for (const other of this.looks.keys()) {
       if (this.batches <= maxBatches || other === runId) break
       this.forget(other)
     }
+  }
+
+  /** A look that has failed: the next is another one. */
+  failed(runId: RunId.RunId, look: Look): void {
+    if (this.looks.get(runId) === look) this.forget(runId)
   }
 
   forget(runId: RunId.RunId): void {
@@ -182,18 +190,18 @@ export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
 
   const isPausing = Effect.map(Clock.currentTimeMillis, (nowMs) => nowMs < nextMs)
 
-  const list = (runId: RunId.RunId) =>
+  const list = (runId: RunId.RunId, look: Look) =>
     limited("list", runId, RunFiles.batches(storage, runId)).pipe(
       Effect.map((keys) => {
         pauseMs = pauses.shortestMs
         const batches = new EarlierBatches(keys)
-        runs.found(runId, batches)
+        runs.found(runId, look, batches)
         return batches
       }),
       Effect.tapError(() =>
         Effect.andThen(
           pause,
-          Effect.sync(() => runs.forget(runId))
+          Effect.sync(() => runs.failed(runId, look))
         )
       ),
       Effect.catch((error) => Effect.as(complain("Stored batches can't be listed", runId, error), undefined))
@@ -207,7 +215,7 @@ export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
     // In one step: a look that was begun and never made would be waited for for ever.
     const begun = yield* Effect.suspend(() => {
       const begins = runs.begin(runId)
-      return Effect.as(Effect.forkIn(annotate(Deferred.into(list(runId), begins)), background), begins)
+      return Effect.as(Effect.forkIn(annotate(Deferred.into(list(runId, begins), begins)), background), begins)
     }).pipe(Effect.uninterruptible)
     return yield* Deferred.await(begun)
   })

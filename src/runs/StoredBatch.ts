@@ -2,8 +2,8 @@
  * One stored batch, read into memory and held against what the ledger of its run says of it.
  *
  * A batch is whole when its bytes have the checksum that was noted when it was written; where the ledger doesn't know it,
- * when it is in the delimited format and holds what its name says. Only one that is not whole is read a second time, for
- * what can be saved of it.
+ * when it is in the delimited format and holds what its name says. Only one that is not whole is read again, a few times,
+ * for what is wrong with it and what can be saved of it.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"

@@ -1,8 +1,7 @@
 /**
  * Is a run whole: is every tick of it stored, once and as it was written?
  *
- * Every batch is read once from end to end, at about the speed of the medium, in memory by the number of files and gaps
- * and not of bytes; files that share ticks are read once more. Changes nothing, and a pipeline may be at work meanwhile:
+ * Every batch is read once from end to end, in memory by the number of files and gaps and not of bytes; files that share ticks are read once more. Changes nothing, and a pipeline may be at work meanwhile:
  * the batches are listed first, then the letters, then the ledger is read, and what is missing by then is looked for
  * among what has come since. A batch that is on its way at that moment is missing, though.
  *

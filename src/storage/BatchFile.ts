@@ -15,6 +15,7 @@ import * as Salvage from "../domain/Salvage.ts"
 import type * as Tick from "../domain/Tick.ts"
 import type * as RunId from "../domain/RunId.ts"
 import { TickHeader } from "../domain/TickHeader.ts"
+import * as Compression from "./Compression.ts"
 import * as Content from "./internal/content.ts"
 import { type Contents, Scanner } from "./internal/scanner.ts"
 import { type Loan, PieceMemory } from "./PieceMemory.ts"
@@ -84,6 +85,10 @@ const find = Effect.fnUntraced(function* (
   return { outcome: "identical", key, bytes, storedBytes: stat.bytes, checks }
 })
 
+/** Whether the delimited messages of a batch that begins with this tick would be taken for compressed ones. */
+const isAmbiguous = ([tick]: Tick.Batch): boolean =>
+  tick.payload.length < 0x80 && [...Delimited.encode([tick])].some(Compression.isCompressed)
+
 const unlessMissing = (found: ReturnType<typeof find>) =>
   Effect.catchReason(found, "StorageError", "ObjectMissing", () => Effect.undefined)
 
@@ -106,18 +111,17 @@ export const write = (
     const checks: Array<number> = []
     const bytes = Delimited.encodedBytes(ticks)
     const loan = memory.lend()
-    return yield* Content.write(storage, key, bytes, encode(ticks, checks, loan)).pipe(
+    const compression = isAmbiguous(ticks) ? Compression.always(storage.compression) : storage.compression
+    return yield* Content.write(storage, key, compression, bytes, encode(ticks, checks, loan)).pipe(
       Effect.map((put): Written => {
         loan.giveBack()
         return { ...put, key, checks }
       }),
       Effect.catchReason("StorageError", "KeyConflict", (_, conflict) =>
-        // Other bytes may be the same ticks, of another level or another version of the library.
-        StorageKey.isCompressed(key)
-          ? Effect.flatMap(unlessMissing(find(storage, key, ticks)), (same) =>
-              same === undefined ? Effect.fail(conflict) : Effect.succeed(same)
-            )
-          : Effect.fail(conflict)
+        // Other bytes may be the same ticks: compressed since, at another level, or by another version of the library.
+        Effect.flatMap(unlessMissing(find(storage, key, ticks)), (same) =>
+          same === undefined ? Effect.fail(conflict) : Effect.succeed(same)
+        )
       )
     )
   })

@@ -2,8 +2,8 @@
  * How stored batches are compressed, and how they are read, by what they hold and not by their names.
  *
  * A compressed batch is one frame that any zstd tool reads, with its content's size and checksum. Compressing and
- * decompressing is done in a stream and by threads of Node's own, so that a batch is never in memory a second time as a
- * whole.
+ * decompressing is done in a stream and by threads of Node's own, so that of a batch no more than a few MiB are in memory
+ * a second time.
  */
 import * as Arr from "effect/Array"
 import * as Bytes from "effect/Bytes"
@@ -23,6 +23,10 @@ export type Codec = Compression["codec"]
 
 /** Batches are stored as they are. */
 export const none: Compression = { codec: "none" }
+
+/** `compression`, and the quickest one where that is none. */
+export const always = (compression: Compression): Compression =>
+  compression.codec === "none" ? { codec: "zstd", level: 1 } : compression
 
 const mostLevel = 22
 

@@ -24,9 +24,6 @@ type Fs = FileSystem.FileSystem
 const unlessGone = <A>(read: Effect.Effect<ReadonlyArray<A>, PlatformError>) =>
   Effect.catchReason(read, "PlatformError", "NotFound", () => Effect.succeed<ReadonlyArray<A>>([]))
 
-/** What `folder` holds; nothing when it is gone. */
-const entriesOf = (fs: Fs, folder: string) => unlessGone(fs.readDirectoryEntries(folder))
-
 /** The temporary files below `root`. */
 export const temporaryFiles = (
   fs: Fs,
@@ -47,7 +44,7 @@ export const temporaryFiles = (
         list.push(file)
       }
     })
-    const entries = yield* entriesOf(fs, root)
+    const entries = yield* Files.entriesOf(fs, path, root, "")
     yield* look(
       root,
       entries.map(({ name }) => name)
@@ -97,11 +94,11 @@ export const emptyObjects = (
 /** How many files below `root` were set aside. */
 export const setAsideFiles = (fs: Fs, path: Path.Path, root: string): Effect.Effect<number, PlatformError> =>
   Effect.gen(function* () {
-    const folders = (yield* entriesOf(fs, root)).filter(({ type }) => type === "Directory").map(({ name }) => name)
+    const entries = yield* Files.entriesOf(fs, path, root, "")
     let count = 0
-    for (const name of folders) {
+    for (const { name } of entries.filter(({ type }) => type === "Directory")) {
       const folder = path.join(root, name)
-      if (name === ".set-aside") count += (yield* entriesOf(fs, folder)).length
+      if (name === ".set-aside") count += (yield* Files.entriesOf(fs, path, folder, "")).length
       else if (!name.startsWith(".")) count += yield* setAsideFiles(fs, path, folder)
     }
     return count

@@ -15,6 +15,9 @@ const ascending = (numbers: Iterable<bigint>) => [...new Set(numbers)].toSorted(
 const randomNumbers = (random: Random, apart: number): Array<bigint> =>
   Array.from({ length: random.between(0, 30) }, () => BigInt(random.between(0, 60) * apart + 3))
 
+/** The numbers of `all`, on the grid that they have in common. */
+const setOf = (all: ReadonlyArray<TickSet.Stretch>) => new TickSet.TickSet(all, TickSet.commonStep(all))
+
 const step = (...numbers: ReadonlyArray<bigint>) => TickSet.commonStep(TickSet.stretches(numbers))
 
 describe("stretches", () => {
@@ -49,7 +52,7 @@ describe("a set of ticks", () => {
       const apart = 1 + (seed % 4)
       const parts = Array.from({ length: random.between(1, 4) }, () => randomNumbers(random, apart))
       const all = ascending(parts.flat())
-      const set = TickSet.TickSet.of(parts.flatMap(TickSet.stretches))
+      const set = setOf(parts.flatMap(TickSet.stretches))
       assert.deepStrictEqual(numbersOf(set.stretches), all, `seed ${seed}`)
       assert.strictEqual(set.size, BigInt(all.length))
       assert.strictEqual(set.first, all[0])
@@ -67,7 +70,7 @@ describe("a set of ticks", () => {
   it("names what is missing between its ticks", () => {
     for (let seed = 0; seed < 300; seed++) {
       const numbers = randomNumbers(randomFrom(seed), 5)
-      const set = TickSet.TickSet.of(TickSet.stretches(numbers))
+      const set = setOf(TickSet.stretches(numbers))
       const [first, last] = [set.first ?? 0n, set.last ?? -1n]
       const missing: Array<bigint> = []
       for (let number = first; number <= last; number += set.step) if (!numbers.includes(number)) missing.push(number)
@@ -85,13 +88,13 @@ describe("a set of ticks", () => {
       const random = randomFrom(seed)
       const parts = Array.from({ length: 3 }, () => ascending(randomNumbers(random, 2)))
       const twice = ascending(parts.flat().filter((number) => parts.filter((part) => part.includes(number)).length > 1))
-      const set = TickSet.TickSet.of(parts.flatMap(TickSet.stretches))
+      const set = setOf(parts.flatMap(TickSet.stretches))
       assert.deepStrictEqual(ascending(numbersOf(set.overlaps)), twice, `seed ${seed}`)
     }
   })
 
   it("takes memory by its gaps, however many ticks it has", () => {
-    const set = TickSet.TickSet.of([
+    const set = setOf([
       { first: 0n, last: 4_000_000_000_000_000_000n, step: 2n },
       { first: 4_000_000_000_000_000_002n, last: 9_000_000_000_000_000_000n, step: 2n }
     ])

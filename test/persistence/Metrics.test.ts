@@ -24,7 +24,7 @@ const atZero: ReadonlyArray<readonly [string, string, ReadonlyArray<string>]> = 
   ["persistence_flushes_total", "flush_reason", ["size", "bytes", "timeout", "memory", "run_change", "shutdown"]],
   ["persistence_write_retries_total", "error_type", ["no_space", "permission", "io", "timeout", "throttled", "other"]],
   ["persistence_retry_wait_seconds_total", "service", ["persistence-1"]],
-  ["persistence_validation_failures_total", "rule", ["run_id", "tick_number", "mixed_run"]],
+  ["persistence_validation_failures_total", "rule", ["run_id", "tick_number", "size", "mixed_run"]],
   ["persistence_mixed_batches_split_total", "service", ["persistence-1"]],
   ["persistence_current_batch_ticks", "service", ["persistence-1"]],
   ["persistence_in_flight_ticks", "service", ["persistence-1"]],

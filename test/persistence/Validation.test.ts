@@ -1,5 +1,7 @@
 import { assert, it } from "@effect/vitest"
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
+import * as Delimited from "../../src/domain/Delimited.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestPipeline from "../../src/testing/TestPipeline.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
@@ -41,6 +43,27 @@ it.effect.each([
     })
     assert.strictEqual(yield* metric("persistence_validation_failures_total", { rule }), 1)
     assert.strictEqual(yield* metric("persistence_ticks_failed_total", { reason: "validation" }), 1)
+  }).pipe(Effect.provide(pipeline()))
+)
+
+/** A tick whose payload has so many bytes. */
+const ofBytes = (number: number, bytes: number) => {
+  const stuffing = bytes - 100
+  return TestTick.make("run", number, stuffing + bytes - TestTick.make("run", number, stuffing).payload.length)
+}
+
+it.effect("dead-letters a tick of more bytes than are read, and stores the largest that is", () =>
+  Effect.gen(function* () {
+    yield* expectRefused(1)
+    const { drain, letters, queue, stored } = yield* TestPipeline.TestPipeline
+    const [large, larger] = [ofBytes(2, 64 * 1024 * 1024), ofBytes(3, 64 * 1024 * 1024 + 1)]
+    yield* queue.offerAll([TestTick.make("run", 1), large, larger, TestTick.make("run", 4)])
+    yield* drain
+    assert.deepStrictEqual(numbers(yield* stored("run")), [1, 2, 4])
+    const [letter] = yield* letters
+    const refused = letter?.originalMessage ?? new Uint8Array()
+    assert.isTrue(Bytes.Equivalence(refused, Bytes.concat([...Delimited.encode([larger])])))
+    assert.strictEqual(yield* metric("persistence_validation_failures_total", { rule: "size" }), 1)
   }).pipe(Effect.provide(pipeline()))
 )
 

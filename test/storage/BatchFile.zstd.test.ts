@@ -128,7 +128,7 @@ describe("a compressed batch", () => {
     })
   )
 
-  it.effect("can't be taken for delimited ticks, nor the other way round", () =>
+  it.effect("can't be taken for delimited ticks", () =>
     Effect.gen(function* () {
       const { storage, key } = yield* holding(compress(plain))
       const decoder = new Delimited.Decoder()
@@ -138,9 +138,38 @@ describe("a compressed batch", () => {
         decoder.end() !== undefined ||
         frames.every((one) => Delimited.tick(one)._tag === "Failure")
       assert.isTrue(isRefused)
-      // The second byte of a delimited message of 40 bytes would be a field of a wire type that there is not.
-      assert.strictEqual(Delimited.prefixBytes(0x28), 1)
-      assert.strictEqual(0xb5 & 7, 5, "field 6 of four bytes, where the run id has to come first")
+    })
+  )
+
+  // Fields that are not of the contract come first: of four bytes with the number 758, and of 77 bytes with the number 5.
+  const runId = [10, 3, ...new TextEncoder().encode("run")]
+  it.effect.each([
+    ["a frame", [0xb5, 0x2f, 0xfd, 1, 2, 3, ...runId, 16, 7, 0x9a, 6, 24, ...Array(24).fill(9)]],
+    ["a frame to skip", [0x2a, 0x4d, 0x18, ...Array(76).fill(9), ...runId, 16, 7]]
+  ] as const)("is what ticks become that begin as %s does, whatever is asked for", ([, bytes]) =>
+    Effect.gen(function* () {
+      const payload = Uint8Array.from(bytes)
+      const ticks = batchOf([{ simulationRunId: "run", tickNumber: 7n, payload }])
+      const storage = yield* memory("none")
+      const { bytes: written, key, outcome, storedBytes } = yield* put(storage, ticks)
+      assert.deepStrictEqual([outcome, written], ["created", payload.length + 1])
+      assert.isFalse(StorageKey.isCompressed(key))
+      assert.strictEqual((yield* bytesOf(storage, key)).length, storedBytes)
+      assert.deepStrictEqual([...(yield* readAll(storage, key))], [...ticks])
+      assert.isUndefined((yield* BatchFile.scan(storage, key)).problem)
+      assert.strictEqual((yield* put(storage, ticks)).outcome, "identical")
+    })
+  )
+
+  it.effect("is known again where its file had been compressed by hand", () =>
+    Effect.gen(function* () {
+      const storage = yield* memory("none")
+      const { key } = yield* put(storage)
+      yield* storage.remove(key)
+      yield* Storage.write(storage, key, [compress(plain)])
+      assert.strictEqual((yield* put(storage)).outcome, "identical")
+      const others = batchOf(batch.map((tick) => TestTick.make("run", tick.tickNumber)))
+      assert.strictEqual((yield* Effect.flip(put(storage, others))).reason._tag, "KeyConflict")
     })
   )
 

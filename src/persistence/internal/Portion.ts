@@ -6,15 +6,16 @@
  */
 import * as Schema from "effect/Schema"
 import type * as DeadLetter from "../../deadletter/DeadLetter.ts"
+import * as Delimited from "../../domain/Delimited.ts"
 import * as RunId from "../../domain/RunId.ts"
 import * as Tick from "../../domain/Tick.ts"
 import type { FlushReason, TakenBatch } from "../../queue/BatchPolicy.ts"
 
-/** A tick whose run id can't be a folder or whose number is negative. */
+/** A tick whose run id can't be a folder, whose number is negative, or that is larger than any reader takes. */
 export class InvalidTick extends Schema.TaggedError<InvalidTick>()("InvalidTick", {
   simulationRunId: Schema.String,
   tickNumber: Schema.BigInt,
-  rule: Schema.Literals(["run_id", "tick_number"]),
+  rule: Schema.Literals(["run_id", "tick_number", "size"]),
   violation: Schema.String
 }) {
   override get message() {
@@ -32,7 +33,7 @@ export class MixedRuns extends Schema.TaggedError<MixedRuns>()("MixedRuns", {
 }
 
 /** What a tick or a batch can be refused for. */
-export type Rule = "run_id" | "tick_number" | "mixed_run"
+export type Rule = InvalidTick["rule"] | "mixed_run"
 
 /** A part of a batch in hand. Either `runId` is there and it is to be written, or `failure` and it is a dead letter. */
 export interface Portion {
@@ -92,13 +93,14 @@ const refused = (batch: TakenBatch, ticks: Tick.Batch, error: InvalidTick | Mixe
 }
 
 const violation = (tick: Tick.Tick, checkedRunId: string | undefined): InvalidTick | undefined => {
-  const { simulationRunId, tickNumber } = tick
+  const { payload, simulationRunId, tickNumber } = tick
+  const refused = (rule: InvalidTick["rule"], violation: string) =>
+    new InvalidTick({ simulationRunId, tickNumber, rule, violation })
   const unsafe = simulationRunId === checkedRunId ? undefined : RunId.violation(simulationRunId)
-  if (unsafe !== undefined) {
-    return new InvalidTick({ simulationRunId, tickNumber, rule: "run_id", violation: `its run id ${unsafe}` })
-  }
-  return tickNumber < 0n
-    ? new InvalidTick({ simulationRunId, tickNumber, rule: "tick_number", violation: "its number is negative" })
+  if (unsafe !== undefined) return refused("run_id", `its run id ${unsafe}`)
+  if (tickNumber < 0n) return refused("tick_number", "its number is negative")
+  return payload.length > Delimited.defaultMaxMessageBytes
+    ? refused("size", `its ${payload.length} bytes are over the ${Delimited.defaultMaxMessageBytes} that are read`)
     : undefined
 }
 

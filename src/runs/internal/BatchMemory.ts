@@ -1,10 +1,11 @@
 /**
  * Memory that batches are read into, used again once their ticks are done with: fresh memory costs more than all that is
- * done with it, as the system clears it and the garbage collector has to find out that it is free.
+ * done with it, as the system clears it and the garbage collector has to find out that it is free. What is compressed
+ * takes little of it: it is decompressed into memory of its own.
  */
 import type { Room } from "../../storage/Storage.ts"
 
-/** The usual batch fits into one. */
+/** A batch takes as many as it needs. */
 const blockBytes = 4 * 1024 * 1024
 
 /** What one batch has. */

@@ -2,8 +2,7 @@
  * The batches of a run that were there when it was first looked at, found by the ticks that they may hold.
  */
 import type * as TickSet from "../../domain/TickSet.ts"
-import type * as LedgerEntry from "../../ledger/LedgerEntry.ts"
-import * as LedgerEntries from "../../ledger/LedgerEntry.ts"
+import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
 import * as LedgerFacts from "../../ledger/LedgerFacts.ts"
 import type { BatchKey } from "../RunFiles.ts"
 
@@ -52,7 +51,7 @@ export class EarlierBatches {
     const known: ReadonlyMap<string, ReadonlyArray<LedgerEntry.Commit>> = facts.batches
     for (const batch of this.batches) {
       const commit = LedgerFacts.newest(known.get(batch.key) ?? [])
-      if (commit !== undefined) batch.ticks ??= LedgerEntries.toStretches(commit.stretches)
+      if (commit !== undefined) batch.ticks ??= LedgerEntry.toStretches(commit.stretches)
     }
   }
 

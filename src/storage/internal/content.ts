@@ -54,7 +54,7 @@ export const read = (
         return chunk
       }),
       Stream.catchTag("ZstdError", () =>
-        Stream.catchTag(after(Compression.upToDamage(storage.read(key, chunks)), emitted), "ZstdError", (error) =>
+        Stream.catchTag(after(Compression.upToDamage(storage.read(key, "lent")), emitted), "ZstdError", (error) =>
           Stream.fail(unreadable(key)(error))
         )
       )
@@ -70,14 +70,17 @@ export interface Put extends Storage.Committed {
 const failed = (key: StorageKey) => (error: Compression.ZstdError) =>
   new StorageError({ operation: "write", key, reason: new CompressionFailed({ code: error.code }), cause: error })
 
-/** Stores `pieces`, `bytes` in all, as one object, as the storage compresses. Interrupted before the commit, it leaves nothing. */
+/**
+ * Stores `pieces`, `bytes` in all, as one object that is compressed in this way. Interrupted before the commit, it leaves
+ * nothing.
+ */
 export const write = (
   storage: Port,
   key: StorageKey,
+  compression: Compression.Compression,
   bytes: number,
   pieces: Iterable<Uint8Array>
 ): Effect.Effect<Put, StorageError> => {
-  const { compression } = storage
   if (compression.codec === "none") {
     return Effect.map(Storage.write(storage, key, pieces), (put) => ({ ...put, storedBytes: put.bytes }))
   }

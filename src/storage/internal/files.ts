@@ -52,22 +52,22 @@ export const sameBytes = (fs: Fs, left: string, right: string): Effect.Effect<bo
       while (true) {
         const chunkA = Option.getOrUndefined(yield* a.readAlloc(compareChunkBytes))
         if (chunkA === undefined) return true
-        const chunkB = Option.getOrUndefined(yield* readExactly(b, chunkA.length))
+        const chunkB = yield* readExactly(b, chunkA.length)
         if (chunkB === undefined || !Bytes.Equivalence(chunkA, chunkB)) return false
       }
     })
   )
 
-/** Reads `size` bytes, however many calls it takes; fewer at the end of the file. */
+/** Reads `size` bytes, however many calls it takes; `undefined` when the file ends before. */
 const readExactly = Effect.fnUntraced(function* (file: FileSystem.File, size: number) {
   const whole = new Uint8Array(size)
   let filled = 0
   while (filled < size) {
     const read = yield* file.read(whole.subarray(filled))
-    if (read === 0) return Option.none<Uint8Array>()
+    if (read === 0) return undefined
     filled += read
   }
-  return Option.some(whole)
+  return whole
 })
 
 /** `entry`, of the type of what it leads to when it is a link; one that leads nowhere stays a link. */
@@ -108,7 +108,7 @@ const namesOf = (entries: ReadonlyArray<FileSystem.DirectoryEntry>, start: strin
 }
 
 /** What `relative`, a folder below `root`, holds, links followed; nothing when it is gone or something else is there. */
-const entriesOf = (fs: Fs, path: Path.Path, root: string, relative: string) =>
+export const entriesOf = (fs: Fs, path: Path.Path, root: string, relative: string) =>
   fs.readDirectoryEntries(path.join(root, relative)).pipe(
     Effect.catchIf(
       ({ reason: { _tag } }) => _tag === "NotFound" || (relative !== "" && _tag === "BadResource"),
