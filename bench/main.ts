@@ -61,6 +61,7 @@ const turn = (
     encoding: "utf8"
   })
   rmSync(folder, { recursive: true, force: true })
+  if (child.signal !== null) throw new Error(`${name}, ${side}: ended by ${child.signal}`)
   if (child.status !== 0) throw new Error(`${name}, ${side}: ${child.stdout}${child.stderr}`)
   return JSON.parse(child.stdout.trim().split("\n").at(-1) ?? "") as ReturnType<typeof turn>
 }
@@ -83,6 +84,9 @@ const round = (each: Case, index: number): Report.Round => {
   const ours = take("ours")
   return { peer: take("peer"), ours }
 }
+
+// Ends the turn that is being taken, which fails; what it has written is removed then.
+process.on("SIGINT", () => undefined)
 
 try {
   const machine = `${availableParallelism()} cores of ${cpus()[0]?.model}, ${process.platform}, Node ${process.versions.node}`
