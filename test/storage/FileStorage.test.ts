@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as FileStorage from "../../src/storage/FileStorage.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
-import { layerFileStorage } from "../support/temporaryFolder.ts"
+import { layerFileStorage, temporaryFolder } from "../support/temporaryFolder.ts"
 import { bytes, platform, setup } from "./scriptedStorage.ts"
 import * as StorageSuite from "./StorageSuite.ts"
 
@@ -138,6 +139,20 @@ describe("a commit to files", () => {
 
 describe("a start after a crash", () => {
   const hour = 3_600_000
+
+  it.effect("removes temporary files of the folder of a run that lies elsewhere and is linked", () =>
+    Effect.gen(function* () {
+      yield* LogWatch.expect("Info", "Removed temporary files that an earlier crash left behind", { times: 1 })
+      const fs = yield* FileSystem.FileSystem
+      const [elsewhere, rootDirectory] = [yield* temporaryFolder, yield* temporaryFolder]
+      yield* fs.symlink(elsewhere, `${rootDirectory}/run`)
+      yield* fs.writeFile(`${elsewhere}/.tickvault-1a.tmp`, bytes)
+      yield* fs.utimes(`${elsewhere}/.tickvault-1a.tmp`, 0, 0)
+      yield* TestClock.setTime(3 * hour)
+      yield* FileStorage.make("files", { rootDirectory })
+      assert.deepStrictEqual(yield* fs.readDirectory(elsewhere), [])
+    }).pipe(Effect.provide(platform))
+  )
 
   it.effect("removes temporary files of the age and above, and nothing else", () =>
     Effect.gen(function* () {
