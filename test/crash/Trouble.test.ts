@@ -1,6 +1,6 @@
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
 import { execFileSync } from "node:child_process"
-import { chmodSync, chownSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, chownSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import {
@@ -88,7 +88,10 @@ describe("a run's folder that is deleted under the process", () => {
       { env: { TICKVAULT_SIMULATION_ENGINE_TICKS_PER_SECOND: "200" } }
     )
     await until(hasBatches(data), "a batch was stored")
-    rmSync(join(data, runIn(data)), { recursive: true, force: true })
+    // Out of the way first, as nothing can come into it there while it is deleted.
+    const gone = join(temporaryFolder(), "gone")
+    renameSync(join(data, runIn(data)), gone)
+    rmSync(gone, { recursive: true, force: true })
     const ended = await process_.ended
     assert.strictEqual(ended.code, 0, ended.stderr)
     assert.include({ ...accountOf(ended) }, { received: 400, lost: 0, inFlight: 0 })
