@@ -1,4 +1,4 @@
-// @effect-diagnostics nodeBuiltinImport:off globalConsole:off
+// @effect-diagnostics nodeBuiltinImport:off globalConsole:off asyncFunction:off
 /**
  * `npm run bench -- [CASE...]`: tickvault beside named peers, in turn, on the same data and disk.
  *
@@ -7,11 +7,11 @@
  * turns follow each other. `--rounds N` (default 5), `--folder DIR` on the disk to measure (default: the current folder),
  * `--json FILE`. Ends with 1 when a tick is lost.
  */
-import { spawnSync } from "node:child_process"
+import { execFile } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { availableParallelism, cpus } from "node:os"
 import { join } from "node:path"
-import { parseArgs } from "node:util"
+import { parseArgs, promisify } from "node:util"
 import type { Both, Case, Measured, Side } from "./Case.ts"
 import { cases } from "./cases.ts"
 import * as Report from "./report.ts"
@@ -49,58 +49,65 @@ const asked = () => {
 
 const { json, root, rounds: count, wanted } = asked()
 
+/** Ends the turn that is being taken. */
+const ended = new AbortController()
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => ended.abort(new Error(`ended by ${signal}`)))
+
+const execute = promisify(execFile)
+
+interface Turn {
+  readonly measured: unknown
+  readonly peakKilobytes: number
+}
+
 /** Takes a turn in a process of its own. */
-const turn = (
-  { name, nodeOptions = [] }: Case,
-  side: Side
-): { readonly measured: unknown; readonly peakKilobytes: number } => {
+const turn = async ({ name, nodeOptions = [] }: Case, side: Side): Promise<Turn> => {
   const folder = join(root, "turn")
   mkdirSync(folder)
   const script = new URL("turn.ts", import.meta.url).pathname
-  const child = spawnSync(process.execPath, [...nodeOptions, "--expose-gc", script, name, side, folder], {
-    encoding: "utf8"
-  })
+  const args = [...nodeOptions, "--expose-gc", script, name, side, folder]
+  const { stdout } = await execute(process.execPath, args, { maxBuffer: Infinity, signal: ended.signal })
   rmSync(folder, { recursive: true, force: true })
-  if (child.signal !== null) throw new Error(`${name}, ${side}: ended by ${child.signal}`)
-  if (child.status !== 0) throw new Error(`${name}, ${side}: ${child.stdout}${child.stderr}`)
-  return JSON.parse(child.stdout.trim().split("\n").at(-1) ?? "") as ReturnType<typeof turn>
+  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Turn
 }
 
 /** One round of a case. Which side begins changes from round to round. */
-const round = (each: Case, index: number): Report.Round => {
+const round = async (each: Case, index: number): Promise<Report.Round> => {
   if (each.turns.in === "one process") {
-    const { measured, peakKilobytes } = turn(each, index % 2 === 0 ? "peer" : "ours")
+    const { measured, peakKilobytes } = await turn(each, index % 2 === 0 ? "peer" : "ours")
     const both = measured as Both
     return { peer: { peakKilobytes, ...both.peer }, ours: { peakKilobytes, ...both.ours } }
   }
-  const take = (side: Side): Report.Taken => {
-    const { measured, peakKilobytes } = turn(each, side)
+  const take = async (side: Side): Promise<Report.Taken> => {
+    const { measured, peakKilobytes } = await turn(each, side)
     return { peakKilobytes, ...(measured as Measured) }
   }
   if (index % 2 === 0) {
-    const peer = take("peer")
-    return { peer, ours: take("ours") }
+    const peer = await take("peer")
+    return { peer, ours: await take("ours") }
   }
-  const ours = take("ours")
-  return { peer: take("peer"), ours }
+  const ours = await take("ours")
+  return { peer: await take("peer"), ours }
 }
-
-// Ends the turn that is being taken, which fails; what it has written is removed then.
-process.on("SIGINT", () => undefined)
 
 try {
   const machine = `${availableParallelism()} cores of ${cpus()[0]?.model}, ${process.platform}, Node ${process.versions.node}`
   console.log(`${machine}; ${count} rounds\n`)
   const reports: Array<Report.Report> = []
   for (const each of wanted) {
-    const rounds = Array.from({ length: count }, (_, index) => round(each, index))
+    const rounds: Array<Report.Round> = []
+    for (let index = 0; index < count; index++) rounds.push(await round(each, index))
     const report = Report.of(each, rounds)
     reports.push(report)
     console.log(Report.text(report))
   }
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ machine, cases: reports }, undefined, 2)}\n`)
   console.log(`\n${Report.table(reports)}`)
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ machine, cases: reports }, undefined, 2)}\n`)
   if (reports.some(({ ours }) => (ours.lost ?? 0) > 0)) process.exitCode = 1
+} catch (error) {
+  console.error(`bench: ${String(ended.signal.aborted ? ended.signal.reason : error)}`)
+  process.exitCode = 1
 } finally {
   rmSync(root, { recursive: true, force: true })
 }

@@ -106,7 +106,7 @@ const look = Effect.fnUntraced(function* (storage: Storage["Service"], runId: Ru
 
 /**
  * The ticks of `runId` in the range. A damaged batch that overlaps the range ends the stream with the `StorageError` that
- * names it, after all ticks before the damage; so does, with `ObjectMissing`, one that the ledger knows and that is gone,
+ * names it, after the ticks before the damage, up to the first one that is not there; so does, with `ObjectMissing`, one that the ledger knows and that is gone,
  * at the first of its ticks that no other batch has. A run that there is not has no ticks.
  */
 export const ticks = (
@@ -124,11 +124,8 @@ export const ticks = (
       ): Effect.fn.Return<Merge.Loaded, StorageError> {
         const { read, release } = yield* readBatch(batch)
         if (Result.isSuccess(read)) return { ticks: ordered(read.success, from, to), release }
-        const { found, problem } = read.failure
-        const damage = found.findIndex(({ _tag }) => _tag === "Damage")
-        const before = damage < 0 ? found : found.slice(0, damage)
-        const intact = before.flatMap((one) => (one._tag === "Tick" ? [one.tick] : []))
-        return { ticks: ordered(intact, from, to), failure: StoredBatch.failure(batch.key, problem) }
+        const failure = StoredBatch.failure(batch.key, read.failure.problem)
+        return { ticks: ordered(beforeDamage(read.failure), from, to), failure }
       })
       const load: Merge.Load = (batch) =>
         Effect.catchReason(here(batch), "StorageError", "ObjectMissing", (_, missing) => {
@@ -178,6 +175,21 @@ export const salvagedTicks = (
     })
   )
 
+const ticksOf = (found: StoredBatch.Damaged["found"]) => found.flatMap((one) => (one._tag === "Tick" ? [one.tick] : []))
+
+/** The intact ticks that lie before a damage, up to the first number that lies behind it or is gone. */
+const beforeDamage = ({ found, written }: StoredBatch.Damaged): ReadonlyArray<Tick.Tick> => {
+  const damage = found.findIndex(({ _tag }) => _tag === "Damage")
+  const intact = ticksOf(damage < 0 ? found : found.slice(0, damage))
+  const there = new Set(intact.map(({ tickNumber }) => tickNumber))
+  const behind =
+    written === undefined
+      ? ticksOf(damage < 0 ? [] : found.slice(damage)).map(({ tickNumber }) => tickNumber)
+      : StoredBatch.numbers(written, 0n, largest)
+  const limit = behind.reduce((least, number) => (number < least && !there.has(number) ? number : least), largest + 1n)
+  return intact.filter(({ tickNumber }) => tickNumber < limit)
+}
+
 const isTick = (one: Merge.Found): one is Tick.Tick => !("_tag" in one)
 
 const missing = (written: StoredBatch.Damaged["written"]): StoredBatch.Damaged => ({
@@ -202,7 +214,7 @@ const withMissing = (
 
 /** What is left of a damaged batch, and what is gone of the range, if anything is. */
 const remains = (key: StorageKey.StorageKey, damaged: StoredBatch.Damaged, from: bigint, to: bigint): Merge.Loaded => {
-  const intact = damaged.found.flatMap((one) => (one._tag === "Tick" ? [one.tick] : []))
+  const intact = ticksOf(damaged.found)
   const places = damaged.found.flatMap((one) => (one._tag === "Damage" ? [one] : []))
   const present = new Set(intact.map(({ tickNumber }) => tickNumber))
   const gone = damaged.written === undefined ? undefined : StoredBatch.missing(damaged.written, present, from, to)

@@ -57,12 +57,20 @@ function* encode(
   }
 }
 
+/** Whether the delimited messages of a batch that begins with this tick would be taken for compressed ones. */
+const isAmbiguous = ([tick]: Tick.Batch): boolean =>
+  tick.payload.length < 0x80 && [...Delimited.encode([tick])].some(Compression.isCompressed)
+
+/** How `ticks` are compressed: as the storage has it, and in any case when they would be taken for compressed otherwise. */
+const compressionOf = ({ compression }: Pick<Storage.Storage["Service"], "compression">, ticks: Tick.Batch) =>
+  isAmbiguous(ticks) ? Compression.always(compression) : compression
+
 /** Key of a batch of `runId` in `storage`. */
 export const keyOf = (
   storage: Pick<Storage.Storage["Service"], "compression">,
   runId: RunId.RunId,
   ticks: Tick.Batch
-): StorageKey.StorageKey => StorageKey.batch(runId, ticks, storage.compression.codec)
+): StorageKey.StorageKey => StorageKey.batch(runId, ticks, compressionOf(storage, ticks).codec)
 
 /**
  * What of `ticks` is under `key` already. `undefined` when nothing is there, or the empty file that a crash left behind where
@@ -84,10 +92,6 @@ const find = Effect.fnUntraced(function* (
   const bytes = Delimited.encodedBytes(ticks)
   return { outcome: "identical", key, bytes, storedBytes: stat.bytes, checks }
 })
-
-/** Whether the delimited messages of a batch that begins with this tick would be taken for compressed ones. */
-const isAmbiguous = ([tick]: Tick.Batch): boolean =>
-  tick.payload.length < 0x80 && [...Delimited.encode([tick])].some(Compression.isCompressed)
 
 const unlessMissing = (found: ReturnType<typeof find>) =>
   Effect.catchReason(found, "StorageError", "ObjectMissing", () => Effect.undefined)
@@ -111,8 +115,7 @@ export const write = (
     const checks: Array<number> = []
     const bytes = Delimited.encodedBytes(ticks)
     const loan = memory.lend()
-    const compression = isAmbiguous(ticks) ? Compression.always(storage.compression) : storage.compression
-    return yield* Content.write(storage, key, compression, bytes, encode(ticks, checks, loan)).pipe(
+    return yield* Content.write(storage, key, compressionOf(storage, ticks), bytes, encode(ticks, checks, loan)).pipe(
       Effect.map((put): Written => {
         loan.giveBack()
         return { ...put, key, checks }

@@ -217,6 +217,24 @@ describe("a damaged batch", () => {
     }).pipe(Effect.provide(memory))
   )
 
+  it.effect("whose ticks are in no order ends them before the first that is not given", () =>
+    Effect.gen(function* () {
+      for (const noted of [true, false]) {
+        const { storage, underneath } = yield* Effect.provide(setup, Layer.fresh(memory))
+        const damaged = [1, 2, 3, 7, 5, 6, 4, 8, 9].map((number) => TestTick.make("run", number, 20))
+        const key = yield* noted
+          ? storeNoted(underneath, damaged)
+          : Effect.map(store(underneath, damaged), ({ key }) => key)
+        const offset = Delimited.encodedBytes(damaged.slice(0, 4))
+        yield* tamper(underneath, key, (bytes) => bytes.fill(0xff, offset, offset + 10))
+        const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+        // Without a ledger nobody knows what was damaged, but what is intact behind it is known.
+        assert.deepStrictEqual(before, [1, 2, 3])
+        assert.strictEqual(error?.reason._tag, "ObjectDamaged")
+      }
+    })
+  )
+
   it.effect("is found by its checksum too, where the form of the message is good", () =>
     Effect.gen(function* () {
       const { storage, underneath } = yield* setup

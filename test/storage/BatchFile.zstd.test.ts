@@ -153,7 +153,7 @@ describe("a compressed batch", () => {
       const storage = yield* memory("none")
       const { bytes: written, key, outcome, storedBytes } = yield* put(storage, ticks)
       assert.deepStrictEqual([outcome, written], ["created", payload.length + 1])
-      assert.isFalse(StorageKey.isCompressed(key))
+      assert.isTrue(StorageKey.isCompressed(key))
       assert.strictEqual((yield* bytesOf(storage, key)).length, storedBytes)
       assert.deepStrictEqual([...(yield* readAll(storage, key))], [...ticks])
       assert.isUndefined((yield* BatchFile.scan(storage, key)).problem)
