@@ -67,7 +67,8 @@ const isReached = (
 ): boolean => {
   if (lost > 0) return false
   if (goal.of !== "speed") return ratio <= goal.atMost
-  return ratio >= goal.atLeast && storedBytes <= bytes * (goal.storedAtMost ?? 1)
+  const isSmall = goal.storedAtMost === undefined || storedBytes <= bytes * goal.storedAtMost
+  return ratio >= goal.atLeast && isSmall
 }
 
 export const of = (each: Case, rounds: ReadonlyArray<Round>) => {
