@@ -16,15 +16,20 @@ const ranks: Record<string, number> = {
   deadletter: 3,
   ledger: 3,
   runs: 4,
+  summary: 5,
+  verify: 5,
+  recall: 5,
   persistence: 5,
   simulation: 5,
-  recovery: 6,
-  pipeline: 7,
-  "Pipeline.ts": 8,
-  cli: 9,
-  testing: 9,
-  "index.ts": 10,
-  "main.ts": 10
+  replay: 6,
+  resume: 6,
+  config: 7,
+  pipeline: 8,
+  "Pipeline.ts": 9,
+  cli: 10,
+  testing: 10,
+  "index.ts": 11,
+  "main.ts": 11
 }
 
 /** Folders that know the generated messages; all others see ticks and letters. */

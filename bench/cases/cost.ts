@@ -17,7 +17,7 @@ import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as Pipeline from "../../src/Pipeline.ts"
 import * as TickQueue from "../../src/queue/TickQueue.ts"
-import * as Recall from "../../src/runs/Recall.ts"
+import * as Recall from "../../src/recall/Recall.ts"
 import * as FileStorage from "../../src/storage/FileStorage.ts"
 import { storeIn, storeOnce } from "../turns.ts"
 

@@ -18,7 +18,7 @@ import { batchFiles, many, type Payload, payloads, tickStream } from "../data.ts
 import { rebuildLedger } from "../turns.ts"
 import * as RunFiles from "../../src/runs/RunFiles.ts"
 import * as RunTicks from "../../src/runs/RunTicks.ts"
-import * as Verify from "../../src/runs/Verify.ts"
+import * as Verify from "../../src/verify/Verify.ts"
 import type { Storage } from "../../src/storage/Storage.ts"
 import * as StoredFiles from "../../src/storage/StoredFiles.ts"
 

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import * as PipelineConfig from "../pipeline/PipelineConfig.ts"
+import * as PipelineConfig from "../config/PipelineConfig.ts"
 import * as options from "./options.ts"
 import * as Session from "./Session.ts"
 

@@ -3,9 +3,9 @@
  */
 import * as Schema from "effect/Schema"
 import * as LedgerEntry from "../ledger/LedgerEntry.ts"
-import type * as LedgerLetters from "../runs/LedgerLetters.ts"
-import * as RunFigures from "../runs/RunFigures.ts"
-import * as RunSummary from "../runs/RunSummary.ts"
+import type * as LedgerLetters from "../summary/LedgerLetters.ts"
+import * as RunFigures from "../summary/RunFigures.ts"
+import * as RunSummary from "../summary/RunSummary.ts"
 import * as Format from "./Format.ts"
 import * as RunReport from "./RunReport.ts"
 import * as Table from "./Table.ts"

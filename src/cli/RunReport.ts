@@ -3,7 +3,7 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
-import * as RunSummary from "../runs/RunSummary.ts"
+import * as RunSummary from "../summary/RunSummary.ts"
 import * as Format from "./Format.ts"
 
 /** "2026-11-24 16:59:19Z" */

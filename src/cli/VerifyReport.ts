@@ -3,8 +3,8 @@
  */
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
-import * as Finding from "../runs/Finding.ts"
-import * as Verdict from "../runs/Verdict.ts"
+import * as Finding from "../verify/Finding.ts"
+import * as Verdict from "../verify/Verdict.ts"
 import { ExitCode } from "./ExitStatus.ts"
 import * as Format from "./Format.ts"
 

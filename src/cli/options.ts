@@ -6,8 +6,8 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
 import * as Flag from "effect/cli/Flag"
-import * as ConfigFile from "../pipeline/ConfigFile.ts"
-import * as PipelineConfig from "../pipeline/PipelineConfig.ts"
+import * as ConfigFile from "../config/ConfigFile.ts"
+import * as PipelineConfig from "../config/PipelineConfig.ts"
 import * as Logging from "./Logging.ts"
 
 export const config = Flag.String("config").pipe(

@@ -255,7 +255,7 @@ export const makeRanges = Effect.fnUntraced(function* (
 
 /**
  * Ranges, shared by all services it is provided to; forgotten when the process ends. For one that also knows what earlier
- * processes have stored see `runs/Recall`. Fails with `SchemaError` on a bad option.
+ * processes have stored see `recall/Recall`. Fails with `SchemaError` on a bad option.
  */
 export const layerRanges = (
   options: typeof RangesOptions.Encoded = {}

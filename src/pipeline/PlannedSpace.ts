@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Tick from "../domain/Tick.ts"
 import * as World from "../simulation/World.ts"
-import type { PersistenceServiceService, PipelineConfig, SimulationEngineService } from "./PipelineConfig.ts"
+import type { PersistenceServiceService, PipelineConfig, SimulationEngineService } from "../config/PipelineConfig.ts"
 
 /** What is going to be stored in one storage. */
 export interface Planned {

@@ -17,7 +17,7 @@ import type * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
 import type { Degraded } from "../persistence/Degraded.ts"
 import type * as PersistenceService from "../persistence/PersistenceService.ts"
 import type * as TickQueue from "../queue/TickQueue.ts"
-import type * as RecoveryService from "../recovery/RecoveryService.ts"
+import type * as RecoveryService from "../replay/RecoveryService.ts"
 import type * as Service from "../service/Service.ts"
 import type { RunSettings } from "../simulation/RunSettings.ts"
 import type { RestoreError } from "../simulation/Simulation.ts"
@@ -26,7 +26,7 @@ import type * as Storage from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import * as Resources from "./internal/Resources.ts"
 import * as Build from "./internal/services.ts"
-import type * as Config from "./PipelineConfig.ts"
+import type * as Config from "../config/PipelineConfig.ts"
 
 /** No service has this name. */
 export class UnknownService extends Schema.TaggedError<UnknownService>()("UnknownService", {

@@ -12,7 +12,7 @@ import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as FileStorage from "../storage/FileStorage.ts"
 import * as FolderChecks from "./FolderChecks.ts"
-import type { PipelineConfig } from "./PipelineConfig.ts"
+import type { PipelineConfig } from "../config/PipelineConfig.ts"
 import type { PlannedSpace } from "./PlannedSpace.ts"
 
 /** The pipeline can't work as things are. Nothing has been started. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
 import { run, temporaryFolder } from "../support/process.ts"
 
-const fixture = (name: string) => fileURLToPath(new URL(`../pipeline/fixtures/${name}`, import.meta.url))
+const fixture = (name: string) => fileURLToPath(new URL(`../config/fixtures/${name}`, import.meta.url))
 
 const rows = (stdout: string) =>
   stdout

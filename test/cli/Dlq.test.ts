@@ -64,7 +64,7 @@ describe("dlq list", () => {
 
   it("says of a queue in memory that its letters don't last", async () => {
     const cwd = temporaryFolder()
-    const config = join(import.meta.dirname, "../pipeline/fixtures/production.conf")
+    const config = join(import.meta.dirname, "../config/fixtures/production.conf")
     const ended = await dlq({ cwd }, "list", "--config", config)
     assert.strictEqual(ended.code, 1)
     assert.match(ended.stderr, /no FileDeadLetterQueue/u)

@@ -16,7 +16,7 @@ import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as PersistenceService from "../../src/persistence/PersistenceService.ts"
 import * as TickQueue from "../../src/queue/TickQueue.ts"
-import * as Recall from "../../src/runs/Recall.ts"
+import * as Recall from "../../src/recall/Recall.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import { IoFailure, NoSpace } from "../../src/storage/StorageError.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as PipelineConfig from "../../src/pipeline/PipelineConfig.ts"
+import * as PipelineConfig from "../../src/config/PipelineConfig.ts"
 import * as PlannedSpace from "../../src/pipeline/PlannedSpace.ts"
 
 const uncompressed = { TICKVAULT_STORAGE_MAIN_COMPRESSION: "none" }

@@ -6,10 +6,10 @@ import * as ServiceManager from "../../src/pipeline/ServiceManager.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { settleDown } from "../persistence/harness.ts"
-import { letterOf } from "../recovery/replays.ts"
+import { letterOf } from "../replay/replays.ts"
 import * as ScriptedFileSystem from "../support/ScriptedFileSystem.ts"
 import { temporaryFolder } from "../support/temporaryFolder.ts"
-import { good, small } from "./config/harness.ts"
+import { good, small } from "../config/harness.ts"
 import { watched } from "./managers.ts"
 
 const recovering = (letters: object) =>

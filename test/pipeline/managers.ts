@@ -5,12 +5,12 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
-import * as ConfigFile from "../../src/pipeline/ConfigFile.ts"
-import * as PipelineConfig from "../../src/pipeline/PipelineConfig.ts"
+import * as ConfigFile from "../../src/config/ConfigFile.ts"
+import * as PipelineConfig from "../../src/config/PipelineConfig.ts"
 import * as ServiceManager from "../../src/pipeline/ServiceManager.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import { lifecycle } from "../persistence/harness.ts"
-import { fixture, good } from "./config/harness.ts"
+import { fixture, good } from "../config/harness.ts"
 
 export const temporary = FileSystem.FileSystem.use((fs) => fs.makeTempDirectoryScoped({ prefix: "tickvault-manager-" }))
 

@@ -7,10 +7,10 @@ import * as FileDeadLetterQueue from "../../deadletter/FileDeadLetterQueue.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "../../ledger/RunLedger.ts"
 import * as TickQueue from "../../queue/TickQueue.ts"
-import * as Recall from "../../runs/Recall.ts"
+import * as Recall from "../../recall/Recall.ts"
 import * as FileStorage from "../../storage/FileStorage.ts"
 import * as Storage from "../../storage/Storage.ts"
-import type * as Config from "../PipelineConfig.ts"
+import type * as Config from "../../config/PipelineConfig.ts"
 
 /** The resources of a pipeline by name, kind by kind. */
 export class Resources {
