@@ -1,3 +1,4 @@
+// @module-tag integration
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, it } from "@effect/vitest"
 import * as Context from "effect/Context"

@@ -1,3 +1,4 @@
+// @module-tag integration
 // @effect-diagnostics nodeBuiltinImport:off
 import { assert, it } from "@effect/vitest"
 import { existsSync, readFileSync } from "node:fs"

@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, it } from "vitest"
 import * as Format from "../../src/cli/Format.ts"
 

@@ -1,3 +1,4 @@
+// @module-tag integration
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off newPromise:off
 import { execFileSync } from "node:child_process"
 import { createWriteStream, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"

@@ -1,3 +1,4 @@
+// @module-tag integration
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off preferSchemaOverJson:off
 import { spawnSync } from "node:child_process"
 import { readdirSync } from "node:fs"

@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, describe, it } from "vitest"
 import * as Summary from "../../src/cli/Summary.ts"
 import type { Balance } from "../../src/pipeline/Balance.ts"

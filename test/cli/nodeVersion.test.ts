@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, it } from "vitest"
 import { complaint } from "../../src/cli/nodeVersion.ts"
 

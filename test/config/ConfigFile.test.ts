@@ -1,3 +1,4 @@
+// @module-tag integration
 // The parser opens files and addresses by itself: what it does is watched where it would happen.
 // @effect-diagnostics nodeBuiltinImport:off
 import { NodeServices } from "@effect/platform-node"

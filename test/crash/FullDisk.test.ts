@@ -1,3 +1,4 @@
+// @module-tag integration
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off globalTimers:off
 import { execFileSync } from "node:child_process"
 import { mkdirSync, rmSync } from "node:fs"

@@ -1,3 +1,4 @@
+// @module-tag integration
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off globalConsole:off preferSchemaOverJson:off
 import { existsSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs"
 import { join } from "node:path"

@@ -1,3 +1,4 @@
+// @module-tag integration
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
 import { cpSync, existsSync, readdirSync, readFileSync, statSync, truncateSync } from "node:fs"
 import { dirname, join } from "node:path"

@@ -1,3 +1,4 @@
+// @module-tag integration
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
 import { fromBinary } from "@bufbuild/protobuf"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"

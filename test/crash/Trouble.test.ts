@@ -1,3 +1,4 @@
+// @module-tag integration
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
 import { execFileSync } from "node:child_process"
 import { chmodSync, chownSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"

@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, describe, it } from "@effect/vitest"
 import * as BatchStretches from "../../src/domain/BatchStretches.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"

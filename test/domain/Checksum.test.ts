@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, describe, it } from "@effect/vitest"
 import * as Checksum from "../../src/domain/Checksum.ts"
 import { randomFrom } from "../support/random.ts"

@@ -1,3 +1,4 @@
+// @module-tag unit
 import { BinaryWriter } from "@bufbuild/protobuf/wire"
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"

@@ -1,3 +1,4 @@
+// @module-tag unit
 import { fromBinary } from "@bufbuild/protobuf"
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire"
 import { describe, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+// @module-tag unit
 import { create, fromBinary } from "@bufbuild/protobuf"
 import { BinaryReader, type BinaryWriter, WireType } from "@bufbuild/protobuf/wire"
 import { assert, describe, it } from "@effect/vitest"

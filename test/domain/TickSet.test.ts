@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, describe, it } from "@effect/vitest"
 import * as TickSet from "../../src/domain/TickSet.ts"
 import { type Random, randomFrom } from "../support/random.ts"

@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, describe, it } from "@effect/vitest"
 import type * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
 import * as LedgerFacts from "../../src/ledger/LedgerFacts.ts"

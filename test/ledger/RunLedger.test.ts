@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, describe, it } from "@effect/vitest"
 import * as Arr from "effect/Array"
 import * as Bytes from "effect/Bytes"

@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"

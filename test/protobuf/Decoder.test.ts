@@ -1,3 +1,4 @@
+// @module-tag unit
 // @effect-diagnostics nodeBuiltinImport:off
 import { fromBinary, toBinary, type DescMessage, type Message } from "@bufbuild/protobuf"
 import { assert, describe, it, vi } from "@effect/vitest"

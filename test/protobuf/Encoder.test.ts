@@ -1,3 +1,4 @@
+// @module-tag unit
 import { create, fromBinary, toBinary, type DescMessage, type Message } from "@bufbuild/protobuf"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"

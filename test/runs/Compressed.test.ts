@@ -1,3 +1,4 @@
+// @module-tag unit
 // @effect-diagnostics nodeBuiltinImport:off
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

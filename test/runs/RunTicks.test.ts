@@ -1,3 +1,4 @@
+// @module-tag unit
 // Looks at the memory of the process. @effect-diagnostics nodeBuiltinImport:off
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

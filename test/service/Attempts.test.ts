@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"

@@ -1,3 +1,4 @@
+// @module-tag unit
 import { create, toBinary } from "@bufbuild/protobuf"
 import { assert, it } from "@effect/vitest"
 import * as Bytes from "effect/Bytes"

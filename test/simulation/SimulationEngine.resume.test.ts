@@ -1,3 +1,4 @@
+// @module-tag integration
 import { fromBinary, toBinary } from "@bufbuild/protobuf"
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+// @module-tag unit
 import { fromBinary } from "@bufbuild/protobuf"
 import { assert, it } from "@effect/vitest"
 import * as Bytes from "effect/Bytes"

@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

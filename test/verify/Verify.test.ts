@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, describe, it } from "@effect/vitest"
 import { create, toBinary } from "@bufbuild/protobuf"
 import * as Effect from "effect/Effect"

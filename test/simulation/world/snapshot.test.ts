@@ -1,3 +1,4 @@
+// @module-tag unit
 // @effect-diagnostics nodeBuiltinImport:off
 import { createHash } from "node:crypto"
 import { toBinary } from "@bufbuild/protobuf"

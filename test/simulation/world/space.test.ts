@@ -1,3 +1,4 @@
+// @module-tag unit
 import { assert, describe, it } from "@effect/vitest"
 import { Rng } from "../../../src/simulation/world/rng.ts"
 import { Torus } from "../../../src/simulation/world/torus.ts"
