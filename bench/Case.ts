@@ -2,11 +2,14 @@
  * What a benchmark case is: tickvault and a named peer that do the same work, on the same data and disk, in turn.
  */
 import * as Effect from "effect/Effect"
+import * as Version from "./Version.ts"
 
 /** What one turn of a side has come to. */
 export interface Measured {
   /** Time of the work, without preparation and warm-up. */
   readonly seconds: number
+  /** CPU time that the process spent on it, on all its threads. */
+  readonly cpuSeconds?: number
   /** Ticks of the work; what is compared is the time for each. */
   readonly ticks: number
   /** Bytes of the work, uncompressed. */
@@ -36,12 +39,20 @@ export type Goal =
       /** What may be stored, as a part of the bytes before compression. */
       readonly storedAtMost?: number
     }
+  /** CPU time of a tick: how many times the peer's is ours. */
+  | { readonly of: "cpu"; readonly atLeast: number }
   /** Peak memory of the process, as a multiple of the peer's. */
   | { readonly of: "memory"; readonly atMost: number }
   /** Seconds that it takes longer than the peer. */
   | { readonly of: "delay"; readonly atMost: number }
 
-export interface Case {
+export interface Case extends Comparison {
+  /** The same work by any version of tickvault, where another can be the peer. */
+  readonly version?: Version.VersionTurn
+}
+
+/** Two sides and what is wanted of them. */
+export interface Comparison {
   /** For the command line. Cases of a kind begin with the same word. */
   readonly name: string
   readonly settings: {
@@ -75,6 +86,25 @@ export type Side = "peer" | "ours"
 export interface Both {
   readonly peer: Measured
   readonly ours: Measured
+}
+
+/** A case with the version in `checkout` as the peer, if it can have it. */
+export const against = ({ version, ...each }: Case, checkout: string): Comparison | undefined => {
+  if (version === undefined) return undefined
+  const turn =
+    (root: string): Turn =>
+    (folder) =>
+      Effect.flatMap(
+        Effect.promise(() => Version.load(root)),
+        (loaded) => Effect.promise(() => version(loaded, folder))
+      )
+  return {
+    ...each,
+    peer: `tickvault in ${checkout}`,
+    ours: "this tickvault",
+    goal: { of: "cpu", atLeast: 0.97 },
+    turns: { in: "processes", peer: turn(checkout), ours: turn(Version.own) }
+  }
 }
 
 /** Takes the turns of both sides, that of `first` before the other. */

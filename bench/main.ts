@@ -6,15 +6,19 @@
  * times; the table has the medians, how far they are spread, and the ratio: the median of those of each round, whose two
  * turns follow each other. `--rounds N` (default 5), `--folder DIR` on the disk to measure (default: the current folder),
  * `--json FILE`. Ends with 1 when a tick is lost.
+ *
+ * `--against CHECKOUT` takes another checkout of tickvault, built there, as the peer of this one, in the cases that any
+ * version can do. CPU time decides then; the ratio of wall time stands beside it.
  */
 import { execFile } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { availableParallelism, cpus } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { parseArgs, promisify } from "node:util"
-import type { Both, Case, Measured, Side } from "./Case.ts"
+import { against, type Both, type Comparison, type Measured, type Side } from "./Case.ts"
 import { cases } from "./cases.ts"
 import * as Report from "./report.ts"
+import * as Version from "./Version.ts"
 
 /** What was asked for, or what is wrong with it. */
 const parsed = () => {
@@ -23,19 +27,22 @@ const parsed = () => {
     options: {
       rounds: { type: "string", default: "5" },
       folder: { type: "string", default: process.cwd() },
-      json: { type: "string" }
+      json: { type: "string" },
+      against: { type: "string" }
     }
   })
-  const unknown = positionals.filter((each) => !cases.some(({ name }) => name.startsWith(each)))
-  const names = cases.map(({ name }) => `"${name}"`).join(", ")
+  if (values.against !== undefined) Version.files(values.against)
+  const checkout = values.against === undefined ? [] : [resolve(values.against)]
+  const all: ReadonlyArray<Comparison> =
+    checkout[0] === undefined ? cases : cases.flatMap((each) => against(each, checkout[0] ?? "") ?? [])
+  const unknown = positionals.filter((each) => !all.some(({ name }) => name.startsWith(each)))
+  const names = all.map(({ name }) => `"${name}"`).join(", ")
   if (unknown.length > 0) throw new Error(`there is no case "${unknown.join('", "')}"; there are: ${names}`)
   const rounds = Number(values.rounds)
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new Error(`--rounds ${values.rounds}: must be a whole number from 1 on`)
-  const wanted = cases.filter(
-    ({ name }) => positionals.length === 0 || positionals.some((each) => name.startsWith(each))
-  )
-  return { wanted, rounds, json: values.json, root: mkdtempSync(join(values.folder, ".tickvault-bench-")) }
+  const wanted = all.filter(({ name }) => positionals.length === 0 || positionals.some((each) => name.startsWith(each)))
+  return { wanted, checkout, rounds, json: values.json, root: mkdtempSync(join(values.folder, ".tickvault-bench-")) }
 }
 
 const asked = () => {
@@ -47,7 +54,7 @@ const asked = () => {
   }
 }
 
-const { json, root, rounds: count, wanted } = asked()
+const { checkout, json, root, rounds: count, wanted } = asked()
 
 /** Ends the turn that is being taken. */
 const ended = new AbortController()
@@ -62,18 +69,18 @@ interface Turn {
 }
 
 /** Takes a turn in a process of its own. */
-const turn = async ({ name, nodeOptions = [] }: Case, side: Side): Promise<Turn> => {
+const turn = async ({ name, nodeOptions = [] }: Comparison, side: Side): Promise<Turn> => {
   const folder = join(root, "turn")
   mkdirSync(folder)
   const script = new URL("turn.ts", import.meta.url).pathname
-  const args = [...nodeOptions, "--expose-gc", script, name, side, folder]
+  const args = [...nodeOptions, "--expose-gc", script, name, side, folder, ...checkout]
   const { stdout } = await execute(process.execPath, args, { maxBuffer: Infinity, signal: ended.signal })
   rmSync(folder, { recursive: true, force: true })
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Turn
 }
 
 /** One round of a case. Which side begins changes from round to round. */
-const round = async (each: Case, index: number): Promise<Report.Round> => {
+const round = async (each: Comparison, index: number): Promise<Report.Round> => {
   if (each.turns.in === "one process") {
     const { measured, peakKilobytes } = await turn(each, index % 2 === 0 ? "peer" : "ours")
     const both = measured as Both

@@ -1,7 +1,7 @@
 /**
  * What the rounds of a case come to: medians, spread and the ratio, as a line, as a row of a table, as JSON.
  */
-import type { Case, Goal, Measured } from "./Case.ts"
+import type { Comparison, Goal, Measured } from "./Case.ts"
 
 export interface Taken extends Measured {
   readonly peakKilobytes: number | null
@@ -23,11 +23,19 @@ const median = (values: ReadonlyArray<number>): number => {
   return all.length % 2 === 1 ? all[middle]! : (all[middle - 1]! + all[middle]!) / 2
 }
 
+/** How many times as fast as the peer ours is. */
+const speed = ({ ours, peer }: Round): number => peer.seconds / peer.ticks / (ours.seconds / ours.ticks)
+
+const cpuOfTick = ({ cpuSeconds = Number.NaN, ticks }: Taken): number => cpuSeconds / ticks
+
 /** What is compared, of one round. */
-const comparison = ({ of }: Goal, { ours, peer }: Round): number => {
+const comparison = ({ of }: Goal, round: Round): number => {
+  const { ours, peer } = round
   switch (of) {
     case "speed":
-      return peer.seconds / peer.ticks / (ours.seconds / ours.ticks)
+      return speed(round)
+    case "cpu":
+      return cpuOfTick(peer) / cpuOfTick(ours)
     case "memory":
       return (ours.peakKilobytes ?? Number.NaN) / (peer.peakKilobytes ?? Number.NaN)
     case "delay":
@@ -50,6 +58,7 @@ const sideOf = (name: string, turns: ReadonlyArray<Taken>) => {
     fastest: Math.max(...perSecond),
     megabytesPerSecond: median(turns.map(({ bytes, seconds }) => bytes / 1e6 / seconds)),
     ...(commitMs.length === 0 ? {} : { commitMs: { p50: quantile(commitMs, 0.5), p99: quantile(commitMs, 0.99) } }),
+    cpuMicroseconds: median(turns.map(cpuOfTick)) * 1e6,
     peakMegabytes: Math.max(...turns.map(({ peakKilobytes }) => peakKilobytes ?? Number.NaN)) / 1024,
     lost: turns.some(({ lost }) => lost !== undefined)
       ? turns.reduce((total, { lost = 0 }) => total + lost, 0)
@@ -66,12 +75,13 @@ const isReached = (
   { bytes, lost = 0, storedBytes = 0 }: ReturnType<typeof sideOf>
 ): boolean => {
   if (lost > 0) return false
+  if (goal.of === "cpu") return ratio >= goal.atLeast
   if (goal.of !== "speed") return ratio <= goal.atMost
   const isSmall = goal.storedAtMost === undefined || storedBytes <= bytes * goal.storedAtMost
   return ratio >= goal.atLeast && isSmall
 }
 
-export const of = (each: Case, rounds: ReadonlyArray<Round>) => {
+export const of = (each: Comparison, rounds: ReadonlyArray<Round>) => {
   const ratios = rounds.map((round) => comparison(each.goal, round))
   const ratio = median(ratios)
   const ours = sideOf(
@@ -85,6 +95,7 @@ export const of = (each: Case, rounds: ReadonlyArray<Round>) => {
     goal: each.goal,
     ratio,
     ratios,
+    speeds: rounds.map(speed),
     reached: isReached(each.goal, ratio, ours),
     peer: sideOf(
       each.peer,
@@ -109,15 +120,27 @@ const wantedOf = (goal: Goal): string => {
     const stored = goal.storedAtMost === undefined ? "" : `, at most ${goal.storedAtMost * 100} % stored`
     return `at least ${goal.atLeast}${stored}`
   }
+  if (goal.of === "cpu") return `at least ${goal.atLeast} in CPU time`
   return goal.of === "memory" ? `at most ${goal.atMost} of the memory` : `at most ${goal.atMost} s later`
 }
 
 const spread = (ratios: ReadonlyArray<number>) => `${digits(Math.min(...ratios))} to ${digits(Math.max(...ratios))}`
 
 /** One line, for those who wait. */
-export const text = ({ goal, name, ours, peer, ratio, ratios, reached }: Report): string =>
-  `${reached ? "reached" : "MISSED "}  ${name}: ${digits(ratio, 3)} (${spread(ratios)}; ${wantedOf(goal)})  ` +
-  `${pace(ours)} against ${pace(peer)} of ${peer.name}`
+export const text = (report: Report): string => {
+  const { goal, name, ours, peer, ratio, ratios, reached } = report
+  return (
+    `${reached ? "reached" : "MISSED "}  ${name}: ${digits(ratio, 3)} (${spread(ratios)}; ${wantedOf(goal)})  ` +
+    (goal.of === "cpu" ? `CPU ${cpu(report)}; in wall time ${wall(report)}: ` : "") +
+    `${pace(ours)} against ${pace(peer)} of ${peer.name}`
+  )
+}
+
+/** CPU time of a tick; nothing where it wasn't measured. */
+const cpu = ({ ours, peer }: Report): string =>
+  Number.isNaN(ours.cpuMicroseconds) ? "" : `${digits(ours.cpuMicroseconds)}, ${digits(peer.cpuMicroseconds)} µs a tick`
+
+const wall = ({ speeds }: Report): string => `${digits(median(speeds), 3)} (${spread(speeds)})`
 
 /** Of the process of each side, with what it has made ready; nothing where both are in one, or in others. */
 const peaks = ({ ours, peer, processes }: Report) =>
@@ -147,9 +170,11 @@ const columns: ReadonlyArray<readonly [title: string, of: (report: Report) => st
       ours.commitMs === undefined ? "" : `${digits(ours.commitMs.p50, 1)}, ${digits(ours.commitMs.p99, 1)} ms`
   ],
   ["Peak, peer's", peaks],
+  ["CPU, peer's", cpu],
   ["Lost", ({ ours }) => (ours.lost === undefined ? "" : `${ours.lost}`)],
   ["Ratio", ({ ratio }) => digits(ratio)],
   ["Spread", ({ ratios }) => spread(ratios)],
+  ["Wall time", (report) => (report.goal.of === "cpu" ? wall(report) : "")],
   ["Wanted", ({ goal }) => wantedOf(goal)]
 ]
 

@@ -14,8 +14,9 @@ import { closeSync, createReadStream, mkdirSync, openSync, readFileSync, readSyn
 import { join } from "node:path"
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import { inOrder, type Case, type Measured, type Side } from "../Case.ts"
-import { batchFiles, many, type Payload, payloads, tickStream } from "../data.ts"
+import { batchFiles, many, type Payload, payloads, ticks, tickStream } from "../data.ts"
 import { rebuildLedger } from "../turns.ts"
+import * as VersionTurns from "../versionTurns.ts"
 import * as RunFiles from "../../src/runs/RunFiles.ts"
 import * as RunTicks from "../../src/runs/RunTicks.ts"
 import * as Verify from "../../src/verify/Verify.ts"
@@ -161,6 +162,11 @@ export const cases: ReadonlyArray<Case> = loops.flatMap((loop) =>
       settings: { payload, batch, codec: loop.codec },
       peer: loop.name,
       ours: name === "verify" ? "verify" : "all ticks of the run",
+      ...(name === "verify" && (loop.kind === "" || loop.kind === " zstd")
+        ? {
+            version: VersionTurns.verify(() => ticks(payload, many[payload]), { instances: 1, compression: loop.codec })
+          }
+        : {}),
       goal: { of: "speed", atLeast: 0.7 },
       turns: { in: "one process", both: inTurn(payload, loop, find) }
     }))

@@ -5,6 +5,7 @@
 import type { Case } from "../Case.ts"
 import { batchFiles, many, payloads, ticks } from "../data.ts"
 import { loop, store as storeAll } from "../turns.ts"
+import * as VersionTurns from "../versionTurns.ts"
 
 const batch = 1000
 
@@ -16,6 +17,7 @@ const store = (instances: number, codec: "none" | "zstd", atLeast: number): Read
       settings: { payload, batch, codec, durability: "full", instances },
       peer: "loop: write, fsync, rename",
       ours: "pipeline",
+      version: VersionTurns.store(all, { instances, compression: codec }),
       goal: { of: "speed", atLeast, ...(codec === "zstd" ? { storedAtMost: 0.01 } : {}) },
       turns: {
         in: "processes",
