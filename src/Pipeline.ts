@@ -8,6 +8,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
@@ -21,6 +22,7 @@ import * as PersistenceService from "./persistence/PersistenceService.ts"
 import * as Balance from "./pipeline/Balance.ts"
 import * as TickQueue from "./queue/TickQueue.ts"
 import * as Recall from "./recall/Recall.ts"
+import * as Service from "./service/Service.ts"
 import * as Compression from "./storage/Compression.ts"
 import * as FileStorage from "./storage/FileStorage.ts"
 import type { Storage } from "./storage/Storage.ts"
@@ -52,7 +54,8 @@ export class Pipeline extends Context.Service<
 
     /**
      * Ends the queue and waits until everything in it is settled; succeeds with the balance then. Interrupted, the queue
-     * has ended all the same.
+     * has ended all the same. Dies with the cause when a persistence service has failed, after the others have ended; the
+     * balance can still be read.
      */
     readonly drain: Effect.Effect<Balance.Balance>
   }
@@ -77,15 +80,13 @@ export const layerServices = (
       const balance = Balance.of([queue], services)
       const drain = Effect.gen(function* () {
         yield* queue.end
-        for (const service of services) {
-          yield* service.resume
-          yield* service.await
-        }
+        for (const service of services) yield* service.resume
+        yield* Exit.asVoidAll(yield* Service.awaitAll(services))
         return yield* balance
       })
       yield* Effect.addFinalizer(() =>
         Effect.gen(function* () {
-          yield* Effect.timeoutOption(drain, shutdownTimeout)
+          yield* Effect.timeoutOption(Effect.exit(drain), shutdownTimeout)
           // What the services have in hand they settle when they are stopped: only then is it known what is left.
           yield* Effect.forEach(services, (service) => service.stop, { concurrency: "unbounded", discard: true })
           const left = yield* balance

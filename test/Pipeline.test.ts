@@ -1,6 +1,7 @@
 // @module-tag integration
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -182,6 +183,34 @@ it.effect("gives the storage shutdownTimeout at the close of its scope, and name
       const line = (yield* LogWatch.lines).find((each) => each.message === message)
       assert.deepInclude(line?.annotations, { received: 11, written: 0, deadLettered: 9, inFlight: 2, lost: 0 })
       assert.deepInclude(yield* queue.account, { deadLettered: 9, waiting: 2, inHand: 0 })
+    })
+  )
+)
+
+it.effect("fails to drain when a service has failed, after the others have settled all that they can", () =>
+  watched(
+    Effect.gen(function* () {
+      yield* LogWatch.expect("Error", "Service failed", { times: 1 })
+      const queue = yield* TickQueue.make("raw-tick-data")
+      let takes = 0
+      const faulty = TickQueue.TickQueue.of({
+        ...queue,
+        take: (policy, receive) => (++takes === 1 ? Effect.die("a fault of the queue") : queue.take(policy, receive))
+      })
+      const parts = Layer.mergeAll(
+        Layer.succeed(TickQueue.TickQueue, faulty),
+        Layer.provideMerge(RunLedger.layer, Storage.layerMemory()),
+        IdempotencyTracker.layerMemory(),
+        DeadLetterQueue.layerMemory()
+      )
+      const layer = Pipeline.layerServices(["first", "second"], Duration.seconds(10)).pipe(Layer.provide(parts))
+      const context = yield* Layer.build(layer)
+      const { balance, drain } = Context.get(context, Pipeline.Pipeline)
+      yield* queue.offerAll(TestTick.range("run", 1, 8))
+      const exit = yield* Effect.exit(drain)
+      assert.strictEqual(Exit.isFailure(exit) && Cause.squash(exit.cause), "a fault of the queue")
+      assert.deepInclude(yield* balance, { received: 8, written: 8, inFlight: 0 })
+      assert.isFalse(yield* queue.offer(TestTick.make("run", 10)), "the queue has ended")
     })
   )
 )

@@ -7,6 +7,7 @@ import * as Command from "effect/cli/Command"
 import type { Balance } from "../pipeline/Balance.ts"
 import type { PipelineConfig } from "../config/PipelineConfig.ts"
 import * as PlannedSpace from "../pipeline/PlannedSpace.ts"
+import * as Service from "../service/Service.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Format from "./Format.ts"
 import * as Logging from "./Logging.ts"
@@ -15,14 +16,11 @@ import * as Resumption from "./Resumption.ts"
 import * as Session from "./Session.ts"
 import * as Summary from "./Summary.ts"
 
-/** Waits until every engine has made its last tick. */
+/** Waits until every engine has made its last tick or failed. The account names those that have failed. */
 const engines: Session.Producer = (manager, report) =>
   Effect.gen(function* () {
     for (const engine of manager.engines.values()) report.runIds.add(engine.runId)
-    yield* Effect.forEach([...manager.engines.values()], (engine) => engine.await, {
-      concurrency: "unbounded",
-      discard: true
-    })
+    yield* Service.awaitAll(manager.engines.values())
   })
 
 const noTicks: Balance = {
@@ -44,7 +42,7 @@ const sayComplete = ({ point }: Resumption.Resumption, maxTicks: number, isJson:
   const resumed: Summary.Resumed = { after: resume.from?.tickNumber, stored, inLetters }
   return Session.print(
     isJson
-      ? Summary.json({ runIds: [resume.runId], balance: noTicks, seconds: 0, resumed })
+      ? Summary.json({ runIds: [resume.runId], balance: noTicks, seconds: 0, problems: [], resumed })
       : `Run ${resume.runId} is complete up to tick ${Format.count(maxTicks)}, where it is to end: ${Summary.there(resumed)}. ` +
           "Nothing was written. For more, give a higher --ticks. Only its last batches were read: `tickvault verify` reads all."
   )

@@ -20,6 +20,7 @@ import type { PlannedSpace } from "../pipeline/PlannedSpace.ts"
 import * as ServiceManager from "../pipeline/ServiceManager.ts"
 import * as StartupChecks from "../pipeline/StartupChecks.ts"
 import * as RunFiles from "../runs/RunFiles.ts"
+import * as Service from "../service/Service.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Progress from "./Progress.ts"
 import type { Resumption } from "./Resumption.ts"
@@ -44,11 +45,7 @@ export const print = Effect.fnUntraced(function* (text: string) {
 })
 
 /** Completes when no persistence service is at work any more. */
-const allEnded = (manager: Manager) =>
-  Effect.forEach([...manager.persistence.values()], (service) => service.await, {
-    concurrency: "unbounded",
-    discard: true
-  })
+const allEnded = (manager: Manager) => Effect.asVoid(Service.awaitAll(manager.persistence.values()))
 
 const firstLine = (cause: Cause.Cause<unknown>) => Cause.pretty(cause).split("\n")[0]
 

@@ -58,6 +58,8 @@ const Line = Schema.fromJsonString(
     writtenBytes: Schema.Int,
     storedBytes: Schema.Int,
     seconds: Schema.Finite,
+    /** Only when something was wrong: what, in words. */
+    problems: Schema.optionalKey(Schema.Array(Schema.String)),
     /** Only of a run that went on: after which tick (as text, `null` for the beginning), and what was there already. */
     resumed: Schema.optionalKey(
       Schema.Struct({
@@ -80,11 +82,18 @@ const resumedLine = ({ after, inLetters, stored }: Resumed) => ({
 /** One JSON object on one line. */
 export const json = ({
   balance,
+  problems,
   resumed,
   runIds,
   seconds
-}: Pick<Summary, "balance" | "resumed" | "runIds" | "seconds">): string =>
-  encodeLine({ runIds, ...balance, seconds, ...(resumed === undefined ? {} : { resumed: resumedLine(resumed) }) })
+}: Pick<Summary, "balance" | "problems" | "resumed" | "runIds" | "seconds">): string =>
+  encodeLine({
+    runIds,
+    ...balance,
+    seconds,
+    ...(problems.length === 0 ? {} : { problems }),
+    ...(resumed === undefined ? {} : { resumed: resumedLine(resumed) })
+  })
 
 /** What of a run was there already, in words. */
 export const there = ({ inLetters, stored }: Omit<Resumed, "after">): string =>

@@ -18,7 +18,7 @@ import type { Degraded } from "../persistence/Degraded.ts"
 import type * as PersistenceService from "../persistence/PersistenceService.ts"
 import type * as TickQueue from "../queue/TickQueue.ts"
 import type * as RecoveryService from "../replay/RecoveryService.ts"
-import type * as Service from "../service/Service.ts"
+import * as Service from "../service/Service.ts"
 import type { RunSettings } from "../simulation/RunSettings.ts"
 import type { RestoreError } from "../simulation/Simulation.ts"
 import type * as SimulationEngine from "../simulation/SimulationEngine.ts"
@@ -60,7 +60,7 @@ export class ServiceManager extends Context.Service<
   ServiceManager,
   {
     /** The services by name, in the order of the configuration. */
-    readonly services: ReadonlyMap<string, Service.Service>
+    readonly services: ReadonlyMap<string, Service.Service<unknown>>
     readonly engines: ReadonlyMap<string, SimulationEngine.Instance>
     readonly persistence: ReadonlyMap<string, PersistenceService.Instance>
     readonly recovery: ReadonlyMap<string, RecoveryService.Instance>
@@ -88,7 +88,8 @@ export class ServiceManager extends Context.Service<
     /**
      * Ends in good order: stops the engines and replays, ends the queues and waits until the running persistence services
      * have settled everything; then waits for a replay at most the configuration's `shutdownTimeout`. What has to be
-     * settled takes as long as it takes; bound that with `shutdownTimeout` too.
+     * settled takes as long as it takes; bound that with `shutdownTimeout` too. Succeeds although services have failed:
+     * their statuses say so.
      */
     readonly shutdown: Effect.Effect<void>
   }
@@ -102,7 +103,7 @@ export interface Resumption {
 }
 
 const statusOf = Effect.fnUntraced(function* (
-  service: Service.Service,
+  service: Service.Service<unknown>,
   persistence: ReadonlyMap<string, PersistenceService.Instance>
 ): Effect.fn.Return<ServiceStatus> {
   const error = yield* service.error
@@ -127,7 +128,7 @@ const resourceStatus = (resources: Resources.Resources, config: Config.PipelineC
     })
   )
 
-const each = (of: ReadonlyArray<Service.Service>, operation: "start" | "stop" | "pause" | "resume") =>
+const each = (of: ReadonlyArray<Service.Service<unknown>>, operation: "start" | "stop" | "pause" | "resume") =>
   Effect.forEach(of, (service) => service[operation], { concurrency: "unbounded", discard: true })
 
 /** What a pipeline is built with beside its configuration. */
@@ -153,7 +154,7 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
   const scope = yield* Effect.scope
   const resources = new Resources.Resources()
   for (const [name, resource] of Object.entries(config.resources)) yield* Resources.build(resources, name, resource)
-  const services = new Map<string, Service.Service>()
+  const services = new Map<string, Service.Service<unknown>>()
   const engines = new Map<string, SimulationEngine.Instance>()
   const persistence = new Map<string, PersistenceService.Instance>()
   const recovery = new Map<string, RecoveryService.Instance>()
@@ -205,10 +206,7 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
       yield* each(allEngines, "stop")
       yield* Effect.forEach([...resources.queues.values()], (queue) => queue.end, { discard: true })
       yield* each(allPersistence, "resume")
-      yield* Effect.forEach(allPersistence, (service) => service.await, {
-        concurrency: "unbounded",
-        discard: true
-      })
+      yield* Service.awaitAll(allPersistence)
       yield* Effect.timeoutOrElse(Fiber.join(replays), {
         duration: config.shutdownTimeout,
         orElse: () => Effect.logWarning("A replay of dead letters hangs and is left behind: its letter stays")

@@ -2,10 +2,11 @@
  * The life of a service: started, stopped, paused and resumed by name while the rest runs.
  *
  * A service is a piece of work that one fiber does until it is done or stopped. This module owns the states and the
- * transitions between them; what the work is, and what it does about being interrupted, is the work's own. A service
- * whose work fails is in `ERROR` with its cause and takes nobody with it.
+ * transitions between them. The work itself decides what to do when it is interrupted. A service whose work fails is in
+ * `ERROR` and keeps the cause. No other service stops because of it; whoever awaits the failed one learns the cause.
  */
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberHandle from "effect/FiberHandle"
@@ -16,14 +17,14 @@ import * as Semaphore from "effect/Semaphore"
 /** `ERROR` keeps the cause; a service in it can be started again. */
 export type State = "RUNNING" | "PAUSED" | "STOPPED" | "ERROR"
 
-/** A service as its owner sees it. */
-export interface Service {
+/** A service as its owner sees it. `E` is what its work can fail with. */
+export interface Service<out E = never> {
   readonly name: string
 
   readonly state: Effect.Effect<State>
 
   /** Why the service is in `ERROR`; `undefined` in every other state. */
-  readonly error: Effect.Effect<Cause.Cause<unknown> | undefined>
+  readonly error: Effect.Effect<Cause.Cause<E> | undefined>
 
   /** Starts it from `STOPPED` or `ERROR`; does nothing in another state. */
   readonly start: Effect.Effect<void>
@@ -40,12 +41,22 @@ export interface Service {
   /** Stops it, then starts it again. */
   readonly restart: Effect.Effect<void>
 
-  /** Completes when its work is done or has failed, or when it has been stopped. */
-  readonly await: Effect.Effect<void>
+  /**
+   * Succeeds when its work is done, when it has been stopped, and when it was never started. Fails with the cause when the
+   * work fails or has failed, until the service is started again.
+   */
+  readonly await: Effect.Effect<void, E>
 
   /** What it has counted, by the metric names of its kind. Exact at the moment it is read. */
   readonly metrics: Effect.Effect<Readonly<Record<string, number>>>
 }
+
+/**
+ * Waits until none of `services` is at work any more, and gives how each has ended. One that fails does not end the wait
+ * for the others.
+ */
+export const awaitAll = <E>(services: Iterable<Service<E>>): Effect.Effect<ReadonlyArray<Exit.Exit<void, E>>> =>
+  Effect.forEach(services, (service) => Effect.exit(service.await), { concurrency: "unbounded" })
 
 /** What the work of a service knows of being paused. */
 export interface Gate {
@@ -80,11 +91,13 @@ export const make = Effect.fnUntraced(function* <E>(
   const handle = yield* FiberHandle.make<void>()
   const open = Latch.makeUnsafe(true)
   const closed = Latch.makeUnsafe(false)
-  const idle = Latch.makeUnsafe(true)
+  /** How the work that was started last ends. */
+  let outcome = Deferred.makeUnsafe<void, E>()
+  Deferred.doneUnsafe(outcome, Exit.void)
   let state: State = "STOPPED"
-  let error: Cause.Cause<unknown> | undefined
+  let error: Cause.Cause<E> | undefined
 
-  const become = (next: State, cause?: Cause.Cause<unknown>) => {
+  const become = (next: State, cause?: Cause.Cause<E>) => {
     state = next
     error = cause
     const [from, to] = next === "PAUSED" ? [open, closed] : [closed, open]
@@ -117,7 +130,7 @@ export const make = Effect.fnUntraced(function* <E>(
       yield* show(next)
       yield* cause === undefined ? Effect.logInfo("Service stopped") : Effect.logError("Service failed", cause)
       become(next, cause)
-      idle.openUnsafe()
+      Deferred.doneUnsafe(outcome, cause === undefined ? Exit.void : Exit.failCause(cause))
     })
 
   const pause = Effect.suspend(() =>
@@ -128,7 +141,7 @@ export const make = Effect.fnUntraced(function* <E>(
 
   const start = Effect.suspend(() => {
     if (state === "RUNNING" || state === "PAUSED") return Effect.void
-    idle.closeUnsafe()
+    outcome = Deferred.makeUnsafe()
     const work = options.work(gate).pipe(Effect.onExit(ended), Effect.ignoreCause, annotate)
     return enter("RUNNING").pipe(
       Effect.andThen(Effect.logInfo("Service started")),
@@ -144,7 +157,7 @@ export const make = Effect.fnUntraced(function* <E>(
   yield* Metric.update(restarts, 0)
   yield* enter("STOPPED")
 
-  const service: Service = {
+  const service: Service<E> = {
     name,
     state: Effect.sync(() => state),
     error: Effect.sync(() => error),
@@ -159,7 +172,7 @@ export const make = Effect.fnUntraced(function* <E>(
     restart: annotate(
       oneAtATime(stop.pipe(Effect.andThen(Metric.update(restarts, 1)), Effect.andThen(Effect.uninterruptible(start))))
     ),
-    await: idle.await,
+    await: Effect.suspend(() => Deferred.await(outcome)),
     metrics: options.metrics
   }
   return service

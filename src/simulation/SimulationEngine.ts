@@ -4,18 +4,22 @@
  * Stores the metadata of the run before its first tick. A tick is encoded once and offered once: stopped and started
  * again, or paused and resumed, the engine goes on with the tick that follows, and none is missing or doubled. The same
  * holds across processes: with a `Resume` the engine makes the ticks of a run that are still missing, and those only.
+ *
+ * An engine fails when a step dies or its metadata can't be stored. Awaiting it fails with the cause then; what it had
+ * captured before has been offered to the queue.
  */
 import { fromBinary, toBinary } from "@bufbuild/protobuf"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as RunId from "../domain/RunId.ts"
-import * as Tick from "../domain/Tick.ts"
+import type * as Tick from "../domain/Tick.ts"
 import {
   SimulationMetadataSchema,
   type SimulationMetadata
@@ -25,7 +29,9 @@ import { TickQueue } from "../queue/TickQueue.ts"
 import * as RunMetadata from "../runs/RunMetadata.ts"
 import * as Service from "../service/Service.ts"
 import * as Storage from "../storage/Storage.ts"
+import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
+import * as Stepping from "./internal/stepping.ts"
 import { RestoreError, Simulation } from "./Simulation.ts"
 
 /** Settings of a simulation engine, beside those of its world. */
@@ -79,8 +85,18 @@ export interface Metrics {
   readonly ticks_produced: number
 }
 
+/** The storage holds a run of this id already, and the engine was to begin a new one. It has made no tick. */
+export class RunIdTaken extends Schema.TaggedError<RunIdTaken>()("RunIdTaken", {
+  simulationRunId: Schema.String,
+  location: Schema.String
+}) {
+  override get message() {
+    return `the run id ${RunId.quote(this.simulationRunId)} is taken: ${this.location} holds a run of this id. Choose another id, or resume that run`
+  }
+}
+
 /** An engine, stopped or at work, and the run it makes. */
-export interface Instance extends Service.Service {
+export interface Instance extends Service.Service<RunIdTaken | StorageError> {
   readonly runId: RunId.RunId
   readonly metrics: Effect.Effect<Metrics & Readonly<Record<string, number>>>
 }
@@ -111,36 +127,24 @@ const encodeMetadata = (message: SimulationMetadata, samplingInterval: bigint, b
     }
   })
 
-/** Longest that an engine held back catches up on afterwards; beyond it, time lost is lost. */
-const maxBehindMs = 1000
-
-/** Says when the next step is due. */
-class Pacer {
-  private readonly intervalMs: number
-  private dueMs: number | undefined
-
-  constructor(ticksPerSecond: number | undefined) {
-    this.intervalMs = ticksPerSecond === undefined ? 0 : 1000 / ticksPerSecond
-  }
-
-  /** Milliseconds from `nowMs` until the next step is due; 0 when it is. */
-  leftMs(nowMs: number): number {
-    if (this.intervalMs === 0) return 0
-    this.dueMs = this.dueMs === undefined ? nowMs : Math.max(this.dueMs, nowMs - maxBehindMs)
-    return Math.max(0, this.dueMs - nowMs)
-  }
-
-  /** Takes note of a step, for which `leftMs` was asked before. */
-  step(): void {
-    if (this.dueMs !== undefined) this.dueMs += this.intervalMs
-  }
-}
-
-/**
- * How much an engine does before it offers what it has made, and gives way to all others of the program: long enough
- * for the hand-over to cost little, short enough for no tick and no file to wait for it.
- */
-const turn = { steps: 64, bytes: 256 * 1024, milliseconds: 5 } as const
+/** Stores the metadata of a run that begins now. An attempt after a failed one stores the same bytes. */
+const makeStoreMetadata = Effect.fnUntraced(function* (runId: RunId.RunId, samplingInterval: bigint) {
+  const simulation = yield* Simulation
+  const storage = yield* Storage.Storage
+  const begin = yield* simulation.tickNumber
+  let bytes: Uint8Array | undefined
+  return Effect.gen(function* () {
+    bytes ??= encodeMetadata(yield* simulation.metadata(runId, yield* nowMs), samplingInterval, begin)
+    yield* Effect.retry(Storage.write(storage, StorageKey.metadata(runId), [bytes]), {
+      schedule: metadataRetry,
+      while: (error) => error.isRetryable
+    })
+  }).pipe(
+    Effect.catchReason("StorageError", "KeyConflict", () =>
+      Effect.fail(new RunIdTaken({ simulationRunId: runId, location: storage.location }))
+    )
+  )
+})
 
 /** Makes the simulation what it was at the tick that `resume` goes on from. */
 const restore = Effect.fnUntraced(function* (simulation: Simulation["Service"], { from, runId }: Resume) {
@@ -165,32 +169,20 @@ const restore = Effect.fnUntraced(function* (simulation: Simulation["Service"], 
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}, resume?: Resume) {
   const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
   const simulation = yield* Simulation
-  const queue = yield* TickQueue
-  const storage = yield* Storage.Storage
   if (resume !== undefined) yield* restore(simulation, resume)
   const named = resume?.runId ?? decoded.runId
   const runId = named === undefined ? yield* newRunId : RunId.make(named)
-  const pacer = new Pacer(decoded.ticksPerSecond)
-  const interval = BigInt(decoded.samplingInterval)
-  const pauseTicks = new Set(decoded.pauseTicks.map(BigInt))
-  const maxTicks = decoded.maxTicks === undefined ? undefined : BigInt(decoded.maxTicks)
-  const capture =
-    simulation.tick ?? ((id, captureTimeMs) => Effect.map(simulation.snapshot(id, captureTimeMs), Tick.fromMessage))
-  /** Ticks that the world has made and the queue has not accepted yet. */
-  let pending: ReadonlyArray<Tick.Tick> = []
-  let produced = 0
-  let current = yield* simulation.tickNumber
-  /** The same at each attempt: one whose outcome nobody heard of is then found to have succeeded. */
-  let metadata: Uint8Array | undefined
-  let begun = false
-
-  const storeMetadata = Effect.gen(function* () {
-    metadata ??= encodeMetadata(yield* simulation.metadata(runId, yield* nowMs), interval, current)
-    yield* Effect.retry(Storage.write(storage, StorageKey.metadata(runId), [metadata]), {
-      schedule: metadataRetry,
-      while: (error) => error.isRetryable
-    })
+  const samplingInterval = BigInt(decoded.samplingInterval)
+  const stepping = yield* Stepping.make(simulation, yield* TickQueue, {
+    simulationRunId: runId,
+    samplingInterval,
+    maxTicks: decoded.maxTicks === undefined ? undefined : BigInt(decoded.maxTicks),
+    pauseTicks: new Set(decoded.pauseTicks.map(BigInt)),
+    ticksPerSecond: decoded.ticksPerSecond,
+    isSettled: (tickNumber) => resume?.settled.has(tickNumber) === true
   })
+  const storeMetadata = yield* makeStoreMetadata(runId, samplingInterval)
+  let begun = false
 
   const begin = Effect.gen(function* () {
     if (begun) return
@@ -198,71 +190,63 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     begun = true
     yield* resume === undefined
       ? Effect.logInfo("Simulation run begins").pipe(Effect.annotateLogs({ run: runId }))
-      : Effect.logInfo("Simulation run goes on").pipe(Effect.annotateLogs({ run: runId, after: String(current) }))
+      : Effect.logInfo("Simulation run goes on").pipe(
+          Effect.annotateLogs({ run: runId, after: String(stepping.current()) })
+        )
   })
 
-  const isSettled = (tickNumber: bigint) => resume?.settled.has(tickNumber) === true
-  /** Whether the steps to the next tick that sampling captures are those of a run before. */
-  const isStepOver = () => resume !== undefined && isSettled(current - (current % interval) + interval)
-  const isDone = () => maxTicks !== undefined && current >= maxTicks
-
-  const pace = Effect.suspend(() => {
-    if (isStepOver()) return Effect.void
-    return Clock.clockWith((clock) => {
-      const left = pacer.leftMs(clock.currentTimeMillisUnsafe())
-      return left > 0 ? Effect.sleep(Duration.millis(left)) : Effect.void
-    })
-  })
-
-  /** Steps, at least once, until the turn is over or the next step has to wait for something. */
-  const takeTurn = Effect.gen(function* () {
-    const clock = yield* Clock.Clock
-    const untilMs = clock.currentTimeMillisUnsafe() + turn.milliseconds
-    const made: Array<Tick.Tick> = []
-    pending = made
-    for (let steps = 1, bytes = 0; ; steps++) {
-      if (!isStepOver()) pacer.step()
-      yield* simulation.step
-      current = yield* simulation.tickNumber
-      const nowMs = clock.currentTimeMillisUnsafe()
-      if (current % interval === 0n) {
-        if (isSettled(current)) return
-        const tick = yield* capture(runId, BigInt(Math.floor(nowMs)))
-        bytes += tick.payload.length
-        made.push(tick)
-      }
-      if (isDone() || pauseTicks.has(current)) return
-      if (steps >= turn.steps || bytes >= turn.bytes || nowMs >= untilMs) return
-      if (!isStepOver() && pacer.leftMs(nowMs) > 0) return
-    }
-  }).pipe(Effect.uninterruptible)
-
-  /** Offers what is pending; `false` when the queue has ended. */
-  const handOver = Effect.suspend(() => {
-    const offered = pending
-    if (offered.length === 0) return Effect.succeed(true)
-    const accepted = (count: number) => {
-      pending = pending.slice(count)
-      produced += count
-    }
-    return Effect.map(queue.offerAll(offered, accepted), (count) => count === offered.length)
-  })
+  /** A step that dies fails the engine, after the ticks that were captured before it are offered. */
+  const takeTurn = Effect.uninterruptibleMask((restore) =>
+    Effect.catchCause(stepping.takeTurn, (cause) =>
+      Effect.andThen(Effect.exit(restore(stepping.handOver)), Effect.failCause(cause))
+    )
+  )
 
   const work = Effect.fnUntraced(function* (gate: Service.Gate) {
     yield* begin
-    while (yield* handOver) {
-      if (isDone()) return
+    while (yield* stepping.handOver) {
+      if (stepping.isDone()) return
       // Steps are pure computation: without this the files of the batches before would wait for a turn of the event loop.
       yield* Effect.yieldNow
       yield* gate.open
-      yield* pace
+      yield* stepping.pace
       yield* takeTurn
-      if (pauseTicks.has(current)) yield* gate.pause
+      if (stepping.isPauseTick()) yield* gate.pause
     }
   })
 
-  const metrics = Effect.sync(() => ({ current_tick: Number(current), ticks_produced: produced }))
+  const metrics = Effect.sync(() => ({
+    current_tick: Number(stepping.current()),
+    ticks_produced: stepping.produced()
+  }))
   const service = yield* Service.make(name, { work, metrics })
   const instance: Instance = { ...service, runId, metrics }
   return instance
 })
+
+/** The engine of an app, running while the layer lives. */
+export class SimulationEngine extends Context.Service<SimulationEngine, Instance>()(
+  "tickvault/simulation/SimulationEngine"
+) {}
+
+/** What an engine is made with in an app. */
+export type LayerOptions = typeof Options.Encoded & {
+  /** Name of the engine in logs and metrics. Default "simulation-engine". */
+  readonly name?: string
+  /** The run to go on with. Absent: a new run begins. */
+  readonly resume?: Resume
+}
+
+/**
+ * Runs an engine for the simulation of the context. Await it to learn when it is done, and why it failed. Closing the scope
+ * stops it. Fails as `make` does.
+ */
+export const layer = (
+  options: LayerOptions = {}
+): Layer.Layer<SimulationEngine, Schema.SchemaError | RestoreError, Simulation | TickQueue | Storage.Storage> => {
+  const { name = "simulation-engine", resume, ...own } = options
+  return Layer.effect(
+    SimulationEngine,
+    Effect.tap(make(name, own, resume), (engine) => engine.start)
+  )
+}

@@ -8,6 +8,7 @@
 import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import type * as Schema from "effect/Schema"
@@ -19,6 +20,7 @@ import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "../ledger/RunLedger.ts"
 import * as PersistenceService from "../persistence/PersistenceService.ts"
 import * as TickQueue from "../queue/TickQueue.ts"
+import * as Service from "../service/Service.ts"
 import * as BatchFile from "../storage/BatchFile.ts"
 import type { Storage } from "../storage/Storage.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
@@ -64,7 +66,7 @@ export class TestPipeline extends Context.Service<
     /** The dead letters, oldest first. */
     readonly letters: Effect.Effect<ReadonlyArray<DeadLetter["message"]>>
 
-    /** Ends the queue and waits until the services have settled what is in it and stopped. */
+    /** Ends the queue and waits until the services have settled what is in it. Dies with the cause when one has failed. */
     readonly drain: Effect.Effect<void>
   }
 >()("tickvault/testing/TestPipeline") {}
@@ -103,10 +105,7 @@ const make = Effect.gen(function* () {
       return Arr.flatten(yield* Effect.forEach(batches, read))
     }),
     letters: Effect.orDie(Stream.runCollect(deadLetters.letters)), // letters in memory are never damaged
-    drain: Effect.andThen(
-      queue.end,
-      Effect.forEach([...instances.values()], (service) => service.await, { discard: true })
-    )
+    drain: Effect.andThen(queue.end, Effect.flatMap(Service.awaitAll(instances.values()), Exit.asVoidAll))
   })
 })
 

@@ -188,7 +188,8 @@ it.effect("has one failing service in ERROR with its cause, and the others at wo
       yield* FileSystem.FileSystem.use((fs) => fs.writeFileString(`${directory}/taken`, "in the way"))
       const manager = yield* ServiceManager.make((yield* good({ file: config })).config)
       yield* Effect.andThen(manager.start("engine"), manager.start("persist"))
-      yield* manager.engines.get("engine")!.await
+      const failure = yield* Effect.flip(manager.engines.get("engine")!.await)
+      assert.include(failure.message, "taken/metadata.pb")
       const [persist, engine] = yield* manager.serviceStatus
       assert.deepInclude(persist, { name: "persist", state: "RUNNING", error: undefined })
       assert.deepInclude(engine, { name: "engine", state: "ERROR" })

@@ -1,7 +1,9 @@
 // @module-tag unit
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import type { Reason } from "../../src/deadletter/DeadLetter.ts"
@@ -54,6 +56,25 @@ const pass = (duration: Parameters<typeof TestClock.adjust>[0]) =>
   Effect.andThen(settleDown, Effect.andThen(TestClock.adjust(duration), settleDown))
 
 describe("a recovery service", () => {
+  it.effect("tells whoever awaits it what it died of", () =>
+    watched(
+      Effect.gen(function* () {
+        yield* LogWatch.expect("Error", "Service failed", { times: 1 })
+        yield* allowLifecycle
+        const bench = yield* makeReplays()
+        const faulty = DeadLetterQueue.of({ ...bench.deadLetters, ids: Stream.die("a fault of the queue") })
+        const service = yield* RecoveryService.make("recovery").pipe(
+          Effect.provideService(DeadLetterQueue, faulty),
+          Effect.provideContext(bench.context)
+        )
+        yield* service.start
+        const exit = yield* Effect.exit(service.await)
+        assert.strictEqual(Exit.isFailure(exit) && Cause.squash(exit.cause), "a fault of the queue")
+        assert.strictEqual(yield* service.state, "ERROR")
+      })
+    )
+  )
+
   it.effect("looks at once and then every interval, and stores what the storage takes", () =>
     watched(
       Effect.gen(function* () {

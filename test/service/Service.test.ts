@@ -46,6 +46,10 @@ const counting = () => {
 const make = <E>(work: (gate: Service.Gate) => Effect.Effect<void, E>) =>
   Service.make("persistence-1", { work, metrics: Effect.succeed({ ticks: 3 }) })
 
+/** What `effect` dies of. */
+const dies = <A, E>(effect: Effect.Effect<A, E>) =>
+  Effect.map(Effect.exit(effect), (exit) => (Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined))
+
 describe("a service", () => {
   it.effect("is made stopped, runs once started, and is stopped by stop", () =>
     Effect.gen(function* () {
@@ -168,7 +172,7 @@ describe("a service", () => {
       yield* service.start
       assert.isUndefined(yield* service.error)
       yield* TestClock.adjust("1 second")
-      yield* service.await
+      assert.strictEqual(yield* Effect.flip(service.await), "disk gone")
       assert.strictEqual(yield* service.state, "ERROR")
       const cause = yield* service.error
       assert.strictEqual(cause === undefined ? undefined : Cause.squash(cause), "disk gone")
@@ -194,10 +198,51 @@ describe("a service", () => {
       yield* service.start
       yield* service.pause
       yield* TestClock.adjust("1 second")
-      yield* service.await
+      assert.strictEqual(yield* dies(service.await), "a bug")
       assert.strictEqual(yield* service.state, "ERROR")
       const cause = yield* service.error
       assert.isTrue(cause !== undefined && Cause.hasDies(cause))
+    }).pipe(Effect.provide(watched))
+  )
+
+  it.effect("tells its failure to all who await it, until it is started again", () =>
+    Effect.gen(function* () {
+      yield* expectLines({ started: 2, failed: 1, stopped: 1 })
+      let fails = true
+      const service = yield* make(() => (fails ? Effect.delay(Effect.fail("no"), "1 second") : Effect.never))
+      yield* service.start
+      const early = yield* Effect.forkChild(Effect.flip(service.await), { startImmediately: true })
+      // Started again in the very step in which it fails: whoever waited for the first life learns how that ended.
+      const again = yield* service.await.pipe(
+        Effect.catch(() => service.stop),
+        Effect.andThen(Effect.sync(() => void (fails = false))),
+        Effect.andThen(Effect.suspend(() => service.start)),
+        Effect.forkChild({ startImmediately: true })
+      )
+      const late = yield* Effect.forkChild(Effect.flip(service.await), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(early), "no")
+      assert.strictEqual(yield* Fiber.join(late), "no")
+      yield* Fiber.join(again)
+      const waiting = yield* Effect.forkChild(service.await, { startImmediately: true })
+      yield* TestClock.adjust("1 hour")
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* service.stop
+      yield* Fiber.join(waiting)
+    }).pipe(Effect.provide(watched))
+  )
+
+  it.effect("that fails does not end the wait for others", () =>
+    Effect.gen(function* () {
+      yield* expectLines({ started: 2, failed: 1, stopped: 1 })
+      const failing = yield* make(() => Effect.delay(Effect.fail("no"), "1 second"))
+      const working = yield* make(() => Effect.sleep("3 seconds"))
+      yield* Effect.andThen(failing.start, working.start)
+      const all = yield* Effect.forkChild(Service.awaitAll([failing, working]), { startImmediately: true })
+      yield* TestClock.adjust("2999 millis")
+      assert.isUndefined(all.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(yield* Fiber.join(all), [Exit.fail("no"), Exit.void])
     }).pipe(Effect.provide(watched))
   )
 
@@ -212,7 +257,7 @@ describe("a service", () => {
       yield* service.pause
       fails = true
       yield* service.restart
-      yield* service.await
+      yield* Effect.flip(service.await)
       assert.strictEqual(yield* service.state, "ERROR")
       fails = false
       yield* service.restart
@@ -292,7 +337,7 @@ describe("a service", () => {
       yield* service.stop
       fails = true
       yield* service.start
-      yield* service.await
+      yield* Effect.flip(service.await)
       assert.strictEqual(yield* states, "persistence-1 error")
     }).pipe(Effect.provide(watched))
   )

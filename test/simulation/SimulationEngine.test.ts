@@ -2,12 +2,21 @@
 import { fromBinary } from "@bufbuild/protobuf"
 import { assert, it } from "@effect/vitest"
 import * as Bytes from "effect/Bytes"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as RunId from "../../src/domain/RunId.ts"
 import { SimulationMetadataSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
+import * as TickQueue from "../../src/queue/TickQueue.ts"
+import type { Simulation } from "../../src/simulation/Simulation.ts"
+import * as SimulationEngine from "../../src/simulation/SimulationEngine.ts"
+import * as World from "../../src/simulation/World.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import { IoFailure, PermissionDenied } from "../../src/storage/StorageError.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
@@ -294,6 +303,133 @@ it.effect("keeps what it has made when a step fails, and offers it when it is st
       yield* queue.end
       yield* Effect.ignore(Effect.forever(take(1000)))
       assert.deepStrictEqual(numbers(taken), upTo(20))
+    })
+  )
+)
+
+/** A world whose step dies at tick `last` + 1, once. */
+const dyingAfter =
+  (last: number) =>
+  (world: Simulation["Service"]): Simulation["Service"] => {
+    let isDue = true
+    return {
+      ...world,
+      step: Effect.flatMap(world.tickNumber, (tickNumber) => {
+        if (Number(tickNumber) < last || !isDue) return world.step
+        isDue = false
+        return Effect.die(new Error("a fault of the world"))
+      })
+    }
+  }
+
+/** What an engine died of. */
+const diedOf = ({ engine }: Bench) =>
+  Effect.map(Effect.exit(engine.await), (exit) => (Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "nothing"))
+
+it.effect("fails its await when a step dies, after the ticks before it are in the queue", () =>
+  watched(
+    Effect.gen(function* () {
+      yield* LogWatch.expect("Error", "Service failed", { times: 1 })
+      const bench = yield* makeEngine({ maxTicks: 20 }, { capacity: 5 }, {}, undefined, dyingAfter(17))
+      yield* bench.engine.start
+      const died = yield* Effect.forkChild(diedOf(bench), { startImmediately: true })
+      while (died.pollUnsafe() === undefined) {
+        yield* settleDown
+        if ((yield* bench.queue.account).waiting > 0) yield* Effect.raceFirst(bench.take(5), TestClock.adjust(1))
+      }
+      assert.strictEqual(yield* Fiber.join(died), "Error: a fault of the world")
+      assert.strictEqual(yield* bench.engine.state, "ERROR")
+      assert.strictEqual((yield* bench.queue.account).accepted, 17)
+      assert.strictEqual(yield* diedOf(bench), "Error: a fault of the world", "whoever asks later learns it, too")
+    })
+  )
+)
+
+it.effect("stays failed when it is stopped while the queue has no room for its last ticks", () =>
+  watched(
+    Effect.gen(function* () {
+      yield* LogWatch.expect("Error", "Service failed", { times: 1 })
+      const bench = yield* makeEngine({ maxTicks: 20 }, { capacity: 5 }, {}, undefined, dyingAfter(7))
+      yield* bench.engine.start
+      yield* settleDown
+      assert.strictEqual(yield* bench.engine.state, "RUNNING")
+      yield* bench.engine.stop
+      assert.strictEqual(yield* bench.engine.state, "ERROR")
+      assert.strictEqual(yield* diedOf(bench), "Error: a fault of the world")
+      yield* bench.engine.start
+      yield* settleDown
+      yield* bench.queue.end
+      yield* bench.engine.await
+      yield* Effect.ignore(Effect.forever(bench.take(1000)))
+      assert.deepStrictEqual(numbers(bench.taken), upTo(5))
+    })
+  )
+)
+
+it.effect("captures the tick that it failed to capture when it is started again", () =>
+  watched(
+    Effect.gen(function* () {
+      yield* LogWatch.expect("Error", "Service failed", { times: 2 })
+      let captures = 0
+      const { engine, queue, take, taken } = yield* makeEngine({ maxTicks: 20 }, {}, {}, undefined, (world) => ({
+        ...world,
+        tick: (id, captureTimeMs) => {
+          captures++
+          return captures === 8 || captures === 21 ? Effect.die("no memory") : world.tick!(id, captureTimeMs)
+        }
+      }))
+      for (let starts = 0; starts < 3; starts++) {
+        yield* engine.start
+        yield* settleDown
+        assert.strictEqual(yield* engine.state, starts < 2 ? "ERROR" : "STOPPED")
+      }
+      yield* queue.end
+      yield* Effect.ignore(Effect.forever(take(1000)))
+      assert.deepStrictEqual(numbers(taken), upTo(20))
+    })
+  )
+)
+
+it.effect("fails its await when the storage has a run of its id, and makes no tick", () =>
+  watched(
+    Effect.gen(function* () {
+      yield* LogWatch.expect("Error", "Service failed", { times: 1 })
+      const { engine, faults, queue } = yield* makeEngine({ runId: "run", maxTicks: 2 })
+      yield* Storage.write(faults.underneath, metadataKey, [Uint8Array.of(1)])
+      yield* engine.start
+      const failure = yield* Effect.flip(engine.await)
+      assert.strictEqual(failure._tag, "RunIdTaken")
+      assert.strictEqual(
+        failure.message,
+        'the run id "run" is taken: memory holds a run of this id. Choose another id, or resume that run'
+      )
+      assert.deepStrictEqual(yield* engine.metrics, { current_tick: 0, ticks_produced: 0 })
+      assert.strictEqual((yield* queue.account).accepted, 0)
+    })
+  )
+)
+
+it.effect("runs while its layer lives, for the simulation of the context", () =>
+  watched(
+    Effect.gen(function* () {
+      const layer = SimulationEngine.layer({ runId: "run", name: "mine", maxTicks: 20, ticksPerSecond: 10 }).pipe(
+        Layer.provide(World.layer({ shape: [8, 8], organisms: 2 })),
+        Layer.provideMerge(TickQueue.layer("raw-tick-data")),
+        Layer.provideMerge(Storage.layerMemory())
+      )
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(layer, scope)
+      const engine = Context.get(context, SimulationEngine.SimulationEngine)
+      assert.strictEqual(engine.name, "mine")
+      assert.strictEqual(engine.runId, "run")
+      yield* settleDown
+      yield* TestClock.adjust("400 millis")
+      yield* settleDown
+      assert.strictEqual(yield* engine.state, "RUNNING")
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(yield* engine.state, "STOPPED")
+      assert.deepInclude(yield* engine.metrics, { ticks_produced: 5 })
+      assert.isTrue(yield* Storage.exists(Context.get(context, Storage.Storage), metadataKey))
     })
   )
 )

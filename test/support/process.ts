@@ -127,6 +127,8 @@ export interface Account {
   readonly writtenBytes: number
   readonly storedBytes: number
   readonly seconds: number
+  /** Only when something was wrong. */
+  readonly problems?: ReadonlyArray<string>
   readonly resumed?: { readonly after: string | null; readonly stored: number; readonly inLetters: number }
 }
 
