@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
 
 /** Lower ranks know nothing of higher ones; folders of equal rank don't know each other. */
 const ranks: Record<string, number> = {
@@ -227,6 +228,49 @@ describe("source files", () => {
         )
       )
       assert.deepStrictEqual(found, [])
+    })
+  )
+})
+
+/** The namespaces of `src/index.ts`, by the module that each is. */
+const namespaces = Effect.map(readSources, (sources) => {
+  const index = sources.find(({ file }) => file === "index.ts")
+  const lines = index?.code.matchAll(/^export \* as (\w+) from "\.\/(.+)\.ts"$/gmu) ?? []
+  return new Map([...lines].map(([, name = "", module = ""]) => [module, name]))
+})
+
+const Package = Schema.fromJsonString(Schema.Struct({ exports: Schema.Record(Schema.String, Schema.Unknown) }))
+
+/** Whether `package.json` gives a module no path, by its name or that of a folder. */
+const closed = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const text = yield* fs.readFileString(path.join(import.meta.dirname, "../package.json"))
+  const { exports } = yield* Schema.decodeEffect(Package)(text)
+  const keys = Object.keys(exports).filter((key) => exports[key] === null)
+  return (module: string) =>
+    keys.some((key) => (key.endsWith("/*") ? `./${module}`.startsWith(key.slice(0, -1)) : key === `./${module}`))
+}).pipe(Effect.provide(NodeServices.layer))
+
+describe("modules", () => {
+  it.effect("are exported by index.ts, or package.json gives them no path", () =>
+    Effect.gen(function* () {
+      const [isClosed, names] = [yield* closed, yield* namespaces]
+      const found = yield* offences(({ file, owner }) => {
+        const module = file.replace(/(?:\.d)?\.ts$/u, "")
+        // The command line is bundled, and the tools for tests have paths only.
+        if (owner === "cli" || owner === "testing") return []
+        if (!names.has(module)) return isClosed(module) ? [] : ["export it in src/index.ts, or null it in package.json"]
+        return isClosed(module) ? ["is in src/index.ts, but package.json gives it no path"] : []
+      })
+      assert.deepStrictEqual(found, [])
+    })
+  )
+
+  it.effect("have the same name in index.ts as in their folder", () =>
+    Effect.gen(function* () {
+      const entries = [...(yield* namespaces)].filter(([module, name]) => module.split("/").at(-1) !== name)
+      assert.deepStrictEqual(entries, [])
     })
   )
 })

@@ -5,8 +5,15 @@
  * run as code, `|` applies transforms, `include` opens files and addresses, a key `__proto__` changes every object. So a
  * key or a substitution is made of plain words here, which is all that this configuration's keys are.
  */
-import type { Token } from "@pushcorn/hocon-parser"
 import { describe } from "./Problem.ts"
+
+/** A token of the parser, repeated from `hocon-parser.d.ts`, which is not published. */
+export interface Token {
+  readonly type: symbol
+  readonly value: string
+  readonly line: number
+  readonly quoted: boolean
+}
 
 export interface Violation {
   readonly line: number

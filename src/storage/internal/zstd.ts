@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { constants, createZstdCompress, createZstdDecompress, type ZstdCompress, type ZstdDecompress } from "node:zlib"
 
 /** What is to be decompressed is damaged or cut, or can't be compressed or decompressed now: there is no memory for it. */
@@ -26,11 +27,27 @@ export class ZstdError extends Schema.TaggedError<ZstdError>()("ZstdError", { ca
 /** Largest window that is decompressed, the default of all zstd tools: 128 MiB. So much memory a stream takes at most. */
 const maxWindowBytes = 2 ** 27
 
-/** A stream of zstd. Not shared: it has state. */
-export class Coder {
+/** A zstd stream. It has state, so don't share it. */
+export interface Coder {
+  /**
+   * Puts `bytes` in. Call it only when `next` has given `undefined` for all earlier bytes. Work on the bytes begins at
+   * once: don't change them.
+   */
+  readonly put: (bytes: Uint8Array) => void
+  /** Ends the input. */
+  readonly end: () => void
+  /**
+   * The next piece of output. Gives `undefined` when all input so far is used up, and after `end` when all output has been
+   * given.
+   */
+  readonly next: Effect.Effect<Uint8Array | undefined, ZstdError>
+}
+
+/** A coder on one of Node's zstd streams. */
+class NodeCoder implements Coder {
   private readonly zstd: ZstdCompress | ZstdDecompress
   private failure: ZstdError | undefined
-  /** Whether what was put in is used up, and all that comes of it is out or can be read. */
+  /** Whether all input is used up, and all output was given or can be read. */
   private isIdle = true
   private notify: () => void = () => undefined
 
@@ -50,18 +67,16 @@ export class Coder {
       this.isIdle = false
       zstd.write(bytes, idle)
     }
+    this.end = () => {
+      this.isIdle = false
+      zstd.end()
+    }
   }
 
-  /** Puts `bytes` in, when `next` has said that all before is used up. Work on them begins at once; don't change them. */
   readonly put: (bytes: Uint8Array) => void
 
-  /** Says that no more comes. */
-  end(): void {
-    this.isIdle = false
-    this.zstd.end()
-  }
+  readonly end: () => void
 
-  /** What comes out next; `undefined` when what was put in is used up, and after `end` when all is out. */
   readonly next: Effect.Effect<Uint8Array | undefined, ZstdError> = Effect.callback((resume) => {
     const done = (result: Effect.Effect<Uint8Array | undefined, ZstdError>) => {
       this.notify = () => undefined
@@ -78,14 +93,14 @@ export class Coder {
     return Effect.sync(() => (this.notify = () => undefined))
   })
 
-  /** Gives its memory back, once a thread that is at work is done. */
+  /** Frees its memory, after a thread that is at work has finished. */
   readonly close: Effect.Effect<void> = Effect.sync(() => void this.zstd.destroy())
 }
 
 /** Makes a coder that lives in the scope. Fails when there is no memory for it. */
-const scoped = (make: () => ZstdCompress | ZstdDecompress) =>
+const scoped = (make: () => ZstdCompress | ZstdDecompress): Effect.Effect<Coder, ZstdError, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.try({ try: () => new Coder(make()), catch: (cause) => new ZstdError({ cause }) }),
+    Effect.try({ try: () => new NodeCoder(make()), catch: (cause) => new ZstdError({ cause }) }),
     (coder) => coder.close
   )
 
