@@ -1,15 +1,11 @@
 /**
- * The id of a simulation run, proven to be safe as the name of a folder.
+ * The id of a simulation run, checked to be safe as the name of a folder.
  *
- * A run id becomes a segment of storage keys, so whatever could leave the storage folder, hide in it or be refused by
- * a file system is not a run id: it never gets as far as a path.
+ * A run id becomes a segment of storage keys. A string that could lead out of the storage folder, hide in it or be refused
+ * by a file system is no run id, and never becomes part of a path. `RunId` is the schema to decode run ids with.
  */
-import * as Brand from "effect/Brand"
-
-/** A run id that `violation` has nothing against. */
-export type RunId = string & Brand.Brand<"RunId">
-
-const brand = Brand.nominal<RunId>()
+import type * as Brand from "effect/Brand"
+import * as Schema from "effect/Schema"
 
 /** Longest segment that common file systems accept, in bytes of UTF-8. */
 export const maxSegmentBytes = 255
@@ -47,11 +43,21 @@ export const violation: (id: string) => string | undefined = segmentViolation
 /** Whether `id` is a run id. */
 export const is = (id: string): id is RunId => violation(id) === undefined
 
-/** The run id that `id` is. Throws a `RangeError` naming the violation; test untrusted input with `is` first. */
+/** A run id, decoded from a string. Fails with what is wrong: "must be a safe folder name, but is empty". */
+export const RunId = Schema.String.check(
+  Schema.makeFilter((id) => {
+    const reason = violation(id)
+    return reason === undefined ? undefined : `must be a safe folder name, but ${reason}`
+  })
+).pipe(Schema.brand("RunId"))
+
+/** A string that can be the name of a run's folder. */
+export type RunId = string & Brand.Brand<"RunId">
+
+/** The run id that `id` is. Throws a `RangeError` naming the violation: decode untrusted input with `RunId`, or use `is`. */
 export const make = (id: string): RunId => {
-  const reason = violation(id)
-  if (reason !== undefined) throw new RangeError(`run id ${quote(id)} ${reason}`)
-  return brand(id)
+  if (!is(id)) throw new RangeError(`run id ${quote(id)} ${violation(id)}`)
+  return id
 }
 
 /** `id` as it may be shown in a message: quoted, control characters escaped, cut to a readable length. */

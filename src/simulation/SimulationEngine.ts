@@ -51,14 +51,7 @@ export const Options = Schema.Struct({
     Schema.Finite.check(Schema.isGreaterThan(0, { message: "must be a number above 0" }))
   ),
   /** Id of the run: a safe folder name. Absent: a new one, made of the start time and chance. */
-  runId: Schema.optionalKey(
-    Schema.String.check(
-      Schema.makeFilter((id) => {
-        const violation = RunId.violation(id)
-        return violation === undefined ? undefined : `must be a safe folder name, but ${violation}`
-      })
-    )
-  )
+  runId: Schema.optionalKey(RunId.RunId)
 })
 
 /**
@@ -170,8 +163,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
   const simulation = yield* Simulation
   if (resume !== undefined) yield* restore(simulation, resume)
-  const named = resume?.runId ?? decoded.runId
-  const runId = named === undefined ? yield* newRunId : RunId.make(named)
+  const runId = resume?.runId ?? decoded.runId ?? (yield* newRunId)
   const samplingInterval = BigInt(decoded.samplingInterval)
   const stepping = yield* Stepping.make(simulation, yield* TickQueue, {
     simulationRunId: runId,

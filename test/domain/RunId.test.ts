@@ -23,6 +23,7 @@ describe("a run id", () => {
     assert.isTrue(RunId.is(id))
     assert.isUndefined(RunId.violation(id))
     assert.strictEqual<string>(RunId.make(id), id)
+    assert.strictEqual<string>(Schema.decodeSync(RunId.RunId)(id), id)
   })
 
   it.each([
@@ -58,6 +59,10 @@ describe("a run id", () => {
     assert.isFalse(RunId.is(id))
     assert.include(RunId.violation(id), violation)
     assert.throws(() => RunId.make(id), RangeError, violation)
+    const Options = Schema.Struct({ runId: RunId.RunId })
+    const problem = String(Schema.decodeUnknownResult(Options)({ runId: id }))
+    assert.include(problem, `must be a safe folder name, but ${violation}`)
+    assert.include(problem, '["runId"]')
   })
 
   it.prop(
