@@ -16,7 +16,7 @@ export default defineConfig(({ mode }) => ({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     testTimeout: mode === "soak" ? 3_600_000 : 60_000,
     env: mode === "soak" ? { SOAK: "1" } : {},
     tags,

@@ -25,7 +25,8 @@ import * as Signals from "./Signals.ts"
 // Two folders up from here lies the package, in a checkout (src/cli) and as it is published (dist/bin).
 const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
 
-const make = (status: ExitStatus) =>
+/** The whole command line. `status` gets the exit code of the command that runs. */
+export const make = (status: ExitStatus) =>
   Command.make("tickvault").pipe(
     Command.withDescription("Stores the ticks of simulations durably and accounts for every one of them."),
     Command.withSubcommands([

@@ -24,7 +24,7 @@ describe("the package, installed elsewhere", () => {
     const [file = ""] = readdirSync(join(app, "data", run))
     assert.isTrue(zstdDecompressSync(readFileSync(join(app, "data", run, file))).equals(readFileSync(ticks)))
 
-    cpSync(join(root, "test/examples/tickvault.conf"), join(app, "tickvault.conf"))
+    cpSync(join(root, "examples/tickvault.conf"), join(app, "tickvault.conf"))
     const checked = sh(app, "npx", "--no-install", "tickvault", "config", "check", "tickvault.conf")
     assert.include(checked, "configuration is good")
 

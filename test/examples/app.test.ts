@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as LogWatch from "tickvault/testing/LogWatch"
-import { app } from "./app.ts"
+import { app } from "../../examples/app.ts"
 
 const logs = LogWatch.layer({
   allow: [
