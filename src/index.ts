@@ -1,6 +1,13 @@
 /**
  * Every public module, one namespace each. To load less, import a module by its own path, such as
  * `tickvault/queue/TickQueue`.
+ *
+ * ```ts
+ * import { Tick, TickQueue } from "tickvault"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const offer = (tick: Tick.Tick) => Effect.flatMap(TickQueue.TickQueue, (queue) => queue.offer(tick))
+ * ```
  */
 export * as ConfigFile from "./config/ConfigFile.ts"
 export * as PipelineConfig from "./config/PipelineConfig.ts"
