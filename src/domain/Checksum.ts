@@ -1,6 +1,14 @@
 /**
  * CRC-32 as zlib, gzip and PNG have it: finds every damage of up to 32 bits in a row, and all but one in four billion of
  * the others. Running: the checksum of a whole is that of its parts, each begun with the one before.
+ *
+ * ```ts
+ * import * as Checksum from "tickvault/domain/Checksum"
+ *
+ * const [first, second] = [Uint8Array.of(1, 2), Uint8Array.of(3)]
+ * // The same as of the three bytes in one piece.
+ * export const digits = Checksum.toHex(Checksum.of(second, Checksum.of(first)))
+ * ```
  */
 import { crc32 } from "node:zlib"
 

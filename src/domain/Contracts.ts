@@ -1,6 +1,13 @@
 /**
  * The messages of the wire contract, for whoever makes or reads them: types, and the schemas that `@bufbuild/protobuf`
  * creates, encodes and decodes them with.
+ *
+ * ```ts
+ * import { create } from "@bufbuild/protobuf"
+ * import { TickDataSchema } from "tickvault/domain/Contracts"
+ *
+ * export const tick = create(TickDataSchema, { simulationRunId: "run-1", tickNumber: 1n, rngState: new Uint8Array(64) })
+ * ```
  */
 export * from "../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 export * from "../gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"

@@ -3,6 +3,12 @@
  *
  * A run id becomes a segment of storage keys. A string that could lead out of the storage folder, hide in it or be refused
  * by a file system is no run id, and never becomes part of a path. `RunId` is the schema to decode run ids with.
+ *
+ * ```ts
+ * import * as RunId from "tickvault/domain/RunId"
+ *
+ * export const describe = (id: string) => (RunId.is(id) ? `${id} is a run id` : `it is not: ${RunId.violation(id)}`)
+ * ```
  */
 import type * as Brand from "effect/Brand"
 import * as Schema from "effect/Schema"

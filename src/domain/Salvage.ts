@@ -5,6 +5,16 @@
  * under which a whole message lies. Where the checksums of the messages are known, a message is taken only when it is
  * what was written, to the bit; where they are not, when it can be read, is of the run and within its range, and is
  * followed by the beginning of another one or by the end. Holds at most one message of the greatest length, and a chunk.
+ *
+ * ```ts
+ * import * as Salvage from "tickvault/domain/Salvage"
+ *
+ * // Without running checksums, ticks are told by their form alone.
+ * export const intact = (damaged: Uint8Array) => {
+ *   const salvager = new Salvage.Salvager({ runId: "run-1", first: 1n, last: 1000n, checks: undefined })
+ *   return [...salvager.push(damaged), ...salvager.end()].flatMap((found) => (found._tag === "Tick" ? [found.tick] : []))
+ * }
+ * ```
  */
 import * as Bytes from "effect/Bytes"
 import * as Result from "effect/Result"

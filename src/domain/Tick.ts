@@ -4,6 +4,15 @@
  * A tick is encoded once, where it is made, or never decoded at all: for ticks that arrive as bytes only fields 1 and 2
  * of `TickData` are read, by scanning the wire format. Unknown fields survive because the bytes are passed on as they
  * are.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Tick from "tickvault/domain/Tick"
+ *
+ * // Any message with a text in field 1 and a 64-bit integer in field 2 is a tick.
+ * export const numberOf = (bytes: Uint8Array) =>
+ *   Effect.map(Effect.fromResult(Tick.fromBytes(bytes)), ({ tickNumber }) => tickNumber)
+ * ```
  */
 import * as Result from "effect/Result"
 import * as RunId from "./RunId.ts"

@@ -3,6 +3,14 @@
  *
  * Made to be passed over many ticks one after the other: a reader is used again, copies nothing, and makes a string of a
  * run id only when it is not the one before.
+ *
+ * ```ts
+ * import { TickHeader } from "tickvault/domain/TickHeader"
+ *
+ * const header = new TickHeader()
+ * export const describe = (bytes: Uint8Array) =>
+ *   header.read(bytes)?.message ?? `tick ${header.tickNumber} of ${header.simulationRunId}`
+ * ```
  */
 import * as Schema from "effect/Schema"
 

@@ -4,6 +4,14 @@
  * Ticks come in *stretches*, evenly spaced numbers such as 10, 20, 30. Where a simulation captures every n-th tick, a tick
  * is missing when it lies on the grid of that step and between others: the step is the greatest one that all numbers of
  * the run are multiples of, counted from its first.
+ *
+ * ```ts
+ * import * as TickSet from "tickvault/domain/TickSet"
+ *
+ * const stored = TickSet.stretches([1n, 2n, 3n, 7n, 8n])
+ * // One gap: ticks 4 to 6.
+ * export const gaps = new TickSet.TickSet(stored, TickSet.commonStep(stored)).gaps
+ * ```
  */
 
 /** Evenly spaced tick numbers from `first` to `last`, both included. `step` is 0 for a single tick. */

@@ -4,6 +4,14 @@
  *
  * What no encoder writes, such as a message in two parts or bytes that are damaged, is left to `fromBinary`, which reads
  * or refuses it. So is everything where the platform forbids generated code.
+ *
+ * ```ts
+ * import { TickDataSchema } from "tickvault/domain/Contracts"
+ * import * as Decoder from "tickvault/protobuf/Decoder"
+ *
+ * const decode = Decoder.make(TickDataSchema)
+ * export const organisms = (bytes: Uint8Array) => decode(bytes).organisms.length
+ * ```
  */
 import { create, fromBinary, protoInt64, type DescMessage, type MessageShape } from "@bufbuild/protobuf"
 import { DecoderSource } from "./internal/decoderSource.ts"

@@ -4,6 +4,15 @@
  *
  * What is not usual, such as a number given as a text, is left to `toBinary`, which encodes or refuses it. So is
  * everything where the platform forbids generated code.
+ *
+ * ```ts
+ * import { create } from "@bufbuild/protobuf"
+ * import { TickDataSchema } from "tickvault/domain/Contracts"
+ * import * as Encoder from "tickvault/protobuf/Encoder"
+ *
+ * const encode = Encoder.make(TickDataSchema)
+ * export const bytes = encode(create(TickDataSchema, { simulationRunId: "run-1", tickNumber: 1n }))
+ * ```
  */
 import { protoInt64, toBinary, type DescMessage, type MessageShape } from "@bufbuild/protobuf"
 import { EncoderSource } from "./internal/encoderSource.ts"

@@ -1,5 +1,17 @@
 /**
  * What the compiled encoder and decoder refuse: fields in the delimited encoding, known as groups.
+ *
+ * ```ts
+ * import { TickDataSchema } from "tickvault/domain/Contracts"
+ * import * as Encoder from "tickvault/protobuf/Encoder"
+ * import { GroupUnsupported } from "tickvault/protobuf/GroupUnsupported"
+ *
+ * try {
+ *   Encoder.make(TickDataSchema)
+ * } catch (error) {
+ *   if (error instanceof GroupUnsupported) throw new Error(`${error.typeName}.${error.field} is a group`)
+ * }
+ * ```
  */
 import * as Schema from "effect/Schema"
 

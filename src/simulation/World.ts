@@ -5,6 +5,18 @@
  * It is there to try the pipeline with ticks that are worth keeping. Same options, same ticks, byte for byte but for
  * the time of capture; and a world restored from any of its ticks goes on as the one that made it. Life never ends:
  * there is at least one living organism at any tick, and at most three times as many as the world was made for.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Simulation } from "tickvault/simulation/Simulation"
+ * import * as World from "tickvault/simulation/World"
+ *
+ * export const firstTick = Effect.gen(function* () {
+ *   const world = yield* Simulation
+ *   yield* world.step
+ *   return yield* world.snapshot("run-1", 0n)
+ * }).pipe(Effect.provide(World.layer({ shape: [32, 32], seed: 7 })))
+ * ```
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

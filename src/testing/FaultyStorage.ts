@@ -4,6 +4,18 @@
  * Wraps any storage. Every operation suspends at least once, so that an interruption can fall before and after it as it
  * can with a disk; a commit, once begun, isn't interrupted, as the contract has it. Faults wait in line for each
  * operation, and each is used by one call; when none is left, calls pass.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { NoSpace } from "tickvault/storage/StorageError"
+ * import * as FaultyStorage from "tickvault/testing/FaultyStorage"
+ *
+ * // The second commit finds a full disk.
+ * export const program = Effect.gen(function* () {
+ *   const faults = yield* FaultyStorage.FaultyStorage
+ *   yield* faults.next("commit", [FaultyStorage.pass, FaultyStorage.fail(new NoSpace({ code: "ENOSPC" }))])
+ * }).pipe(Effect.provide(FaultyStorage.layer))
+ * ```
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"

@@ -4,6 +4,19 @@
  * Provide its layer *under* what is tested (`Layer.provideMerge(app, LogWatch.layer())`), so that lines of starting and
  * stopping are watched too. The verdict falls when the layer's scope closes: an unexpected line or a missing one is a
  * defect that lists them all. Takes the place of all other loggers; nothing is printed.
+ *
+ * ```ts
+ * import { it } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ * import * as LogWatch from "tickvault/testing/LogWatch"
+ *
+ * it.effect("warns once", () =>
+ *   Effect.gen(function* () {
+ *     yield* LogWatch.expect("Warn", "the disk is nearly full", { times: 1 })
+ *     yield* Effect.logWarning("the disk is nearly full")
+ *   }).pipe(Effect.provide(LogWatch.layer()))
+ * )
+ * ```
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"

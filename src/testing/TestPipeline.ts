@@ -4,6 +4,22 @@
  *
  * Nothing in it waits for anything but Effect's clock: drive it with `TestClock`. It logs what the services log, and
  * counts into a metric registry of its own. Closing its scope stops the services as an app does.
+ *
+ * ```ts
+ * import { assert, it } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ * import * as TestPipeline from "tickvault/testing/TestPipeline"
+ * import * as TestTick from "tickvault/testing/TestTick"
+ *
+ * it.effect("stores what it is offered", () =>
+ *   Effect.gen(function* () {
+ *     const { drain, queue, stored } = yield* TestPipeline.TestPipeline
+ *     yield* queue.offerAll(TestTick.range("run-1", 1, 10))
+ *     yield* drain
+ *     assert.lengthOf(yield* stored("run-1"), 10)
+ *   }).pipe(Effect.provide(TestPipeline.layer()))
+ * )
+ * ```
  */
 import * as Arr from "effect/Array"
 import * as Context from "effect/Context"

@@ -1,5 +1,12 @@
 /**
  * Small, valid, encoded ticks.
+ *
+ * ```ts
+ * import * as TestTick from "tickvault/testing/TestTick"
+ *
+ * // Ticks 1 to 10 of a run, each about a kilobyte larger than the smallest one.
+ * export const ticks = TestTick.range("run-1", 1, 10, 1000)
+ * ```
  */
 import * as Arr from "effect/Array"
 import * as Tick from "../domain/Tick.ts"

@@ -17,14 +17,7 @@ const without: ReadonlySet<string> = new Set([
   "deadletter/DeadLetterMetrics",
   "deadletter/DeadLetterQueue",
   "deadletter/FileDeadLetterQueue",
-  "domain/Checksum",
-  "domain/Contracts",
   "domain/Delimited",
-  "domain/RunId",
-  "domain/Salvage",
-  "domain/Tick",
-  "domain/TickHeader",
-  "domain/TickSet",
   "idempotency/IdempotencyMetrics",
   "idempotency/IdempotencyTracker",
   "ledger/Ledger",
@@ -40,9 +33,6 @@ const without: ReadonlySet<string> = new Set([
   "pipeline/PlannedSpace",
   "pipeline/ServiceManager",
   "pipeline/StartupChecks",
-  "protobuf/Decoder",
-  "protobuf/Encoder",
-  "protobuf/GroupUnsupported",
   "queue/BatchPolicy",
   "queue/QueueMetrics",
   "queue/TickQueue",
@@ -58,7 +48,6 @@ const without: ReadonlySet<string> = new Set([
   "simulation/RunSettings",
   "simulation/Simulation",
   "simulation/SimulationEngine",
-  "simulation/World",
   "storage/BatchFile",
   "storage/Compression",
   "storage/FileStorage",
@@ -71,10 +60,6 @@ const without: ReadonlySet<string> = new Set([
   "storage/StoredFiles",
   "summary/RunFigures",
   "summary/RunSummary",
-  "testing/FaultyStorage",
-  "testing/LogWatch",
-  "testing/TestPipeline",
-  "testing/TestTick",
   "verify/Finding",
   "verify/Rebuild",
   "verify/Verdict",
@@ -144,7 +129,11 @@ const compile = (folder: string) => {
   const project = join(folder, "tsconfig.json")
   writeFileSync(
     project,
-    JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions, include: ["code"], files: [] })
+    JSON.stringify({
+      extends: join(root, "tsconfig.json"),
+      compilerOptions,
+      include: ["code", join(root, "src/**/*.d.ts")]
+    })
   )
   const tsc = join(root, "node_modules/typescript/bin/tsc")
   const { status, stdout } = spawnSync(process.execPath, [tsc, "--project", project, "--pretty", "false"], {
