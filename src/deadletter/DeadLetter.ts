@@ -5,6 +5,15 @@
  * was tried again, why, where, and the facts of the batch. Beside the keys of the contract `metadata` has `reason`, the
  * label by which the letter is counted; a letter without it (older, or of another program) is taken for what its
  * `exceptionType` says.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as DeadLetter from "tickvault/deadletter/DeadLetter"
+ *
+ * // The ticks in the bytes of a file of the folder `.dead-letters`.
+ * export const ticksIn = (id: string, bytes: Uint8Array) =>
+ *   Effect.flatMap(DeadLetter.fromBytes(id, bytes), DeadLetter.ticks)
+ * ```
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf"
 import * as Bytes from "effect/Bytes"

@@ -1,5 +1,12 @@
 /**
  * What a dead-letter queue tells the metric registry.
+ *
+ * ```ts
+ * import * as Metric from "effect/Metric"
+ * import * as DeadLetterMetrics from "tickvault/deadletter/DeadLetterMetrics"
+ *
+ * export const letters = Metric.value(Metric.withAttributes(DeadLetterMetrics.messages, { dlq: "dead-letters" }))
+ * ```
  */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"

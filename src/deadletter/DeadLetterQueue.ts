@@ -3,6 +3,17 @@
  *
  * The port, a bounded queue in memory, and one that discards on purpose. `FileDeadLetterQueue` is the durable one. A
  * queue that is full or fails says so: a letter it has taken is kept, and it never drops one to make room.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import { DeadLetterQueue } from "tickvault/deadletter/DeadLetterQueue"
+ *
+ * export const reasons = Effect.gen(function* () {
+ *   const queue = yield* DeadLetterQueue
+ *   return yield* Stream.runCollect(Stream.map(queue.letters, ({ failureReason }) => failureReason))
+ * })
+ * ```
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -6,6 +6,16 @@
  * durable under its own name before the old one goes; a crash in between leaves two, of which the newer one counts and the
  * other goes with the next update or removal. Letters may be removed by hand or by another process at any time. A call that
  * hangs in the file system holds up the updates and removals of its own letter and nothing else.
+ *
+ * ```ts
+ * import * as NodeServices from "@effect/platform-node/NodeServices"
+ * import * as Layer from "effect/Layer"
+ * import * as FileDeadLetterQueue from "tickvault/deadletter/FileDeadLetterQueue"
+ *
+ * export const letters = FileDeadLetterQueue.layer({ directory: "./runs/.dead-letters" }).pipe(
+ *   Layer.provide(NodeServices.layer)
+ * )
+ * ```
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"

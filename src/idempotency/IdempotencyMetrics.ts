@@ -1,5 +1,12 @@
 /**
  * What a tracker counts: the ticks that it remembers and those that it has forgotten.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as IdempotencyMetrics from "tickvault/idempotency/IdempotencyMetrics"
+ *
+ * export const metrics = Effect.map(IdempotencyMetrics.make("my-tracker"), (made) => Object.keys(made))
+ * ```
  */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"

@@ -4,6 +4,21 @@
  * A batch *claims* its ticks before it is written. The claim becomes a memory of stored ticks only when the write has
  * committed; a batch that fails releases its claim, so that its replay is not taken for a duplicate. The tracker finds
  * faults (a producer that sends twice, a queue that delivers twice): in a healthy pipeline it never finds anything.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as RunId from "tickvault/domain/RunId"
+ * import { IdempotencyTracker, layerRanges } from "tickvault/idempotency/IdempotencyTracker"
+ * import * as TestTick from "tickvault/testing/TestTick"
+ *
+ * export const duplicates = Effect.gen(function* () {
+ *   const tracker = yield* IdempotencyTracker
+ *   const [run, ticks] = [RunId.make("run-1"), TestTick.range("run-1", 1, 3)]
+ *   const { fresh } = yield* tracker.claim(run, ticks)
+ *   yield* tracker.commit(run, fresh)
+ *   return (yield* tracker.claim(run, ticks)).stored.length
+ * }).pipe(Effect.provide(layerRanges()))
+ * ```
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"

@@ -1,5 +1,12 @@
 /**
  * When the ticks that wait in a queue become a batch: enough of them, enough bytes, or long enough a wait.
+ *
+ * ```ts
+ * import * as Duration from "effect/Duration"
+ * import type { BatchPolicy } from "tickvault/queue/BatchPolicy"
+ *
+ * export const policy: BatchPolicy = { maxTicks: 1000, maxBytes: 64 * 1024 * 1024, timeout: Duration.seconds(5) }
+ * ```
  */
 import type * as Duration from "effect/Duration"
 import type * as Tick from "../domain/Tick.ts"

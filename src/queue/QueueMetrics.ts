@@ -1,5 +1,12 @@
 /**
  * What a queue tells the metric registry. Updated once a batch, never per tick.
+ *
+ * ```ts
+ * import * as Metric from "effect/Metric"
+ * import * as QueueMetrics from "tickvault/queue/QueueMetrics"
+ *
+ * export const depth = Metric.value(Metric.withAttributes(QueueMetrics.depth, { queue: "raw-tick-data" }))
+ * ```
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"

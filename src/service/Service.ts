@@ -4,6 +4,21 @@
  * A service is a piece of work that one fiber does until it is done or stopped. This module owns the states and the
  * transitions between them. The work itself decides what to do when it is interrupted. A service whose work fails is in
  * `ERROR` and keeps the cause. No other service stops because of it; whoever awaits the failed one learns the cause.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Service from "tickvault/service/Service"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const service = yield* Service.make("ticker", {
+ *     work: (gate) => Effect.forever(Effect.andThen(gate.open, Effect.sleep("1 second"))),
+ *     metrics: Effect.succeed({})
+ *   })
+ *   yield* service.start
+ *   yield* service.pause
+ *   return yield* service.state
+ * }).pipe(Effect.scoped)
+ * ```
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"

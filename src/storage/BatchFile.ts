@@ -6,6 +6,21 @@
  * and each tells whether its message is what was written. It is that of the messages, not of their compression, and
  * readers look at what an object holds, not at its name: what was stored in one way is read, found again and known for
  * the same where it is to be stored in another way.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import * as RunId from "tickvault/domain/RunId"
+ * import type * as Tick from "tickvault/domain/Tick"
+ * import * as BatchFile from "tickvault/storage/BatchFile"
+ * import { Storage } from "tickvault/storage/Storage"
+ *
+ * export const storeAndRead = Effect.fnUntraced(function* (ticks: Tick.Batch) {
+ *   const storage = yield* Storage
+ *   const { key } = yield* BatchFile.write(storage, BatchFile.keyOf(storage, RunId.make("run-1"), ticks), ticks)
+ *   return yield* Stream.runCollect(BatchFile.read(storage, key))
+ * })
+ * ```
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

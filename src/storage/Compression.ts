@@ -4,6 +4,15 @@
  * A compressed batch is one frame that any zstd tool reads, with its content's size and checksum. Compressing and
  * decompressing is done in a stream and by threads of Node's own, so that of a batch no more than a few MiB are in memory
  * a second time.
+ *
+ * ```ts
+ * import * as Stream from "effect/Stream"
+ * import * as Compression from "tickvault/storage/Compression"
+ *
+ * // Plain bytes pass as they are.
+ * export const size = (bytes: Uint8Array) =>
+ *   Stream.runFold(Compression.decompressed(Stream.make(bytes)), () => 0, (total, chunk) => total + chunk.length)
+ * ```
  */
 import * as Arr from "effect/Array"
 import * as Bytes from "effect/Bytes"

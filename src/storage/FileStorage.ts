@@ -9,6 +9,16 @@
  * That is the promise of `durability` "full" on a file system that has hard links and can fsync folders. Whether it does
  * is tried at start (`Medium`): without hard links a name is reserved with an empty file before it is given, and what is
  * weaker then is said in a warning. Temporary files that a crash left behind are removed at start once they are old.
+ *
+ * ```ts
+ * import * as NodeServices from "@effect/platform-node/NodeServices"
+ * import * as Layer from "effect/Layer"
+ * import * as FileStorage from "tickvault/storage/FileStorage"
+ *
+ * export const storage = FileStorage.layer({ rootDirectory: "./runs", durability: "file" }).pipe(
+ *   Layer.provide(NodeServices.layer)
+ * )
+ * ```
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"

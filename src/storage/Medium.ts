@@ -3,6 +3,18 @@
  *
  * `FileStorage` asks once when it opens and works accordingly; `tickvault doctor` asks to tell a person. Both may do so
  * while other processes are at work in the folder: the files have names of their own that no key can have.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as FileSystem from "effect/FileSystem"
+ * import * as Path from "effect/Path"
+ * import * as Medium from "tickvault/storage/Medium"
+ *
+ * export const shortfalls = Effect.fnUntraced(function* (folder: string) {
+ *   const abilities = yield* Medium.probe(yield* FileSystem.FileSystem, yield* Path.Path, folder)
+ *   return Medium.shortfalls({ ...abilities, durability: "full" })
+ * })
+ * ```
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"

@@ -4,6 +4,15 @@
  *
  * Memory that is lent belongs to one write. It comes back only from a write that has ended well: one that was abandoned
  * may still read it, whenever that is.
+ *
+ * ```ts
+ * import { PieceMemory } from "tickvault/storage/PieceMemory"
+ *
+ * const memory = new PieceMemory(2)
+ * const loan = memory.lend()
+ * loan.piece(3).set([1, 2, 3])
+ * loan.giveBack()
+ * ```
  */
 
 /** Largest memory that is kept for the next write, in bytes. */

@@ -3,6 +3,19 @@
  *
  * The port between the pipeline and whatever keeps its bytes: the contract and a layer in memory. `FileStorage` is the
  * durable implementation; all of them pass the same suite of tests.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import * as Storage from "tickvault/storage/Storage"
+ * import * as StorageKey from "tickvault/storage/StorageKey"
+ *
+ * export const writeAndList = Effect.gen(function* () {
+ *   const storage = yield* Storage.Storage
+ *   yield* Storage.write(storage, yield* StorageKey.parse("run-1/notes.txt"), [new TextEncoder().encode("hello")])
+ *   return yield* Stream.runCollect(storage.list("run-1/"))
+ * }).pipe(Effect.provide(Storage.layerMemory()))
+ * ```
  */
 import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"

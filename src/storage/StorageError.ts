@@ -2,6 +2,17 @@
  * The one failure of every storage operation, with a reason that knows whether it may pass.
  *
  * Reasons are made from what the system really returned (an `errno` code), never from the text of a message.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Storage } from "tickvault/storage/Storage"
+ * import type { StorageKey } from "tickvault/storage/StorageKey"
+ *
+ * export const removeIfAllowed = (key: StorageKey) =>
+ *   Storage.use((storage) => storage.remove(key)).pipe(
+ *     Effect.catchReason("StorageError", "PermissionDenied", () => Effect.succeed(false))
+ *   )
+ * ```
  */
 import * as Schema from "effect/Schema"
 

@@ -3,6 +3,16 @@
  *
  * A key that parses stays below the storage folder on every common file system: it is relative, has no ".." and no drive
  * letter, and none of its segments is hidden, empty, too long or has characters that file systems refuse.
+ *
+ * ```ts
+ * import * as RunId from "tickvault/domain/RunId"
+ * import * as StorageKey from "tickvault/storage/StorageKey"
+ * import * as TestTick from "tickvault/testing/TestTick"
+ *
+ * // "run-1/batch_0000000000000000007_0000000000000000007.pb.zst"
+ * export const key = StorageKey.batch(RunId.make("run-1"), [TestTick.make("run-1", 7)], "zstd")
+ * export const first = StorageKey.batchName(key)?.first
+ * ```
  */
 import * as Brand from "effect/Brand"
 import * as Effect from "effect/Effect"

@@ -1,5 +1,12 @@
 /**
  * What a storage tells the metric registry.
+ *
+ * ```ts
+ * import * as Metric from "effect/Metric"
+ * import * as StorageMetrics from "tickvault/storage/StorageMetrics"
+ *
+ * export const freeBytes = Metric.value(Metric.withAttributes(StorageMetrics.freeBytes, { storage: "storage-main" }))
+ * ```
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"

@@ -3,6 +3,14 @@
  * process, a copy or a read-only mount can be read.
  *
  * `FileStorage` reads by the same functions.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import * as StoredFiles from "tickvault/storage/StoredFiles"
+ *
+ * export const keys = Effect.flatMap(StoredFiles.make("runs", "./data"), (storage) => Stream.runCollect(storage.list("")))
+ * ```
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
