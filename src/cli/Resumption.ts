@@ -7,7 +7,7 @@ import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
 import * as RunLedger from "../ledger/RunLedger.ts"
 import type * as PipelineConfig from "../config/PipelineConfig.ts"
 import * as ResumePoint from "../resume/ResumePoint.ts"
-import type { RunSettings } from "../simulation/RunSettings.ts"
+import * as RunSettings from "../simulation/RunSettings.ts"
 import * as FileStorage from "../storage/FileStorage.ts"
 import { Storage } from "../storage/Storage.ts"
 import * as options from "./options.ts"
@@ -22,6 +22,8 @@ export interface Resumption {
   /** The storage that they go to. */
   readonly storage: string
   readonly point: ResumePoint.ResumePoint
+  /** What the run began with. */
+  readonly settings: RunSettings.RunSettings
 }
 
 const cannot = (problem: string) => new options.CannotStart({ problem })
@@ -61,11 +63,12 @@ const only = (config: Config, isWanted: (name: string) => boolean): Config => ({
   resources: Object.fromEntries(Object.entries(config.resources).filter(([name]) => isWanted(name)))
 })
 
-/** The configured settings that those of the run take the place of, in words. */
-const replaced = (engine: PipelineConfig.SimulationEngineService, settings: RunSettings): ReadonlyArray<string> => {
-  const configured = { ...engine.world, samplingInterval: engine.options.samplingInterval }
-  const counting = { ...settings.world, samplingInterval: settings.samplingInterval }
-  return (["seed", "shape", "organisms", "samplingInterval"] as const)
+/** The configured settings that those of the run replace, in words. */
+const replaced = ({ engine, settings }: Resumption, maxTicks: number | undefined): ReadonlyArray<string> => {
+  const { samplingInterval } = engine.options
+  const configured = { ...engine.world, samplingInterval, maxTicks: engine.options.maxTicks }
+  const counting = { ...settings.world, samplingInterval: settings.samplingInterval, maxTicks }
+  return (["seed", "shape", "organisms", "samplingInterval", "maxTicks"] as const)
     .filter((option) => String(configured[option]) !== String(counting[option]))
     .map((option) => `${option} ${String(counting[option])} instead of ${String(configured[option])}`)
 }
@@ -86,7 +89,13 @@ export const find = Effect.fnUntraced(function* (config: Config, id: string) {
   }
   const storage = yield* FileStorage.make(resource.name, resource.encoded)
   yield* Effect.logInfo("Looking where the run goes on").pipe(Effect.annotateLogs({ run: runId }))
-  const point = yield* ResumePoint.find(runId).pipe(
+  return yield* Effect.gen(function* () {
+    // Before anything is changed: a run of another simulation is left as it is.
+    const settings = yield* RunSettings.fromMetadata(yield* ResumePoint.metadata(runId))
+    const point = yield* ResumePoint.find(runId)
+    const resumption: Resumption = { engine, storage: resource.name, point, settings }
+    return resumption
+  }).pipe(
     Effect.provideServiceEffect(RunLedger.RunLedger, RunLedger.make),
     Effect.provideService(Storage, storage),
     Effect.provideServiceEffect(
@@ -94,15 +103,13 @@ export const find = Effect.fnUntraced(function* (config: Config, id: string) {
       queue === undefined ? DeadLetterQueue.makeMemory("none") : Effect.succeed(queue)
     )
   )
-  const resumption: Resumption = { engine, storage: resource.name, point }
-  return resumption
 }, Effect.scoped)
 
-/** Says which settings of the configuration don't count. */
-export const announce = ({ engine, point }: Resumption) =>
+/** Says which settings of the configuration don't count. The run is to end at tick `maxTicks`. */
+export const announce = (resumption: Resumption, maxTicks: number | undefined) =>
   Effect.logInfo("The run goes on with the settings in its metadata, those of the configuration don't count").pipe(
     Effect.annotateLogs({
-      run: point.resume.runId,
-      replaced: replaced(engine, point.settings).join("; ") || "none"
+      run: resumption.point.resume.runId,
+      replaced: replaced(resumption, maxTicks).join("; ") || "none"
     })
   )

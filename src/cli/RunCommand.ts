@@ -60,23 +60,45 @@ const resumptionOf = Effect.fnUntraced(function* (
   return yield* Resumption.find(config, flags.resume.value)
 })
 
+/** The configuration with the `--ticks` that the run began with, unless they are given or the run doesn't say. */
+const withRecordedTicks = Effect.fnUntraced(function* (
+  configured: PipelineConfig,
+  flags: options.Flags,
+  embedded: Parameters<typeof options.resolve>[1],
+  { point }: Resumption.Resumption
+) {
+  const { maxTicks } = point.recorded
+  if (maxTicks === undefined || Option.isSome(flags.ticks)) return configured
+  const { config } = yield* options.resolve({ ...flags, ticks: Option.some(maxTicks) }, embedded)
+  return config
+})
+
+/** The tick at which the engine of this name ends. */
+const maxTicksOf = ({ services }: PipelineConfig, name: string): number | undefined => {
+  const engine = services[name]
+  return engine?._tag === "SimulationEngine" ? engine.options.maxTicks : undefined
+}
+
 export const make = (status: ExitStatus) =>
   Command.make(
     "run",
     { ...options.shared, ticks: options.ticks, seed: options.seed, resume: options.resume },
     (flags) =>
       Effect.gen(function* () {
-        const { config } = yield* options.resolve(flags, { engine: true, instances: 2 })
+        const embedded = { engine: true, instances: 2 }
+        const { config: configured } = yield* options.resolve(flags, embedded)
         for (const kind of ["SimulationEngine", "PersistenceService"] as const) {
-          if (options.started(config, kind).length > 0) continue
+          if (options.started(configured, kind).length > 0) continue
           return yield* new options.CannotStart({ problem: `the configuration starts no ${kind}: see startupSequence` })
         }
-        const resumption = yield* resumptionOf(config, flags)
-        const maxTicks = resumption?.engine.options.maxTicks
+        const resumption = yield* resumptionOf(configured, flags)
+        const config =
+          resumption === undefined ? configured : yield* withRecordedTicks(configured, flags, embedded, resumption)
+        const maxTicks = resumption === undefined ? undefined : maxTicksOf(config, resumption.engine.name)
         if (resumption !== undefined && maxTicks !== undefined && resumption.point.firstMissing > BigInt(maxTicks)) {
           return yield* sayComplete(resumption, maxTicks, flags.json)
         }
-        if (resumption !== undefined) yield* Resumption.announce(resumption)
+        if (resumption !== undefined) yield* Resumption.announce(resumption, maxTicks)
         const planned = yield* PlannedSpace.ofEngines(config, Number(resumption?.point.firstMissing ?? 1n) - 1)
         yield* Session.run(config, engines, { json: flags.json, status, planned, resumption })
       }).pipe(Effect.provide(Logging.layer(flags.logFormat)))

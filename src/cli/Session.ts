@@ -138,8 +138,8 @@ export const exitNow = (code: number) =>
     process.exit(code)
   })
 
-const resumptionsOf = ({ engine, point }: Resumption) => ({
-  resume: new Map([[engine.name, { resume: point.resume, settings: point.settings }]])
+const resumptionsOf = ({ engine, point, settings }: Resumption) => ({
+  resume: new Map([[engine.name, { resume: point.resume, settings }]])
 })
 
 /** What a pipeline is run with beside its configuration. */

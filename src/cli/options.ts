@@ -32,15 +32,16 @@ export const json = Flag.Boolean("json").pipe(
 const optionalInt = (name: string, description: string) =>
   Flag.Int(name).pipe(Flag.withMetavar("N"), Flag.withDescription(description), Flag.optional)
 
-export const ticks = optionalInt("ticks", "ticks that the simulation makes; default 20000")
+export const ticks = optionalInt(
+  "ticks",
+  "ticks that the simulation makes; default 20000, with --resume as many as the run began with"
+)
 
 export const seed = optionalInt("seed", "seed of the simulation; default 42")
 
 export const resume = Flag.String("resume").pipe(
   Flag.withMetavar("RUN"),
-  Flag.withDescription(
-    "go on with this run, after the last of its ticks before which none is missing; its world is made as its metadata say"
-  ),
+  Flag.withDescription("go on with this run: make the ticks that are missing of it, with the settings in its metadata"),
   Flag.optional
 )
 

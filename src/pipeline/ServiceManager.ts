@@ -145,7 +145,8 @@ const checkEngines = (config: Config.PipelineConfig, resume: ReadonlyMap<string,
 
 /**
  * Builds all of `config`, stopped, in the scope. Fails with `StorageError` when a folder can't be used, with `SchemaError`
- * on an option that `config` should not have, and with `RestoreError` when a run can't go on from the tick that it is to.
+ * on an option that `config` should not have, and with `RestoreError` or `SettingsMismatch` when a run can't go on from the
+ * tick that it is to.
  * A name in `resume` that is no engine's is a defect.
  */
 export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, options: BuildOptions = {}) {
@@ -219,5 +220,8 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
 export const layer = (
   config: Config.PipelineConfig,
   options: BuildOptions = {}
-): Layer.Layer<ServiceManager, Schema.SchemaError | StorageError | RestoreError, FileSystem.FileSystem | Path.Path> =>
-  Layer.effect(ServiceManager, make(config, options))
+): Layer.Layer<
+  ServiceManager,
+  Schema.SchemaError | StorageError | RestoreError | SimulationEngine.SettingsMismatch,
+  FileSystem.FileSystem | Path.Path
+> => Layer.effect(ServiceManager, make(config, options))

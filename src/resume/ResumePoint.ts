@@ -1,10 +1,10 @@
 /**
- * Finds where a run goes on: what it was made with, which of its ticks are there, and from which of them the world can be
- * restored.
+ * Finds where a run of any simulation goes on: what it was made with, which of its ticks are there, and from which of them
+ * the simulation can be restored.
  *
  * A tick is there when it is stored, in a batch that is what was written, or waits in a dead letter. Damaged batches at the
  * end of the run, and those of a wrong size anywhere, are set aside, and so is the batch with the tick to restore from if
- * it is damaged: their ticks are made again. Batches in between that have the right size are not read: see `Verify`.
+ * it is damaged: their ticks are made again. Batches in between that have the right size are not read; `Verify` reads all.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
@@ -38,8 +38,8 @@ export type ResumeError = MetadataMissing | RunSettings.SettingsError | StorageE
 
 /** What was found of a run. */
 export interface ResumePoint {
-  /** What the run was made with. */
-  readonly settings: RunSettings.RunSettings
+  /** What the run began with: `RunSettings.decode` gives the settings of its simulation. */
+  readonly recorded: RunSettings.Recorded
   /** For the engine that goes on with the run. */
   readonly resume: SimulationEngine.Resume
   /** The first tick that is neither stored nor in a dead letter. */
@@ -54,13 +54,18 @@ export interface ResumePoint {
   readonly setAside: ReadonlyArray<StorageKey.StorageKey>
 }
 
-const readSettings = Effect.fnUntraced(function* (storage: Storage["Service"], runId: RunId.RunId) {
+/**
+ * The metadata of the run `runId` of the storage of the context. Fails with `MetadataMissing` when it has none, and with
+ * `SettingsInvalid` when they can't be read.
+ */
+export const metadata = Effect.fnUntraced(function* (runId: RunId.RunId) {
+  const storage = yield* Storage
   const chunks = yield* Stream.runCollect(storage.read(StorageKey.metadata(runId))).pipe(
     Effect.catchReason("StorageError", "ObjectMissing", () =>
       Effect.fail(new MetadataMissing({ simulationRunId: runId, location: storage.location }))
     )
   )
-  return yield* RunSettings.fromBytes(runId, Bytes.concat([...chunks]))
+  return yield* RunSettings.parse(runId, Bytes.concat([...chunks]))
 })
 
 const warnUnreadable = (id: string) => (error: { readonly message: string }) =>
@@ -103,20 +108,20 @@ export const find = Effect.fn("ResumePoint.find")(function* (
 ): Effect.fn.Return<ResumePoint, ResumeError, Storage | RunLedger | DeadLetterQueue> {
   const storage = yield* Storage
   const ledger = yield* RunLedger
-  const settings = yield* readSettings(storage, runId)
-  const interval = BigInt(settings.samplingInterval)
+  const recorded = yield* RunSettings.recorded(yield* metadata(runId))
+  const sampling = { interval: BigInt(recorded.samplingInterval), first: recorded.firstTick }
   const letters = yield* waiting(yield* DeadLetterQueue, runId)
   const stock = yield* Stock.take({ runId, storage, ledger })
   for (;;) {
-    const stored = Grid.setOf(stock.stretches, interval)
-    const settled = Grid.setOf([...stored.stretches, ...letters], interval)
-    const firstMissing = Grid.firstMissing(settled)
+    const stored = Grid.setOf(stock.stretches, sampling)
+    const settled = Grid.setOf([...stored.stretches, ...letters], sampling)
+    const firstMissing = Grid.firstMissing(settled, sampling)
     const last = Grid.greatestBelow(stored, firstMissing)
     const from = last === undefined ? undefined : yield* stock.tick(last)
     if (last !== undefined && from === undefined) continue // its batch is no more: there is another hole now
     return {
-      settings,
-      resume: { runId, from, settled },
+      recorded,
+      resume: { runId, from, settled, recorded },
       firstMissing,
       stored: stored.size,
       inLetters: settled.size - stored.size,

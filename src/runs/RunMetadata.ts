@@ -20,6 +20,12 @@ export const interval = (text = ""): bigint | undefined => (/^[1-9]\d{0,17}$/u.t
 /** Where they say which of its ticks is the first one, as text. */
 export const firstTickKey = "firstTick"
 
+/** Where they say at which tick the run was to end, as text. Absent: it had no end, or an older version began it. */
+export const maxTicksKey = "maxTicks"
+
+/** Where they name the kind of the simulation, whose settings are `resolved_config_json` then. */
+export const simulationKindKey = "simulationKind"
+
 /** What a run has promised of its ticks; each is `undefined` when it hasn't. */
 export interface Promised {
   /** Every how many ticks it has one. */

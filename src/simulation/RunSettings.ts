@@ -1,8 +1,8 @@
 /**
- * What a run was made with, as its metadata tell it: all that an engine needs to go on with the run, beside a tick of it.
+ * What a run was made with, as its metadata say: all that an engine needs to go on with the run, beside one of its ticks.
  *
- * Nothing is guessed. Metadata that leave a setting out, or say two things about it, are refused: a world made with a
- * default would make other ticks, and nobody would notice.
+ * Nothing is guessed. Metadata that leave a setting out, or contradict themselves, are refused: a simulation made with a
+ * default instead would make other ticks, and nobody would notice.
  */
 import { fromBinary } from "@bufbuild/protobuf"
 import * as Effect from "effect/Effect"
@@ -12,8 +12,23 @@ import {
   type SimulationMetadata
 } from "../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import * as RunMetadata from "../runs/RunMetadata.ts"
+import type * as Simulation from "./Simulation.ts"
 import * as World from "./World.ts"
 
+/** What the engine recorded when the run began. */
+export interface Recorded {
+  readonly simulationRunId: string
+  /** Every how many ticks one is captured. */
+  readonly samplingInterval: number
+  /** Number of the first tick that is captured. */
+  readonly firstTick: bigint
+  /** Tick at which the run was to end. `undefined`: it had no end, or an older version of this program began it. */
+  readonly maxTicks: number | undefined
+  /** What the simulation said of itself. `undefined`: nothing, or an older version of this program began the run. */
+  readonly simulation: Simulation.Settings | undefined
+}
+
+/** What a run of the built-in world was made with. */
 export interface RunSettings {
   readonly world: typeof World.Options.Type
   /** Every how many ticks one is captured. */
@@ -31,7 +46,7 @@ export class SettingsMissing extends Schema.TaggedError<SettingsMissing>()("Sett
   }
 }
 
-/** The metadata have a setting that no run of this version can have been made with. */
+/** The metadata have a setting that no run of this version and this simulation can have been made with. */
 export class SettingsInvalid extends Schema.TaggedError<SettingsInvalid>()("SettingsInvalid", {
   simulationRunId: Schema.String,
   field: Schema.String,
@@ -45,15 +60,113 @@ export class SettingsInvalid extends Schema.TaggedError<SettingsInvalid>()("Sett
 export type SettingsError = SettingsMissing | SettingsInvalid
 
 const jsonField = "resolved_config_json"
-const intervalField = `user_metadata.${RunMetadata.samplingIntervalKey}`
 
-const Json = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
+const userField = (key: string) => `user_metadata.${key}`
 
+/** The whole number of 1 or more under `key` of the user metadata; `undefined` when the key is absent. */
+const wholeNumber = Effect.fnUntraced(function* ({ simulationRunId, userMetadata }: SimulationMetadata, key: string) {
+  const text = userMetadata[key]
+  if (text === undefined) return undefined
+  const value = RunMetadata.interval(text)
+  if (value !== undefined && value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value)
+  return yield* new SettingsInvalid({
+    simulationRunId,
+    field: userField(key),
+    problem: `is "${text}" and must be a whole number of 1 or more`
+  })
+})
+
+const samplingInterval = Effect.fnUntraced(function* (metadata: SimulationMetadata) {
+  const { samplingIntervalKey } = RunMetadata
+  const interval = yield* wholeNumber(metadata, samplingIntervalKey)
+  if (interval !== undefined) return interval
+  const { simulationRunId } = metadata
+  return yield* new SettingsMissing({ simulationRunId, field: userField(samplingIntervalKey) })
+})
+
+/** The first tick. Runs of older versions, which don't record it, begin with the first multiple of the interval. */
+const firstTick = Effect.fnUntraced(function* (metadata: SimulationMetadata, interval: number) {
+  const { firstTickKey } = RunMetadata
+  const text = metadata.userMetadata[firstTickKey]
+  if (text === undefined) return BigInt(interval)
+  const tick = RunMetadata.interval(text)
+  if (tick !== undefined && tick % BigInt(interval) === 0n) return tick
+  return yield* new SettingsInvalid({
+    simulationRunId: metadata.simulationRunId,
+    field: userField(firstTickKey),
+    problem: `is "${text}" and must be a multiple of the sampling interval ${interval}`
+  })
+})
+
+const fromJson = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
+
+const simulationSettings = Effect.fnUntraced(function* ({
+  resolvedConfigJson,
+  simulationRunId,
+  userMetadata
+}: SimulationMetadata) {
+  const kind = userMetadata[RunMetadata.simulationKindKey]
+  if (kind === undefined) return undefined
+  const values = yield* Effect.mapError(
+    fromJson(resolvedConfigJson),
+    ({ message }) => new SettingsInvalid({ simulationRunId, field: jsonField, problem: `is no JSON: ${message}` })
+  )
+  const settings: Simulation.Settings = { kind, values }
+  return settings
+})
+
+/** What the engine of any simulation recorded in `metadata`. Fails with what is missing or wrong there. */
+export const recorded = Effect.fnUntraced(function* (
+  metadata: SimulationMetadata
+): Effect.fn.Return<Recorded, SettingsError> {
+  const interval = yield* samplingInterval(metadata)
+  return {
+    simulationRunId: metadata.simulationRunId,
+    samplingInterval: interval,
+    firstTick: yield* firstTick(metadata, interval),
+    maxTicks: yield* wholeNumber(metadata, RunMetadata.maxTicksKey),
+    simulation: yield* simulationSettings(metadata)
+  }
+})
+
+/** The settings that a simulation of `kind` was made with. Fails when the run is one of another kind, or says none. */
+export const decode = Effect.fnUntraced(function* <A>(
+  kind: Simulation.Kind<A>,
+  { simulation, simulationRunId }: Recorded
+): Effect.fn.Return<A, SettingsError> {
+  const kindField = userField(RunMetadata.simulationKindKey)
+  if (simulation === undefined) return yield* new SettingsMissing({ simulationRunId, field: kindField })
+  if (simulation.kind !== kind.name) {
+    const problem = `is "${simulation.kind}", and the simulation here is "${kind.name}"`
+    return yield* new SettingsInvalid({ simulationRunId, field: kindField, problem })
+  }
+  return yield* Schema.decodeEffect(Schema.toCodecJson(kind.settings), { errors: "all", onExcessProperty: "error" })(
+    simulation.values
+  ).pipe(
+    Effect.mapError(
+      ({ message }) =>
+        new SettingsInvalid({
+          simulationRunId,
+          field: jsonField,
+          problem: `does not say how the simulation was made: ${message}`
+        })
+    )
+  )
+})
+
+const JsonObject = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
+
+/** Older versions recorded the settings of a world without the kind, and other programs have other JSON in their place. */
 const worldOptions = Effect.fnUntraced(function* (metadata: SimulationMetadata) {
-  const { environment, initialSeed, resolvedConfigJson, simulationRunId } = metadata
+  const { environment, initialSeed, resolvedConfigJson, simulationRunId, userMetadata } = metadata
   const invalid = (field: string, problem: string) => new SettingsInvalid({ simulationRunId, field, problem })
+  const kind = userMetadata[RunMetadata.simulationKindKey] ?? World.kind.name
+  if (kind !== World.kind.name) {
+    const problem = `is "${kind}": only the program with that simulation can go on with it`
+    return yield* invalid(userField(RunMetadata.simulationKindKey), problem)
+  }
   if (resolvedConfigJson === "") return yield* new SettingsMissing({ simulationRunId, field: jsonField })
-  const json = yield* Effect.mapError(Schema.decodeEffect(Json)(resolvedConfigJson), ({ message }) =>
+  const json = yield* Effect.mapError(Schema.decodeEffect(JsonObject)(resolvedConfigJson), ({ message }) =>
     invalid(jsonField, `is no JSON object: ${message}`)
   )
   const missing = Object.keys(World.Options.fields).find((option) => !Object.hasOwn(json, option))
@@ -72,30 +185,18 @@ const worldOptions = Effect.fnUntraced(function* (metadata: SimulationMetadata) 
   return options
 })
 
-const samplingInterval = Effect.fnUntraced(function* ({ simulationRunId, userMetadata }: SimulationMetadata) {
-  const text = userMetadata[RunMetadata.samplingIntervalKey]
-  if (text === undefined) return yield* new SettingsMissing({ simulationRunId, field: intervalField })
-  const interval = Number(RunMetadata.interval(text) ?? 0)
-  if (interval > 0 && Number.isSafeInteger(interval)) return interval
-  return yield* new SettingsInvalid({
-    simulationRunId,
-    field: intervalField,
-    problem: `is "${text}" and must be a whole number of 1 or more`
-  })
-})
-
-/** The settings in `metadata`. Fails with what is missing or wrong there. */
+/** The settings of the built-in world in `metadata`. Fails with what is missing or wrong there. */
 export const fromMetadata = Effect.fnUntraced(function* (
   metadata: SimulationMetadata
 ): Effect.fn.Return<RunSettings, SettingsError> {
   return { samplingInterval: yield* samplingInterval(metadata), world: yield* worldOptions(metadata) }
 })
 
-/** The same of the stored metadata of the run `simulationRunId`, whose bytes may be no metadata at all, or another run's. */
-export const fromBytes = Effect.fnUntraced(function* (
+/** The metadata of the run `simulationRunId` in `bytes`, which may be no metadata at all, or another run's. */
+export const parse = Effect.fnUntraced(function* (
   simulationRunId: string,
   bytes: Uint8Array
-): Effect.fn.Return<RunSettings, SettingsError> {
+): Effect.fn.Return<SimulationMetadata, SettingsInvalid> {
   const metadata = yield* Effect.try({
     try: () => fromBinary(SimulationMetadataSchema, bytes),
     catch: (cause) =>
@@ -105,12 +206,14 @@ export const fromBytes = Effect.fnUntraced(function* (
         problem: `is no SimulationMetadata message: ${String(cause)}`
       })
   })
-  if (metadata.simulationRunId !== simulationRunId) {
-    return yield* new SettingsInvalid({
-      simulationRunId,
-      field: "simulation_run_id",
-      problem: `is "${metadata.simulationRunId}"`
-    })
-  }
-  return yield* fromMetadata(metadata)
+  if (metadata.simulationRunId === simulationRunId) return metadata
+  return yield* new SettingsInvalid({
+    simulationRunId,
+    field: "simulation_run_id",
+    problem: `is "${metadata.simulationRunId}"`
+  })
 })
+
+/** The settings of the built-in world in the stored metadata of the run `simulationRunId`. */
+export const fromBytes = (simulationRunId: string, bytes: Uint8Array): Effect.Effect<RunSettings, SettingsError> =>
+  Effect.flatMap(parse(simulationRunId, bytes), fromMetadata)

@@ -8,31 +8,26 @@
  * An engine fails when a step dies or its metadata can't be stored. Awaiting it fails with the cause then; what it had
  * captured before has been offered to the queue.
  */
-import { fromBinary, toBinary } from "@bufbuild/protobuf"
-import * as Clock from "effect/Clock"
+import { fromBinary } from "@bufbuild/protobuf"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
-import {
-  SimulationMetadataSchema,
-  type SimulationMetadata
-} from "../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import { TickDataSchema } from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 import { TickQueue } from "../queue/TickQueue.ts"
-import * as RunMetadata from "../runs/RunMetadata.ts"
 import * as Service from "../service/Service.ts"
-import * as Storage from "../storage/Storage.ts"
+import { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
-import * as StorageKey from "../storage/StorageKey.ts"
+import * as Metadata from "./internal/metadata.ts"
 import * as Stepping from "./internal/stepping.ts"
-import { RestoreError, Simulation } from "./Simulation.ts"
+import type * as RunSettings from "./RunSettings.ts"
+import { RestoreError, type Settings, Simulation } from "./Simulation.ts"
 
 /** Settings of a simulation engine, beside those of its world. */
 export const Options = Schema.Struct({
@@ -55,8 +50,8 @@ export const Options = Schema.Struct({
 })
 
 /**
- * A run that began before and goes on. The simulation and the sampling interval must be those it began with:
- * `RunSettings` reads them from its metadata, which are stored already and stay as they are.
+ * A run that began before and goes on, as `ResumePoint.find` gives it. Its metadata are stored already and stay as they
+ * are.
  */
 export interface Resume {
   /** Counts instead of the `runId` of the options. */
@@ -68,6 +63,26 @@ export interface Resume {
    * `ticksPerSecond` says, and neither captures nor offers it. It still pauses there when `pauseTicks` has the tick.
    */
   readonly settled: { readonly has: (tickNumber: bigint) => boolean }
+  /**
+   * What the run began with. Its `samplingInterval` counts instead of that of the options, its `maxTicks` where the options
+   * have none, and a simulation with other settings is refused. Absent: the options count, and nothing is compared.
+   */
+  readonly recorded?: RunSettings.Recorded
+}
+
+const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.Json))
+
+const describe = ({ kind, values }: Settings) => `${kind} ${toJson(values)}`
+
+/** The run began with a simulation of another kind or with other settings, and this one would make other ticks. */
+export class SettingsMismatch extends Schema.TaggedError<SettingsMismatch>()("SettingsMismatch", {
+  simulationRunId: Schema.String,
+  recorded: Schema.Struct({ kind: Schema.String, values: Schema.Json }),
+  present: Schema.Struct({ kind: Schema.String, values: Schema.Json })
+}) {
+  override get message() {
+    return `run ${RunId.quote(this.simulationRunId)} began with ${describe(this.recorded)} and can't go on with ${describe(this.present)}: make the simulation as the metadata of the run say`
+  }
 }
 
 /** What an engine has counted since it was made. */
@@ -104,43 +119,12 @@ const newRunId = Effect.gen(function* () {
   return RunId.make(`${date}-${pad(hour, 2)}${pad(minute, 2)}${pad(second, 2)}-${pad(millisecond, 3)}-${chance}`)
 })
 
-/** The clock in whole milliseconds: a test clock has fractions. */
-const nowMs = Effect.map(Clock.currentTimeMillis, (now) => BigInt(Math.floor(now)))
-
-const metadataRetry = Schedule.upTo(Schedule.exponential("1 second"), { times: 3 })
-
-/** The metadata of a run of ticks that are captured every `samplingInterval` ticks, and first after tick `begin`. */
-const encodeMetadata = (message: SimulationMetadata, samplingInterval: bigint, begin: bigint) =>
-  toBinary(SimulationMetadataSchema, {
-    ...message,
-    userMetadata: {
-      ...message.userMetadata,
-      [RunMetadata.samplingIntervalKey]: String(samplingInterval),
-      [RunMetadata.firstTickKey]: String((begin / samplingInterval + 1n) * samplingInterval)
-    }
-  })
-
-/** Stores the metadata of a run that begins now. An attempt after a failed one stores the same bytes. */
-const makeStoreMetadata = Effect.fnUntraced(function* (runId: RunId.RunId, samplingInterval: bigint) {
-  const simulation = yield* Simulation
-  const storage = yield* Storage.Storage
-  const begin = yield* simulation.tickNumber
-  let bytes: Uint8Array | undefined
-  return Effect.gen(function* () {
-    bytes ??= encodeMetadata(yield* simulation.metadata(runId, yield* nowMs), samplingInterval, begin)
-    yield* Effect.retry(Storage.write(storage, StorageKey.metadata(runId), [bytes]), {
-      schedule: metadataRetry,
-      while: (error) => error.isRetryable
-    })
-  }).pipe(
-    Effect.catchReason("StorageError", "KeyConflict", () =>
-      Effect.fail(new RunIdTaken({ simulationRunId: runId, location: storage.location }))
-    )
-  )
-})
-
 /** Makes the simulation what it was at the tick that `resume` goes on from. */
-const restore = Effect.fnUntraced(function* (simulation: Simulation["Service"], { from, runId }: Resume) {
+const restore = Effect.fnUntraced(function* (simulation: Simulation["Service"], { from, recorded, runId }: Resume) {
+  const [begun, present] = [recorded?.simulation, simulation.settings]
+  if (begun !== undefined && present !== undefined && !Equal.equals(begun, present)) {
+    return yield* new SettingsMismatch({ simulationRunId: runId, recorded: begun, present })
+  }
   if (from === undefined) return
   const refuse = (problem: string) => new RestoreError({ tickNumber: from.tickNumber, problem })
   if (from.simulationRunId !== runId) {
@@ -156,24 +140,31 @@ const restore = Effect.fnUntraced(function* (simulation: Simulation["Service"], 
 /**
  * Makes the engine `name`, stopped, for the simulation, the queue and the storage of its context. Closing the scope stops
  * it. With `resume` the simulation is restored at once, and the engine goes on with the tick that follows; `maxTicks` and
- * `pauseTicks` are numbers of ticks of the run, whoever made them. Fails with `SchemaError` on a bad option and with
- * `RestoreError` when the tick to go on from is not one of this run and this kind of world.
+ * `pauseTicks` are numbers of ticks of the run, whoever made them. Fails with `SchemaError` on a bad option, with
+ * `SettingsMismatch` when the run began with other settings, and with `RestoreError` when the tick to go on from is not one
+ * of this run and this kind of world.
  */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}, resume?: Resume) {
   const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
   const simulation = yield* Simulation
   if (resume !== undefined) yield* restore(simulation, resume)
   const runId = resume?.runId ?? decoded.runId ?? (yield* newRunId)
-  const samplingInterval = BigInt(decoded.samplingInterval)
+  const samplingInterval = BigInt(resume?.recorded?.samplingInterval ?? decoded.samplingInterval)
+  const last = decoded.maxTicks ?? resume?.recorded?.maxTicks
+  const maxTicks = last === undefined ? undefined : BigInt(last)
   const stepping = yield* Stepping.make(simulation, yield* TickQueue, {
     simulationRunId: runId,
     samplingInterval,
-    maxTicks: decoded.maxTicks === undefined ? undefined : BigInt(decoded.maxTicks),
+    maxTicks,
     pauseTicks: new Set(decoded.pauseTicks.map(BigInt)),
     ticksPerSecond: decoded.ticksPerSecond,
     isSettled: (tickNumber) => resume?.settled.has(tickNumber) === true
   })
-  const storeMetadata = yield* makeStoreMetadata(runId, samplingInterval)
+  const { location } = yield* Storage
+  const store = yield* Metadata.makeStore({ runId, samplingInterval, maxTicks })
+  const storeMetadata = Effect.catchReason(store, "StorageError", "KeyConflict", () =>
+    Effect.fail(new RunIdTaken({ simulationRunId: runId, location }))
+  )
   let begun = false
 
   const begin = Effect.gen(function* () {
@@ -235,7 +226,11 @@ export type LayerOptions = typeof Options.Encoded & {
  */
 export const layer = (
   options: LayerOptions = {}
-): Layer.Layer<SimulationEngine, Schema.SchemaError | RestoreError, Simulation | TickQueue | Storage.Storage> => {
+): Layer.Layer<
+  SimulationEngine,
+  Schema.SchemaError | RestoreError | SettingsMismatch,
+  Simulation | TickQueue | Storage
+> => {
   const { name = "simulation-engine", resume, ...own } = options
   return Layer.effect(
     SimulationEngine,

@@ -24,7 +24,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { TickDataSchema } from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 import * as Decoder from "../protobuf/Decoder.ts"
-import { RestoreError, Simulation } from "./Simulation.ts"
+import * as Simulation from "./Simulation.ts"
 import { describe } from "./world/metadata.ts"
 import { restore } from "./world/restore.ts"
 import { Photographer } from "./world/snapshot.ts"
@@ -81,15 +81,20 @@ export const Options = Schema.Struct({
   })
 )
 
+/** The kind of simulation that a world is. */
+export const kind: Simulation.Kind<typeof Options.Type> = { name: "tickvault/World", settings: Options }
+
 const decode = Decoder.make(TickDataSchema)
 
 /** A world at tick 0. Never fails: `options` were checked. */
-export const make = (options: typeof Options.Type): Effect.Effect<Simulation["Service"]> =>
-  Effect.sync(() => {
-    const kind = { shape: options.shape, organisms: options.organisms }
-    let world = WorldState.genesis(kind, options.seed)
+export const make = (options: typeof Options.Type): Effect.Effect<Simulation.Simulation["Service"]> =>
+  Effect.gen(function* () {
+    const settings = yield* Effect.orDie(Simulation.settings(kind, options)) // checked options can be encoded
+    const worldKind = { shape: options.shape, organisms: options.organisms }
+    let world = WorldState.genesis(worldKind, options.seed)
     let photographer = new Photographer(world)
-    return Simulation.of({
+    return Simulation.Simulation.of({
+      settings,
       tickNumber: Effect.sync(() => world.tickNumber),
       step: Effect.sync(() => world.step()),
       // The copy is the caller's alone: bytes in a decoded message are views.
@@ -103,7 +108,7 @@ export const make = (options: typeof Options.Type): Effect.Effect<Simulation["Se
         })),
       metadata: (simulationRunId, startTimeMs) =>
         Effect.sync(() =>
-          describe(WorldState.genesis(kind, options.seed), {
+          describe(WorldState.genesis(worldKind, options.seed), {
             simulationRunId,
             startTimeMs,
             seed: options.seed,
@@ -112,9 +117,9 @@ export const make = (options: typeof Options.Type): Effect.Effect<Simulation["Se
         ),
       restore: (tick) =>
         Effect.suspend(() => {
-          const restored = restore(kind, tick)
+          const restored = restore(worldKind, tick)
           if (Result.isFailure(restored)) {
-            return Effect.fail(new RestoreError({ tickNumber: tick.tickNumber, problem: restored.failure }))
+            return Effect.fail(new Simulation.RestoreError({ tickNumber: tick.tickNumber, problem: restored.failure }))
           }
           world = restored.success
           photographer = new Photographer(world)
@@ -124,5 +129,5 @@ export const make = (options: typeof Options.Type): Effect.Effect<Simulation["Se
   })
 
 /** A world made when the layer is built. Fails with `SchemaError`, which names the option, on a wrong option. */
-export const layer = (options: typeof Options.Encoded = {}): Layer.Layer<Simulation, Schema.SchemaError> =>
-  Layer.effect(Simulation, Effect.flatMap(Schema.decodeEffect(Options)(options), make))
+export const layer = (options: typeof Options.Encoded = {}): Layer.Layer<Simulation.Simulation, Schema.SchemaError> =>
+  Layer.effect(Simulation.Simulation, Effect.flatMap(Schema.decodeEffect(Options)(options), make))

@@ -16,6 +16,7 @@ import * as Ledger from "../../src/ledger/Ledger.ts"
 import * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as ResumePoint from "../../src/resume/ResumePoint.ts"
+import * as RunSettings from "../../src/simulation/RunSettings.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
@@ -98,12 +99,15 @@ export const makeRun = Effect.fnUntraced(function* (samplingInterval = 1, modifi
       yield* Storage.write(storage, key, [changed])
     }),
 
-    /** Where the run goes on. */
+    /** Where the run, which is one of the built-in world, goes on. */
     find: Effect.suspend(() =>
       TestClock.adjust(10).pipe(
         Effect.andThen(
           withLedger((ledger) =>
-            ResumePoint.find(run).pipe(
+            Effect.gen(function* () {
+              const settings = yield* RunSettings.fromMetadata(yield* ResumePoint.metadata(run))
+              return { ...(yield* ResumePoint.find(run)), settings }
+            }).pipe(
               Effect.provideService(Storage.Storage, storage),
               Effect.provideService(RunLedger.RunLedger, ledger),
               Effect.provideService(DeadLetterQueue.DeadLetterQueue, deadLetters)

@@ -64,7 +64,13 @@ it.effect("stores the metadata of the run before it offers a tick", () =>
       assert.strictEqual(metadata.simulationRunId, "run")
       assert.strictEqual(metadata.startTimeMs, 1234n)
       assert.strictEqual(metadata.initialSeed, 42n)
-      assert.deepStrictEqual(metadata.userMetadata, { samplingInterval: "1", firstTick: "1" })
+      assert.deepStrictEqual(metadata.userMetadata, {
+        samplingInterval: "1",
+        firstTick: "1",
+        maxTicks: "3",
+        simulationKind: "tickvault/World"
+      })
+      assert.strictEqual(metadata.resolvedConfigJson, '{"shape":[8,8],"organisms":2,"seed":42}')
     })
   )
 )

@@ -1,15 +1,24 @@
 /**
- * Ticks of a run that are captured at every n-th step, from step n on: which of them there are, and which is missing first.
+ * The ticks of a run that an engine captures: which of them there are, and which is missing first.
  */
 import * as TickSet from "../../domain/TickSet.ts"
 
 const commonDivisor = (a: bigint, b: bigint): bigint => (b === 0n ? a : commonDivisor(b, a % b))
 
-/** The ticks of `stretch` that are multiples of `interval` above 0; whatever lies beside the grid is left out. */
-const onGrid = ({ first, last, step }: TickSet.Stretch, interval: bigint): ReadonlyArray<TickSet.Stretch> => {
-  const isOn = (tick: bigint) => tick > 0n && tick % interval === 0n
+/** Which ticks are captured: the multiples of `interval` from `first`, which is one of them, on. */
+export interface Sampling {
+  readonly interval: bigint
+  readonly first: bigint
+}
+
+/** The ticks of `stretch` that are captured; the others are left out. */
+const onGrid = (
+  { first, last, step }: TickSet.Stretch,
+  { first: begin, interval }: Sampling
+): ReadonlyArray<TickSet.Stretch> => {
+  const isOn = (tick: bigint) => tick >= begin && tick % interval === 0n
   if (step === 0n) return isOn(first) ? [{ first, last: first, step }] : []
-  let from = first
+  let from = first < begin ? first + ((begin - first + step - 1n) / step) * step : first
   while (from <= last && !isOn(from)) from += step
   if (from > last) return []
   const apart = (step * interval) / commonDivisor(step, interval)
@@ -20,19 +29,20 @@ const onGrid = ({ first, last, step }: TickSet.Stretch, interval: bigint): Reado
 /** Stretches that are put together at a time: those that interleave take memory by ticks until they are. */
 const atATime = 256
 
-/** The ticks among `all` that lie on the grid of `interval`. Memory: by gaps, when neighbours come one after the other. */
-export const setOf = (all: ReadonlyArray<TickSet.Stretch>, interval: bigint): TickSet.TickSet => {
+/** The ticks among `all` that are captured. Memory: by gaps, when neighbours come one after the other. */
+export const setOf = (all: ReadonlyArray<TickSet.Stretch>, sampling: Sampling): TickSet.TickSet => {
+  const { interval } = sampling
   let set = new TickSet.TickSet([], interval)
   for (let from = 0; from < all.length; from += atATime) {
-    const next = all.slice(from, from + atATime).flatMap((stretch) => onGrid(stretch, interval))
+    const next = all.slice(from, from + atATime).flatMap((stretch) => onGrid(stretch, sampling))
     set = new TickSet.TickSet([...set.stretches, ...next], interval)
   }
   return set
 }
 
-/** The smallest tick of the grid that `set` doesn't have. */
-export const firstMissing = ({ first, step, stretches }: TickSet.TickSet): bigint =>
-  first === step ? (stretches[0]?.last ?? 0n) + step : step
+/** The smallest captured tick that `set` doesn't have. */
+export const firstMissing = ({ stretches, step }: TickSet.TickSet, { first }: Sampling): bigint =>
+  stretches[0]?.first === first ? stretches[0].last + step : first
 
 /** The greatest tick of `set` below `limit`; `undefined` when there is none. */
 export const greatestBelow = ({ step, stretches }: TickSet.TickSet, limit: bigint): bigint | undefined => {
