@@ -2,10 +2,12 @@
  * What the persistence services tell the metric registry. Updated once a batch or portion, never per tick; the label is
  * the name of the service, never a run, a tick or a path.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { Reason } from "../deadletter/DeadLetter.ts"
-import type { Storage } from "../storage/Storage.ts"
+import { TickQueue } from "../queue/TickQueue.ts"
+import { Storage } from "../storage/Storage.ts"
 import { type FlushReason, flushReasons } from "../queue/BatchPolicy.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
@@ -83,13 +85,14 @@ const addBy = <Value extends string>(
   }
 }
 
-/** The metrics of the service `service` with every label value at zero, so that a first failure shows as an increase. */
-export const make = Effect.fnUntraced(function* (
-  service: string,
-  { compression, name: storage }: Pick<Storage["Service"], "name" | "compression">,
-  queue: string,
-  nowMs: number
-) {
+/**
+ * Makes the metrics of the service `service` between the queue and the storage of the context, with every label value at
+ * zero, so that a first failure shows as an increase.
+ */
+export const make = Effect.fnUntraced(function* (service: string) {
+  const { compression, name: storage } = yield* Storage
+  const { name: queue } = yield* TickQueue
+  const nowMs = yield* Clock.currentTimeMillis
   const own = { service }
   const both = { service, storage }
   const by = (metric: Metric.Metric<number, unknown>, label: string) => addBy(metric, own, label)
@@ -118,11 +121,11 @@ export const make = Effect.fnUntraced(function* (
     retries: by(writeRetries, "error_type"),
     invalid: by(validationFailures, "rule")
   }
-  /** So many ticks are in hand now. */
-  const inHand = (ticks: number) => Effect.andThen(metrics.current(ticks), metrics.inFlight(ticks))
+  /** So many ticks are in flight now. */
+  const inFlight = (ticks: number) => Effect.andThen(metrics.current(ticks), metrics.inFlight(ticks))
   const { received, batchesWritten: batches, ticksWritten: ticks, storedBytes: stored, retryWait, mixedSplit } = metrics
   for (const zero of [received, batches, ticks, metrics.writtenBytes, stored, retryWait, mixedSplit]) yield* zero(0)
-  yield* inHand(0)
+  yield* inFlight(0)
   yield* metrics.lastCommit(nowMs / 1000)
   for (const reason of flushReasons) yield* metrics.flush(reason satisfies FlushReason, 0)
   for (const reason of failureReasons) {
@@ -132,7 +135,7 @@ export const make = Effect.fnUntraced(function* (
   for (const source of ["tracker", "storage"]) yield* metrics.duplicates(source, 0)
   for (const rule of ["run_id", "tick_number", "size", "mixed_run"]) yield* metrics.invalid(rule, 0)
   yield* metrics.returned("shutdown", 0)
-  return { ...metrics, inHand }
+  return { ...metrics, inFlight }
 })
 
 export type PersistenceMetrics = Effect.Success<ReturnType<typeof make>>

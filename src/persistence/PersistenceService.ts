@@ -10,27 +10,30 @@
  * the storage never ends the service, and when the dead-letter queue refuses too, it keeps the batch and goes on trying:
  * it is degraded. What hangs is given up after `writeTimeout` and counts as failed.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
-import { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
+import type { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
-import { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
-import { RunLedger } from "../ledger/RunLedger.ts"
-import type { BatchPolicy, TakenBatch } from "../queue/BatchPolicy.ts"
-import { TickQueue } from "../queue/TickQueue.ts"
+import type { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
+import type { RunLedger } from "../ledger/RunLedger.ts"
+import type { BatchPolicy } from "../queue/BatchPolicy.ts"
+import type { TickQueue } from "../queue/TickQueue.ts"
 import * as Service from "../service/Service.ts"
-import { Storage } from "../storage/Storage.ts"
+import type { Storage } from "../storage/Storage.ts"
+import * as BatchWriter from "./BatchWriter.ts"
 import type { Degraded } from "./Degraded.ts"
-import * as Attempts from "../service/Attempts.ts"
-import { Hand, maxBatches } from "./internal/Hand.ts"
-import type { Portion } from "./internal/Portion.ts"
-import * as Settler from "./internal/Settler.ts"
+import * as Books from "./internal/books.ts"
+import * as Consumers from "./internal/consumers.ts"
+import * as DeadLettering from "./internal/deadLettering.ts"
+import { Degradation } from "./internal/degradation.ts"
+import { InFlight, maxBatches } from "./internal/InFlight.ts"
+import * as Settling from "./internal/settling.ts"
 import * as PersistenceMetrics from "./PersistenceMetrics.ts"
+import * as Settler from "./Settler.ts"
+import * as WriteOptions from "./WriteOptions.ts"
 
 /** Settings of one persistence service. */
 export const Options = Schema.Struct({
@@ -42,21 +45,7 @@ export const Options = Schema.Struct({
   maxBatchBytes: OptionSchema.wholeNumber(1, 64 * 1024 * 1024),
   /** Seconds after which a batch closes, counted from the arrival of its first tick. Default 5. */
   batchTimeoutSeconds: OptionSchema.positiveNumber(5),
-  /** Attempts after the first one before a batch is dead-lettered. Default 3. */
-  maxRetries: OptionSchema.wholeNumber(0, 3),
-  /** Milliseconds before the first retry; each further pause doubles. Default 1000: 1 s, 2 s, 4 s. */
-  retryBackoffMs: OptionSchema.wholeNumber(0, 1000),
-  /** Longest pause between two attempts. Default "30 seconds". */
-  maxRetryBackoff: OptionSchema.duration(Duration.seconds(30)),
-  /**
-   * Time limit of one attempt to store a batch and of one offer of a letter. After it the attempt counts as failed and
-   * is abandoned; should it succeed late, the same bytes are under the same key. Default "30 seconds".
-   */
-  writeTimeout: OptionSchema.duration(Duration.seconds(30)),
-  /** Varies each pause by up to a fifth, so that instances don't retry in step. Default "none". */
-  retryJitter: Schema.Literals(["none", "proportional"]).pipe(
-    Schema.withDecodingDefaultTypeKey(Effect.succeed("none" as const))
-  ),
+  ...WriteOptions.Options.fields,
   /**
    * What becomes of a batch whose ticks are of several runs: one dead letter, or one file a run. Default "dead-letter".
    */
@@ -103,96 +92,31 @@ export interface Instance extends Service.Service {
   readonly degraded: Effect.Effect<Degraded | undefined>
 }
 
-const metricsOf = (hand: Hand): Metrics & Readonly<Record<string, number>> => ({
-  batches_written: hand.batchesWritten,
-  ticks_written: hand.counts.written,
-  bytes_written: hand.bytesWritten,
-  bytes_stored: hand.bytesStored,
-  batches_failed: hand.batchesFailed,
-  duplicate_ticks_detected: hand.counts.duplicate,
-  current_batch_size: hand.ticks,
-  ticks_received: hand.counts.received,
-  ticks_dead_lettered: hand.counts.deadLettered,
-  ticks_returned: hand.counts.returned,
-  ticks_lost: hand.counts.lost,
-  ticks_in_flight: hand.ticks,
-  write_retries: hand.writeRetries
+const metricsOf = (inFlight: InFlight): Metrics & Readonly<Record<string, number>> => ({
+  batches_written: inFlight.batchesWritten,
+  ticks_written: inFlight.counts.written,
+  bytes_written: inFlight.bytesWritten,
+  bytes_stored: inFlight.bytesStored,
+  batches_failed: inFlight.batchesFailed,
+  duplicate_ticks_detected: inFlight.counts.duplicate,
+  current_batch_size: inFlight.ticks,
+  ticks_received: inFlight.counts.received,
+  ticks_dead_lettered: inFlight.counts.deadLettered,
+  ticks_returned: inFlight.counts.returned,
+  ticks_lost: inFlight.counts.lost,
+  ticks_in_flight: inFlight.ticks,
+  write_retries: inFlight.writeRetries
 })
 
-/** A batch that has just been taken, in its portions. */
-interface Received {
-  readonly batch: TakenBatch
-  readonly portions: ReadonlyArray<Portion>
-}
-
-/**
- * The loops of one service, one for each batch that it may have in hand: each waits for a batch and settles it, until the
- * queue has ended. So the next batch is made ready while one is being written. None takes anything while there is a batch
- * that storage and dead-letter queue both refuse.
- */
-const work = (
-  queue: TickQueue["Service"],
-  options: typeof Options.Type,
-  hand: Hand,
-  settler: ReturnType<typeof Settler.make>,
-  metrics: PersistenceMetrics.PersistenceMetrics
-) =>
-  Effect.fnUntraced(function* (gate: Service.Gate) {
-    const clock = yield* Clock.Clock
-    const policy: BatchPolicy = {
-      maxTicks: options.maxBatchSize,
-      maxBytes: options.maxBatchBytes,
-      timeout: Duration.seconds(options.batchTimeoutSeconds)
-    }
-    const inHand = Effect.suspend(() => metrics.inHand(hand.ticks))
-    const loop = Effect.suspend(() => {
-      let received: Received | undefined
-      const receive = (batch: TakenBatch) => {
-        const nowMs = Math.floor(clock.currentTimeMillisUnsafe())
-        received = { batch, portions: hand.receive(batch, options.mixedRuns, nowMs) }
-      }
-      const report = Effect.suspend(() => {
-        if (received === undefined) return Effect.succeed([])
-        const { batch, portions } = received
-        received = undefined
-        return Effect.as(noteTaken(metrics, hand, batch, portions), portions)
-      }).pipe(Effect.uninterruptible)
-      const once = Effect.gen(function* () {
-        yield* hand.accepting.await
-        yield* gate.open
-        // First what forbids to take: of the two that were waited for, one may have changed since.
-        yield* Effect.raceAllFirst([gate.closed, hand.refusing.await, queue.take(policy, receive)])
-        yield* settler.settleAll(yield* report)
-        yield* inHand
-      })
-      return Effect.forever(once).pipe(
-        Effect.catchTag("Done", () => Effect.void),
-        Effect.ensuring(report)
-      )
+/** Counts the steps of the writes of a service. */
+const observer = (inFlight: InFlight, metrics: PersistenceMetrics.PersistenceMetrics): BatchWriter.Observer => ({
+  claimed: metrics.check,
+  attempted: metrics.commit,
+  retrying: (error, pause) =>
+    Effect.suspend(() => {
+      inFlight.writeRetries++
+      return Effect.andThen(metrics.retries(error.reason.errorType, 1), metrics.retryWait(Duration.toSeconds(pause)))
     })
-    yield* Effect.all(
-      Array.from({ length: maxBatches }, () => loop),
-      { concurrency: "unbounded", discard: true }
-    ).pipe(Effect.ensuring(Effect.andThen(settler.settleRest, inHand)))
-  })
-
-const noteTaken = Effect.fnUntraced(function* (
-  metrics: PersistenceMetrics.PersistenceMetrics,
-  hand: Hand,
-  batch: TakenBatch,
-  portions: ReadonlyArray<Portion>
-) {
-  const split = portions.filter(({ reason }) => reason === "run_change").length
-  yield* metrics.received(batch.ticks.length)
-  yield* metrics.flush(batch.reason, 1)
-  if (split > 0) {
-    yield* metrics.flush("run_change", split)
-    yield* metrics.mixedSplit(1)
-  }
-  yield* metrics.inHand(hand.ticks)
-  yield* Effect.logDebug("Drained ticks from queue").pipe(
-    Effect.annotateLogs({ ticks: batch.ticks.length, reason: batch.reason })
-  )
 })
 
 /**
@@ -201,35 +125,26 @@ const noteTaken = Effect.fnUntraced(function* (
  */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
   const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
-  const queue = yield* TickQueue
-  const storage = yield* Storage
-  const hand = new Hand()
-  const metrics = yield* PersistenceMetrics.make(name, storage, queue.name, yield* Clock.currentTimeMillis)
-  const attempts = yield* Scope.make() // never closed: nobody waits for an attempt that was abandoned
-  const settler = Settler.make({
-    service: name,
-    retry: {
-      maxRetries: decoded.maxRetries,
-      backoff: Duration.millis(decoded.retryBackoffMs),
-      maxBackoff: decoded.maxRetryBackoff,
-      jitter: decoded.retryJitter
-    },
-    shutdownTimeout: decoded.shutdownTimeout,
-    queue,
-    storage,
-    tracker: yield* IdempotencyTracker,
-    deadLetters: yield* DeadLetterQueue,
-    ledger: yield* RunLedger,
-    letterSentence: "Sent failed batch to dead-letter queue",
-    metrics,
-    hand,
-    writes: Attempts.make(decoded.writeTimeout, attempts, maxBatches),
-    offers: Attempts.make(decoded.writeTimeout, attempts, maxBatches)
-  })
-  const service = yield* Service.make(name, {
-    work: work(queue, decoded, hand, settler, metrics),
-    metrics: Effect.sync(() => metricsOf(hand))
-  })
+  const metrics = yield* PersistenceMetrics.make(name)
+  const inFlight = new InFlight()
+  const degradation = new Degradation()
+  const settler = yield* Settler.make(name)
+  const settle = settler(yield* Books.make(inFlight, degradation, metrics))
+  const writer = (yield* BatchWriter.make(decoded, maxBatches))(settle, observer(inFlight, metrics))
+  const deadLetter = yield* DeadLettering.make(name, decoded, { writer, settle, degradation })
+  const { shutdownTimeout } = decoded
+  const settling = yield* Settling.make({ inFlight, writer, deadLetter, settle, shutdownTimeout })
+  const policy: BatchPolicy = {
+    maxTicks: decoded.maxBatchSize,
+    maxBytes: decoded.maxBatchBytes,
+    timeout: Duration.seconds(decoded.batchTimeoutSeconds)
+  }
+  const work = yield* Consumers.make(
+    { policy, mixedRuns: decoded.mixedRuns },
+    { inFlight, degradation, settling, metrics }
+  )
+  const counts = Effect.sync(() => metricsOf(inFlight))
+  const service = yield* Service.make(name, { work, metrics: counts })
   yield* Effect.logInfo("PersistenceService initialized").pipe(
     Effect.annotateLogs({
       service: name,
@@ -239,11 +154,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
       retryBackoffMs: decoded.retryBackoffMs
     })
   )
-  const instance: Instance = {
-    ...service,
-    metrics: Effect.sync(() => metricsOf(hand)),
-    degraded: Effect.sync(() => hand.degraded)
-  }
+  const instance: Instance = { ...service, metrics: counts, degraded: Effect.sync(() => degradation.status) }
   return instance
 })
 

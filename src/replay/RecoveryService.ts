@@ -17,15 +17,18 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Reason } from "../deadletter/DeadLetter.ts"
-import { DeadLetterError, DeadLetterQueue, LetterTimedOut } from "../deadletter/DeadLetterQueue.ts"
+import { DeadLetterError, LetterTimedOut } from "../deadletter/DeadLetterQueue.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
-import * as PersistenceService from "../persistence/PersistenceService.ts"
+import * as WriteOptions from "../persistence/WriteOptions.ts"
 import type { Overdue } from "../service/Attempts.ts"
 import * as Service from "../service/Service.ts"
-import * as Patience from "./internal/Patience.ts"
-import * as Replay from "./Replay.ts"
+import * as Letter from "./internal/letter.ts"
+import * as Parts from "./internal/Parts.ts"
+import * as TimeLimits from "./internal/TimeLimits.ts"
+import { type TurnResult, Turns } from "./internal/Turns.ts"
+import type { Replayed } from "./Replayed.ts"
 
-const { maxRetryBackoff, retryBackoffMs, retryJitter, writeTimeout } = PersistenceService.Options.fields
+const { maxRetryBackoff, retryBackoffMs, retryJitter, writeTimeout } = WriteOptions.Options.fields
 
 /** Settings of a service that replays dead letters. */
 export const Options = Schema.Struct({
@@ -65,64 +68,88 @@ export interface Instance extends Service.Service {
 /** The reasons that a later replay may find passed. */
 export const mayPass = (reason: Reason): boolean => reason === "storage"
 
-/** When a letter is looked at next. */
-interface Turn {
-  readonly dueMs: number
-  /** How long it has waited for this turn. */
-  readonly waitMs: number
-  /** Whether it is not for this service. */
-  readonly left: boolean
+/** What the steps of a service share. */
+interface Recovery {
+  readonly options: typeof Options.Type
+  readonly parts: Parts.Parts
+  readonly limits: TimeLimits.TimeLimits
+  readonly counts: Record<keyof Metrics, number>
 }
 
-/** What became of a letter at its turn. */
-type Outcome = "gone" | "failed" | "left"
+const timedOut = ({ parts }: Recovery, { code }: Overdue) =>
+  new DeadLetterError({ queue: parts.deadLetters.name, reason: new LetterTimedOut({ code }) })
 
-const timedOut = (queue: string, { code }: Overdue) =>
-  new DeadLetterError({ queue, reason: new LetterTimedOut({ code }) })
+const count = ({ counts }: Recovery, { duplicate, remaining, stored }: Replayed): TurnResult => {
+  counts[remaining === 0 ? "letters_replayed" : "replays_failed"]++
+  counts.ticks_stored += stored
+  counts.ticks_duplicate += duplicate
+  return remaining === 0 ? "gone" : "failed"
+}
 
-/** Makes the turns of one life of the service: nothing of it is remembered when it starts again. */
-const makeLooks = (
-  deadLetters: DeadLetterQueue["Service"],
-  patience: Patience.Patience,
-  options: typeof Options.Type,
-  counts: Record<keyof Metrics, number>,
-  replay: (id: string) => Effect.Effect<Outcome>
-) => {
-  const interval = Duration.toMillis(options.interval)
-  const longest = Math.max(interval, Duration.toMillis(options.maxInterval))
-  const turns = new Map<string, Turn>()
-
-  const after = (turn: Turn | undefined, outcome: "failed" | "left", nowMs: number): Turn => {
-    const doubled = turn === undefined || turn.left ? interval : Math.min(turn.waitMs * 2, longest)
-    // Its reason can only change by other hands: a look now and then is enough.
-    const waitMs = outcome === "left" ? longest : doubled
-    return { dueMs: nowMs + waitMs, waitMs, left: outcome === "left" }
-  }
-
-  const look = Effect.fnUntraced(function* (gate: Service.Gate) {
-    counts.looks++
-    const startMs = yield* Clock.currentTimeMillis
-    const ids = yield* patience
-      .look(Stream.runCollect(deadLetters.ids))
-      .pipe(Effect.catchTag("Overdue", (overdue) => Effect.fail(timedOut(deadLetters.name, overdue))))
-    const known = new Set(ids)
-    for (const id of turns.keys()) if (!known.has(id)) turns.delete(id)
-    for (const id of ids) {
-      const turn = turns.get(id)
-      if (turn !== undefined && turn.dueMs > startMs) continue
-      yield* gate.open
-      const outcome = yield* replay(id)
-      if (outcome === "gone") turns.delete(id)
-      // From the start of the look: the wait is counted in looks, however long the letters before it took.
-      else turns.set(id, after(turn, outcome, startMs))
-    }
-    const waiting = [...turns.values()].filter(({ left }) => !left).length
-    counts.letters_waiting = waiting
-    counts.letters_left = turns.size - waiting
+const failed = ({ counts }: Recovery, id: string, error: string): Effect.Effect<TurnResult> =>
+  Effect.suspend(() => {
+    counts.replays_failed++
+    return Effect.logWarning("Dead letter could not be replayed and waits for its next turn").pipe(
+      Effect.annotateLogs({ letter: id, error }),
+      Effect.as("failed" as const)
+    )
   })
 
-  return look
+const leaveDamaged = (error: string): Effect.Effect<TurnResult> =>
+  Effect.logWarning("Dead letter is damaged and left alone").pipe(
+    Effect.annotateLogs({ error }),
+    Effect.as("left" as const)
+  )
+
+/** The turn of a letter. One that was dealt with since the look began is gone. */
+const takeTurn = (recovery: Recovery, id: string): Effect.Effect<TurnResult> => {
+  const { limits, parts } = recovery
+  const replayed = Effect.gen(function* () {
+    const { reason } = yield* parts.deadLetters.get(id)
+    return mayPass(reason) ? count(recovery, yield* Letter.replay(parts, id)) : ("left" as const)
+  })
+  return limits.replay(id, replayed).pipe(
+    Effect.catchReason("DeadLetterError", "LetterMissing", () => Effect.succeed("gone" as const)),
+    Effect.catchReason("DeadLetterError", "LetterDamaged", ({ message }) => leaveDamaged(message)),
+    Effect.catchTag("Overdue", (overdue) => failed(recovery, id, timedOut(recovery, overdue).message)),
+    Effect.catch(({ message }) => failed(recovery, id, message)),
+    Effect.catchDefect((defect) => failed(recovery, id, String(defect)))
+  )
 }
+
+/** Looks at the queue and replays those letters whose turn it is, one after the other. */
+const look = Effect.fn("RecoveryService.look")(function* (recovery: Recovery, turns: Turns, gate: Service.Gate) {
+  const { counts, limits, parts } = recovery
+  counts.looks++
+  const startMs = yield* Clock.currentTimeMillis
+  const ids = yield* limits
+    .look(Stream.runCollect(parts.deadLetters.ids))
+    .pipe(Effect.catchTag("Overdue", (overdue) => Effect.fail(timedOut(recovery, overdue))))
+  turns.retain(ids)
+  for (const id of ids) {
+    if (!turns.isDue(id, startMs)) continue
+    yield* gate.open
+    // From the start of the look: the wait is counted in looks, however long the letters before it took.
+    turns.note(id, yield* takeTurn(recovery, id), startMs)
+  }
+  counts.letters_waiting = turns.waiting
+  counts.letters_left = turns.left
+})
+
+/** A life of the service: nothing is remembered of it when the service starts again. */
+const work = (recovery: Recovery) => (gate: Service.Gate) =>
+  Effect.suspend(() => {
+    const { interval, maxInterval } = recovery.options
+    const turns = new Turns(Duration.toMillis(interval), Duration.toMillis(maxInterval))
+    return gate.open.pipe(
+      Effect.andThen(look(recovery, turns, gate)),
+      Effect.catch(({ message }) =>
+        Effect.logWarning("Dead letters can't be looked at, trying again").pipe(Effect.annotateLogs({ error: message }))
+      ),
+      Effect.andThen(Effect.sleep(interval)),
+      Effect.forever
+    )
+  })
 
 /**
  * Makes the service `name`, stopped, on the dead-letter queue, storage, ledger and tracker of its context: share those of
@@ -130,82 +157,22 @@ const makeLooks = (
  */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
   const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
-  const { interval: _interval, maxInterval: _maxInterval, ...retry } = yield* Schema.encodeEffect(Options)(decoded)
-  const deadLetters = yield* DeadLetterQueue
-  const context = yield* Effect.context<Effect.Services<ReturnType<typeof Replay.make>>>()
-  const makeReplays = Effect.orDie(Effect.provideContext(Replay.make(name, retry), context))
-  let replays = yield* makeReplays
-  const patience = yield* Patience.make(decoded.writeTimeout)
-  const counts: Record<keyof Metrics, number> = {
-    looks: 0,
-    letters_replayed: 0,
-    replays_failed: 0,
-    ticks_stored: 0,
-    ticks_duplicate: 0,
-    letters_waiting: 0,
-    letters_left: 0
+  const recovery: Recovery = {
+    options: decoded,
+    parts: yield* Parts.make(name, decoded),
+    limits: yield* TimeLimits.make(decoded.writeTimeout),
+    counts: {
+      looks: 0,
+      letters_replayed: 0,
+      replays_failed: 0,
+      ticks_stored: 0,
+      ticks_duplicate: 0,
+      letters_waiting: 0,
+      letters_left: 0
+    }
   }
-
-  const count = ({ duplicate, remaining, stored }: Replay.Replayed) => {
-    counts[remaining === 0 ? "letters_replayed" : "replays_failed"]++
-    counts.ticks_stored += stored
-    counts.ticks_duplicate += duplicate
-  }
-
-  const failed = (id: string, error: string) =>
-    Effect.suspend(() => {
-      counts.replays_failed++
-      return Effect.logWarning("Dead letter could not be replayed and waits for its next turn").pipe(
-        Effect.annotateLogs({ letter: id, error }),
-        Effect.as("failed" as const)
-      )
-    })
-
-  /** The one that hangs keeps its replays for itself. */
-  const overdue = Effect.fnUntraced(function* (id: string, error: Overdue) {
-    if (error.begun) replays = yield* makeReplays
-    return yield* failed(id, timedOut(deadLetters.name, error).message)
-  })
-
-  const replay = (id: string): Effect.Effect<Outcome> =>
-    Effect.gen(function* () {
-      const { reason } = yield* deadLetters.get(id)
-      if (!mayPass(reason)) return "left" as const
-      const replayed = yield* replays.replay(id)
-      count(replayed)
-      return replayed.remaining === 0 ? ("gone" as const) : ("failed" as const)
-    }).pipe(
-      (one) => patience.replay(id, one),
-      // Dealt with by the operator or another process since the look began.
-      Effect.catchReason("DeadLetterError", "LetterMissing", () => Effect.succeed("gone" as const)),
-      Effect.catchReason("DeadLetterError", "LetterDamaged", ({ message }) =>
-        Effect.as(
-          Effect.logWarning("Dead letter is damaged and left alone").pipe(Effect.annotateLogs({ error: message })),
-          "left" as const
-        )
-      ),
-      Effect.catchTag("Overdue", (error) => overdue(id, error)),
-      Effect.catch(({ message }) => failed(id, message)),
-      Effect.catchDefect((defect) => failed(id, String(defect)))
-    )
-
-  const work = (gate: Service.Gate) =>
-    Effect.suspend(() => {
-      const look = makeLooks(deadLetters, patience, decoded, counts, replay)
-      return gate.open.pipe(
-        Effect.andThen(look(gate)),
-        Effect.catch((error) =>
-          Effect.logWarning("Dead letters can't be looked at, trying again").pipe(
-            Effect.annotateLogs({ error: error.message })
-          )
-        ),
-        Effect.andThen(Effect.sleep(decoded.interval)),
-        Effect.forever
-      )
-    })
-
-  const metrics = Effect.sync((): Metrics & Readonly<Record<string, number>> => ({ ...counts }))
-  const service = yield* Service.make(name, { work, metrics })
+  const metrics = Effect.sync((): Metrics & Readonly<Record<string, number>> => ({ ...recovery.counts }))
+  const service = yield* Service.make(name, { work: work(recovery), metrics })
   const instance: Instance = { ...service, metrics }
   return instance
 })

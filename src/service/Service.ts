@@ -28,6 +28,7 @@ import * as FiberHandle from "effect/FiberHandle"
 import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
 import * as Semaphore from "effect/Semaphore"
+import * as TwoWayGate from "./Gate.ts"
 
 /** `ERROR` keeps the cause; a service in it can be started again. */
 export type State = "RUNNING" | "PAUSED" | "STOPPED" | "ERROR"
@@ -104,8 +105,7 @@ export const make = Effect.fnUntraced(function* <E>(
   }
 ) {
   const handle = yield* FiberHandle.make<void>()
-  const open = Latch.makeUnsafe(true)
-  const closed = Latch.makeUnsafe(false)
+  const running = TwoWayGate.make()
   /** How the work that was started last ends. */
   let outcome = Deferred.makeUnsafe<void, E>()
   Deferred.doneUnsafe(outcome, Exit.void)
@@ -115,9 +115,8 @@ export const make = Effect.fnUntraced(function* <E>(
   const become = (next: State, cause?: Cause.Cause<E>) => {
     state = next
     error = cause
-    const [from, to] = next === "PAUSED" ? [open, closed] : [closed, open]
-    from.closeUnsafe()
-    to.openUnsafe()
+    if (next === "PAUSED") running.close()
+    else running.open()
   }
 
   const show = (shown: State) =>
@@ -152,7 +151,7 @@ export const make = Effect.fnUntraced(function* <E>(
     state === "RUNNING" ? Effect.andThen(enter("PAUSED"), Effect.logInfo("Service paused")) : Effect.void
   )
 
-  const gate: Gate = { open: open.await, closed: closed.await, pause }
+  const gate: Gate = { open: running.opened, closed: running.closed, pause }
 
   const start = Effect.suspend(() => {
     if (state === "RUNNING" || state === "PAUSED") return Effect.void

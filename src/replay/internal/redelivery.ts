@@ -1,95 +1,60 @@
 /**
- * Settles ticks that come from a dead letter just as a live batch is settled, and says what has become of each.
+ * Has ticks stored that come from a dead letter, as those of a live batch are, and says what has become of each.
  */
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
-import * as Scope from "effect/Scope"
+import * as Match from "effect/Match"
 import type * as DeadLetter from "../../deadletter/DeadLetter.ts"
 import type * as Tick from "../../domain/Tick.ts"
-import type { IdempotencyTracker } from "../../idempotency/IdempotencyTracker.ts"
-import type { RunLedger } from "../../ledger/RunLedger.ts"
-import { Hand } from "../../persistence/internal/Hand.ts"
-import * as Settler from "../../persistence/internal/Settler.ts"
-import * as PersistenceMetrics from "../../persistence/PersistenceMetrics.ts"
-import type * as PersistenceService from "../../persistence/PersistenceService.ts"
-import type { Outcome } from "../../queue/TickQueue.ts"
-import * as Attempts from "../../service/Attempts.ts"
-import type { Storage } from "../../storage/Storage.ts"
-
-/** What a redelivery works with. */
-export interface Parts {
-  /** Who replays, in log lines and ledgers. */
-  readonly service: string
-  /** The dead-letter queue's name. */
-  readonly deadLetterQueue: string
-  readonly options: typeof PersistenceService.Options.Type
-  readonly storage: Storage["Service"]
-  readonly ledger: RunLedger["Service"]
-  readonly tracker: IdempotencyTracker["Service"]
-}
+import * as BatchWriter from "../../persistence/BatchWriter.ts"
+import * as Outcome from "../../persistence/Outcome.ts"
+import * as Portion from "../../persistence/Portion.ts"
+import type { Books } from "../../persistence/Settler.ts"
+import type { Parts } from "./Parts.ts"
 
 /** What has become of the ticks; each is in one of the three. */
 export interface Redelivered {
   readonly stored: ReadonlyArray<Tick.Tick>
   readonly duplicate: ReadonlyArray<Tick.Tick>
-  readonly failed: ReadonlyArray<{ readonly ticks: Tick.Batch; readonly failure: DeadLetter.Failure }>
+  readonly failed: ReadonlyArray<{ readonly ticks: ReadonlyArray<Tick.Tick>; readonly failure: DeadLetter.Failure }>
 }
 
-/** Settles `ticks`. Interrupted, it releases what it has claimed; what is stored by then stays stored. */
-export const redeliver = Effect.fnUntraced(
-  function* (parts: Parts, ticks: Tick.Batch) {
-    const { deadLetterQueue, ledger, options, service, storage, tracker } = parts
-    const nowMs = Math.floor(yield* Clock.currentTimeMillis)
-    const hand = new Hand()
-    const settled = new Map<Tick.Tick, Outcome>()
-    const portions = hand.receive({ ticks, reason: "replay", enqueuedAtMs: nowMs, returned: false }, "split", nowMs)
-    const scope = yield* Scope.make()
-    const settler = Settler.make({
-      service,
-      retry: {
-        maxRetries: options.maxRetries,
-        backoff: Duration.millis(options.retryBackoffMs),
-        maxBackoff: options.maxRetryBackoff,
-        jitter: options.retryJitter
-      },
-      shutdownTimeout: options.shutdownTimeout,
-      queue: {
-        name: deadLetterQueue,
-        settle: (these, outcome) => Effect.sync(() => these.forEach((tick) => settled.set(tick, outcome)))
-      },
-      storage,
-      // What is stored already of a letter was found by whoever redelivers it.
-      tracker: { ...tracker, recall: () => Effect.succeed([]) },
-      // What fails stays in the letter that it comes from, and that has its entry in the ledger already.
-      deadLetters: { name: deadLetterQueue, offer: () => Effect.succeed("kept" as const) },
-      ledger: {
-        record: (runId, entry, checks) => (entry._tag === "Letter" ? Effect.void : ledger.record(runId, entry, checks)),
-        attend: ledger.attend
-      },
-      letterSentence: "Ticks stay in their dead letter",
-      metrics: yield* PersistenceMetrics.make(service, storage, deadLetterQueue, nowMs),
-      hand,
-      writes: Attempts.make(options.writeTimeout, scope),
-      offers: Attempts.make(options.writeTimeout, scope)
-    })
-    const release = Effect.forEach(
-      hand.portions.slice(),
-      ({ claimed, runId, ticks: held }) =>
-        claimed && runId !== undefined ? tracker.release(runId, held) : Effect.void,
-      { discard: true }
-    )
-    yield* Effect.onInterrupt(settler.settleAll(portions), () => Effect.suspend(() => release))
-    const redelivered: Redelivered = {
-      stored: ticks.filter((tick) => settled.get(tick) === "stored"),
-      duplicate: ticks.filter((tick) => settled.get(tick) === "duplicate"),
-      failed: portions.flatMap(({ failure, ticks: of }) =>
-        failure !== undefined && settled.get(of[0]) === "dead-lettered" ? [{ ticks: of, failure }] : []
-      )
-    }
-    return redelivered
-  },
-  // Replays count apart: what the settling counts goes into a registry that nobody reads.
-  (effect) => Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
-)
+/** The books of one replay: nobody else hears of it, since replays count apart. */
+const makeBooks = () => {
+  const stored: Array<Tick.Tick> = []
+  const duplicate: Array<Tick.Tick> = []
+  const failed: Array<Redelivered["failed"][number]> = []
+  const redelivered: Redelivered = { stored, duplicate, failed }
+  const books: Books<Outcome.OfReplay> = {
+    count: (_portion, ticks, outcome) =>
+      Match.valueTags(outcome, {
+        Stored: () => void stored.push(...ticks),
+        Duplicate: () => void duplicate.push(...ticks),
+        Remaining: ({ failure }) => void failed.push({ ticks, failure }),
+        Returned: () => undefined
+      }),
+    report: () => Effect.void
+  }
+  return { books, redelivered }
+}
+
+/** Stores what can be stored of `ticks`. Interrupted, it releases what it has claimed; what is stored stays stored. */
+export const redeliver = Effect.fn("Replay.redeliver")(function* ({ settler, writers }: Parts, ticks: Tick.Batch) {
+  const nowMs = Math.floor(yield* Clock.currentTimeMillis)
+  const portions = Portion.divide({ ticks, reason: "replay", enqueuedAtMs: nowMs, returned: false }, "split", nowMs)
+  const { books, redelivered } = makeBooks()
+  const settle = settler(books)
+  const writer = writers(settle, BatchWriter.unobserved)
+  const remain = (portion: Portion.Portion, failure: DeadLetter.Failure) =>
+    settle(portion, portion.ticks, Outcome.Remaining({ failure }))
+  const store = (portion: Portion.Portion) =>
+    portion._tag === "Refused"
+      ? Effect.andThen(Portion.logRefused(portion), remain(portion, portion.failure))
+      : Effect.catch(writer.store(portion), (failure) => remain(portion, failure))
+  const giveBack = (portion: Portion.Portion) =>
+    portion.settled ? Effect.void : settle(portion, portion.ticks, Outcome.Returned())
+  yield* Effect.forEach(portions, store, { discard: true }).pipe(
+    Effect.ensuring(Effect.forEach(portions, giveBack, { discard: true }))
+  )
+  return redelivered
+})

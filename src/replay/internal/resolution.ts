@@ -13,10 +13,11 @@ import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as StoredTicks from "../../runs/StoredTicks.ts"
 import { KeyConflict, StorageError } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
+import type { Parts } from "./Parts.ts"
 import * as Redelivery from "./redelivery.ts"
 
 /** The ticks of a letter, each in one of the three, before anything of it is noted. */
-export interface Settlement {
+export interface Resolution {
   readonly stored: ReadonlyArray<Tick.Tick>
   readonly duplicate: ReadonlyArray<Tick.Tick>
   /** What is still the letter's, and why; `undefined` when nothing is. */
@@ -65,10 +66,7 @@ const failureOf = (
  * Batches that ticks were found in may be of attempts that nobody has heard of: they must survive a crash before a letter
  * goes that has the same ticks, and the ledger may not know them.
  */
-const secure = Effect.fnUntraced(function* (
-  { ledger, storage }: Redelivery.Parts,
-  keys: ReadonlyArray<StorageKey.StorageKey>
-) {
+const secure = Effect.fnUntraced(function* ({ ledger, storage }: Parts, keys: ReadonlyArray<StorageKey.StorageKey>) {
   for (const key of new Set(keys)) {
     yield* storage.secure(key)
     const runId = StorageKey.batchName(key)?.runId
@@ -77,7 +75,7 @@ const secure = Effect.fnUntraced(function* (
 })
 
 /** Stores what isn't stored of `ticks`. Fails when the storage can't say what it has; everything may be repeated then. */
-export const settle = Effect.fnUntraced(function* (parts: Redelivery.Parts, ticks: Tick.Batch) {
+export const resolve = Effect.fn("Replay.resolve")(function* (parts: Parts, ticks: Tick.Batch) {
   const before = yield* StoredTicks.divide(parts.storage, ticks)
   const { again, first } = firstOfEach(before.fresh)
   const { duplicate, failed, stored } = Tick.isBatch(first) ? yield* Redelivery.redeliver(parts, first) : nothing
@@ -92,12 +90,12 @@ export const settle = Effect.fnUntraced(function* (parts: Redelivery.Parts, tick
   const nowMs = Math.floor(yield* Clock.currentTimeMillis)
   yield* secure(parts, [...before.keys, ...after.keys])
   const left = ticks.filter((tick) => remaining.has(tick))
-  const settlement: Settlement = {
+  const resolution: Resolution = {
     stored,
     duplicate: [...before.stored, ...after.stored],
     remaining: Tick.isBatch(left)
       ? { ticks: left, failure: failureOf(failed, conflicting, after.fresh.length, nowMs) }
       : undefined
   }
-  return settlement
+  return resolution
 })

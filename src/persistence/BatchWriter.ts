@@ -1,0 +1,261 @@
+/**
+ * Stores a portion of a batch: claims its ticks, writes them with a time limit and retries, and settles what is stored
+ * or known already. The live services and the replay of dead letters both store through it.
+ *
+ * What fails is not settled here: the failure is the caller's, who keeps the portion. Everything may be interrupted. What
+ * a step has done, what the portion says of it and how it is settled change in one uninterruptible region, so that an
+ * interruption leaves the portion either settled or where `portion.write` says that it is.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import type * as DeadLetter from "../deadletter/DeadLetter.ts"
+import { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
+import * as Attempts from "../service/Attempts.ts"
+import * as BatchFile from "../storage/BatchFile.ts"
+import { PieceMemory } from "../storage/PieceMemory.ts"
+import { Storage } from "../storage/Storage.ts"
+import { StorageError, TimedOut } from "../storage/StorageError.ts"
+import type * as StorageKey from "../storage/StorageKey.ts"
+import type * as Outcome from "./Outcome.ts"
+import * as Portion from "./Portion.ts"
+import * as RetryPolicy from "./RetryPolicy.ts"
+import type { Settle } from "./Settler.ts"
+import { UnexpectedFailure } from "./UnexpectedFailure.ts"
+import * as WriteOptions from "./WriteOptions.ts"
+
+/** How an attempt to store a portion fails. */
+export type WriteError = StorageError | UnexpectedFailure
+
+/** Why a portion is not stored, with the history of its attempts. */
+export interface WriteFailure extends DeadLetter.Failure {
+  readonly error: WriteError
+}
+
+/** Hears of the steps of a write, for metrics. */
+export interface Observer {
+  /** The tracker has said within `seconds` which ticks are fresh. */
+  readonly claimed: (seconds: number) => Effect.Effect<void>
+  readonly attempted: (outcome: "success" | "failure", seconds: number) => Effect.Effect<void>
+  /** The next attempt follows after `pause`. */
+  readonly retrying: (error: WriteError, pause: Duration.Duration) => Effect.Effect<void>
+}
+
+/** For a caller that counts no steps. */
+export const unobserved: Observer = {
+  claimed: () => Effect.void,
+  attempted: () => Effect.void,
+  retrying: () => Effect.void
+}
+
+export interface BatchWriter {
+  /**
+   * Stores what is fresh of `portion`, with retries of what may pass. Succeeds once the whole portion is settled, as stored
+   * or as duplicate; fails with the last failure when some of it is not, which is logged at ERROR.
+   */
+  readonly store: (portion: Portion.Storable) => Effect.Effect<void, WriteFailure>
+
+  /** The same with a single attempt. Logs no failure. */
+  readonly storeOnce: (portion: Portion.Storable) => Effect.Effect<void, WriteFailure>
+
+  /** The failure of a portion that was given up: what it failed with last, or `code` when nobody has heard of that. */
+  readonly failureOf: (portion: Portion.Storable, code: string) => Effect.Effect<DeadLetter.Failure>
+}
+
+/** What the steps of one caller share. */
+interface Parts {
+  readonly storage: Storage["Service"]
+  readonly tracker: IdempotencyTracker["Service"]
+  readonly retry: RetryPolicy.RetryPolicy
+  readonly attempts: Attempts.Attempts
+  readonly memory: PieceMemory
+  readonly settle: Settle<Outcome.Stored | Outcome.Duplicate>
+  readonly observer: Observer
+}
+
+/** An attempt as it began. */
+interface Attempt {
+  readonly key: StorageKey.StorageKey
+  /** What was known of the write before. */
+  readonly before: Exclude<Portion.Write, Portion.Unclaimed>
+  readonly number: number
+  readonly startNs: bigint
+}
+
+const secondsSince = (startNs: bigint) =>
+  Effect.map(Clock.currentTimeNanos, (nowNs) => Number(nowNs - startNs) / 1_000_000_000)
+
+const timedOut = (key: StorageKey.StorageKey, code: string) =>
+  new StorageError({ operation: "write", key, reason: new TimedOut({ code }) })
+
+/** What the attempts before have come to. */
+const historyOf = (write: Portion.Write) => {
+  switch (write._tag) {
+    case "Unclaimed":
+    case "Claimed":
+      return { attempts: 0, earlier: undefined }
+    case "Writing":
+      return { attempts: write.attempt, earlier: write.earlier }
+    case "WriteFailed":
+      return { attempts: write.failure.retries + 1, earlier: write.failure }
+  }
+}
+
+const reasonOf = (error: WriteError): DeadLetter.Reason => {
+  if (error._tag === "UnexpectedFailure") return "internal"
+  return error.reason._tag === "KeyConflict" ? "key_conflict" : "storage"
+}
+
+/** The failure of the last of `attempts`, now. */
+const failureNow = (error: WriteError, attempts: number, earlier: DeadLetter.Failure | undefined) =>
+  Effect.map(Clock.currentTimeMillis, (now): WriteFailure => {
+    const nowMs = Math.floor(now) // a test clock has fractions
+    return {
+      reason: reasonOf(error),
+      error,
+      retries: Math.max(0, attempts - 1),
+      firstFailureMs: earlier?.firstFailureMs ?? nowMs,
+      lastFailureMs: nowMs
+    }
+  })
+
+/** Nothing is stored by an attempt that failed before its commit. One that was abandoned may still get there. */
+const mayHaveStored = (error: WriteError | Attempts.Overdue): boolean => {
+  switch (error._tag) {
+    case "Overdue":
+      return error.begun
+    case "StorageError":
+      return error.operation === "commit"
+    case "UnexpectedFailure":
+      return true
+  }
+}
+
+/** Claims the ticks of a portion and settles those that are not fresh. Does nothing when that has been done. */
+const claim = Effect.fnUntraced(function* ({ observer, settle, tracker }: Parts, portion: Portion.Storable) {
+  const { runId, write } = portion
+  if (Portion.isClaimed(write)) return write
+  const startNs = yield* Clock.currentTimeNanos
+  const { claimed, stored } = yield* tracker.claim(runId, portion.ticks)
+  const next: Portion.Claimed = { _tag: "Claimed", mayBeStored: write.mayBeStored }
+  portion.write = next
+  yield* observer.claimed(yield* secondsSince(startNs))
+  yield* settle(portion, [...stored, ...claimed], { _tag: "Duplicate", runId, found: { foundBy: "claim" } })
+  return next
+}, Effect.uninterruptible)
+
+/** The storage has the portion. That is a duplicate when no attempt can have put it there. */
+const succeeded = Effect.fnUntraced(function* (
+  { observer, settle }: Parts,
+  portion: Portion.Storable,
+  { before, key, number, startNs }: Attempt,
+  written: BatchFile.Written
+) {
+  const { runId, ticks } = portion
+  const seconds = yield* secondsSince(startNs)
+  yield* observer.attempted("success", seconds)
+  // Compressed in another way it can't be of an attempt of this portion.
+  const isOwn = written.outcome === "created" || (before.mayBeStored && written.key === key)
+  yield* isOwn
+    ? settle(portion, ticks, {
+        _tag: "Stored",
+        runId,
+        written,
+        attempts: number,
+        tookMs: seconds * 1000,
+        committedAtMs: yield* Clock.currentTimeMillis
+      })
+    : settle(portion, ticks, { _tag: "Duplicate", runId, found: { foundBy: "write", key: written.key } })
+})
+
+const failed = Effect.fnUntraced(function* (
+  { observer }: Parts,
+  portion: Portion.Storable,
+  { before, key, number, startNs }: Attempt,
+  cause: WriteError | Attempts.Overdue
+) {
+  const error = cause._tag === "Overdue" ? timedOut(key, cause.code) : cause
+  const failure = yield* failureNow(error, number, historyOf(before).earlier)
+  portion.write = { _tag: "WriteFailed", failure, mayBeStored: before.mayBeStored || mayHaveStored(cause) }
+  yield* observer.attempted("failure", yield* secondsSince(startNs))
+  return yield* Effect.fail(failure)
+})
+
+/** One attempt to write what is left of a claimed portion. */
+const write = Effect.fnUntraced(function* (parts: Parts, portion: Portion.Storable, before: Attempt["before"]) {
+  const { attempts, memory, storage } = parts
+  const key = BatchFile.keyOf(storage, portion.runId, portion.ticks)
+  const { attempts: earlierAttempts, earlier } = historyOf(before)
+  const attempt: Attempt = { key, before, number: earlierAttempts + 1, startNs: yield* Clock.currentTimeNanos }
+  yield* Effect.uninterruptibleMask((restore) => {
+    portion.write = { _tag: "Writing", mayBeStored: true, attempt: attempt.number, earlier }
+    return restore(attempts.run(BatchFile.write(storage, key, portion.ticks, memory))).pipe(
+      Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "write", cause }))),
+      Effect.matchEffect({
+        onFailure: (error) => failed(parts, portion, attempt, error),
+        onSuccess: (written) => succeeded(parts, portion, attempt, written)
+      })
+    )
+  })
+})
+
+const storeOnce = Effect.fnUntraced(function* (parts: Parts, portion: Portion.Storable) {
+  const before = yield* claim(parts, portion)
+  if (!portion.settled) yield* write(parts, portion, before)
+})
+
+const retries = ({ observer, retry, storage }: Parts, portion: Portion.Storable) =>
+  RetryPolicy.schedule(
+    retry,
+    ({ error }: WriteFailure) => error.isRetryable,
+    ({ attempt, failure: { error }, pause }) =>
+      Effect.logWarning("Failed to write batch, retrying").pipe(
+        Effect.annotateLogs({
+          key: BatchFile.keyOf(storage, portion.runId, portion.ticks),
+          attempt,
+          maxRetries: retry.maxRetries,
+          backoffMs: Duration.toMillis(pause),
+          error: error.message
+        }),
+        Effect.andThen(observer.retrying(error, pause)),
+        Effect.uninterruptible
+      )
+  )
+
+/** Says that nothing more is tried. */
+export const logGivenUp = (portion: Portion.Storable, { error, retries }: DeadLetter.Failure) =>
+  Effect.logError("Failed to write batch, giving up").pipe(
+    Effect.annotateLogs({ ...Portion.facts(portion), attempts: retries + 1, error: error.message })
+  )
+
+const failureOf = Effect.fnUntraced(function* ({ storage }: Parts, portion: Portion.Storable, code: string) {
+  const { runId, ticks, write } = portion
+  if (write._tag === "WriteFailed") return write.failure
+  const { attempts, earlier } = historyOf(write)
+  return yield* failureNow(timedOut(BatchFile.keyOf(storage, runId, ticks), code), attempts, earlier)
+})
+
+/**
+ * Makes what makes the writers of callers, on the storage and the tracker of the context. A caller has `atATime` portions
+ * stored at a time, and hears by `settle` what becomes of their ticks.
+ */
+export const make = Effect.fnUntraced(function* (options: typeof WriteOptions.Options.Type, atATime: number) {
+  const retry = WriteOptions.retryPolicy(options)
+  const storage = yield* Storage
+  const tracker = yield* IdempotencyTracker
+  const abandoned = yield* Scope.make() // never closed: nobody waits for an attempt that was abandoned
+  return (settle: Parts["settle"], observer: Observer): BatchWriter => {
+    const attempts = Attempts.make(options.writeTimeout, abandoned, atATime)
+    const parts = { storage, tracker, retry, attempts, memory: new PieceMemory(atATime), settle, observer }
+    return {
+      store: (portion) =>
+        storeOnce(parts, portion).pipe(
+          Effect.retry(retries(parts, portion)),
+          Effect.tapError((failure) => logGivenUp(portion, failure))
+        ),
+      storeOnce: (portion) => storeOnce(parts, portion),
+      failureOf: (portion, code) => failureOf(parts, portion, code)
+    }
+  }
+})

@@ -1,0 +1,242 @@
+/**
+ * The parts of a batch that are settled each for itself, and the rules that divide it.
+ *
+ * Every tick is looked at, not only the first and the last. Ticks that can't be stored under any key become a portion of
+ * their own, so that they take no good tick with them; ticks of several runs become one portion or one a run.
+ *
+ * A portion is mutable, and each part of it changes in one place: what is left of it in `Settler`, `write` in
+ * `BatchWriter`, `letter` where letters are offered. Whoever interrupts these finds in it how far they have come.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as DeadLetter from "../deadletter/DeadLetter.ts"
+import * as Delimited from "../domain/Delimited.ts"
+import * as RunId from "../domain/RunId.ts"
+import * as Tick from "../domain/Tick.ts"
+import type { FlushReason, TakenBatch } from "../queue/BatchPolicy.ts"
+import * as StorageKey from "../storage/StorageKey.ts"
+
+/** A tick whose run id can't be a folder, whose number is negative, or that is larger than any reader takes. */
+export class InvalidTick extends Schema.TaggedError<InvalidTick>()("InvalidTick", {
+  simulationRunId: Schema.String,
+  tickNumber: Schema.BigInt,
+  rule: Schema.Literals(["run_id", "tick_number", "size"]),
+  violation: Schema.String
+}) {
+  override get message() {
+    return `tick ${this.tickNumber} of run ${RunId.quote(this.simulationRunId)} can't be stored: ${this.violation}`
+  }
+}
+
+/** A batch with ticks of more than one run, which the service is not set to split. */
+export class MixedRuns extends Schema.TaggedError<MixedRuns>()("MixedRuns", {
+  runIds: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return `Batch contains mixed simulationRunIds: ${this.runIds.join(", ")}; with mixedRuns = "split" each run gets its own file`
+  }
+}
+
+/** What a tick or a batch can be refused for. */
+export type Rule = InvalidTick["rule"] | "mixed_run"
+
+/** How far the write of a portion has come. `mayBeStored`: an attempt, whose outcome nobody has heard, may have stored it. */
+export type Write = Unclaimed | Claimed | Writing | WriteFailed
+
+/** Its ticks are not claimed from the tracker. */
+export interface Unclaimed {
+  readonly _tag: "Unclaimed"
+  /** Whether another service had it before and gave it back, not knowing. */
+  readonly mayBeStored: boolean
+}
+
+/** Its ticks are claimed, and nothing has been tried. */
+export interface Claimed {
+  readonly _tag: "Claimed"
+  readonly mayBeStored: boolean
+}
+
+/** An attempt is under way, or was interrupted. */
+export interface Writing {
+  readonly _tag: "Writing"
+  readonly mayBeStored: true
+  /** The number of the attempt, from 1. */
+  readonly attempt: number
+  /** What the attempt before failed with; `undefined` when none has. */
+  readonly earlier: DeadLetter.Failure | undefined
+}
+
+/** The last attempt has failed. Another one may follow. */
+export interface WriteFailed {
+  readonly _tag: "WriteFailed"
+  readonly mayBeStored: boolean
+  readonly failure: DeadLetter.Failure
+}
+
+/** What has been done to give a portion to the dead-letter queue. A letter stays the same when it is offered again. */
+export type Letter =
+  /** No letter has been made. */
+  | { readonly _tag: "NoLetter" }
+  /** The queue has answered every offer, and refused. */
+  | { readonly _tag: "LetterRefused"; readonly letter: DeadLetter.DeadLetter }
+  /** An offer is under way, or nobody has heard the answer to one: the letter may be kept, now or later. */
+  | { readonly _tag: "LetterOffered"; readonly letter: DeadLetter.DeadLetter }
+
+interface Part {
+  /** Those that are not settled. Once `settled`, those that were settled last. */
+  ticks: Tick.Batch
+  /** Whether all of its ticks are settled. */
+  settled: boolean
+  letter: Letter
+  readonly reason: FlushReason
+  /** When the oldest tick of its batch entered the queue, in milliseconds since 1970. */
+  readonly enqueuedAtMs: number
+}
+
+/** Valid ticks of one run. They are stored, unless that fails. */
+export interface Storable extends Part {
+  readonly _tag: "Storable"
+  readonly runId: RunId.RunId
+  write: Write
+}
+
+/** Ticks that break `rule`. They become a dead letter. */
+export interface Refused extends Part {
+  readonly _tag: "Refused"
+  readonly rule: Rule
+  readonly failure: DeadLetter.Failure
+}
+
+/** A part of a batch. */
+export type Portion = Storable | Refused
+
+/** Whether its ticks are claimed. */
+export const isClaimed = (write: Write): write is Exclude<Write, Unclaimed> => write._tag !== "Unclaimed"
+
+/** Whether ticks of `portion` may be stored although nobody has heard so. */
+export const mayBeStored = (portion: Portion): boolean => portion._tag === "Storable" && portion.write.mayBeStored
+
+/**
+ * `ticks` without those that are `gone`, each as often as it is there. Of a tick that is in a batch twice the first is
+ * claimed and the second is its duplicate, so the last go first.
+ */
+const without = (ticks: ReadonlyArray<Tick.Tick>, gone: ReadonlyArray<Tick.Tick>): ReadonlyArray<Tick.Tick> => {
+  const times = new Map<Tick.Tick, number>()
+  for (const tick of gone) times.set(tick, (times.get(tick) ?? 0) + 1)
+  const isLeft = (tick: Tick.Tick) => {
+    const due = times.get(tick) ?? 0
+    times.set(tick, due - 1)
+    return due <= 0
+  }
+  return ticks.toReversed().filter(isLeft).toReversed()
+}
+
+/** `ticks`, which are of `portion`, are settled: they leave it. */
+export const remove = (portion: Portion, ticks: ReadonlyArray<Tick.Tick>): void => {
+  const rest = ticks === portion.ticks ? [] : without(portion.ticks, ticks)
+  if (Tick.isBatch(rest)) portion.ticks = rest
+  else portion.settled = true
+}
+
+/** What log lines say of a portion. */
+export const facts = ({ ticks }: Portion) => {
+  const { first, last } = StorageKey.range(ticks)
+  return {
+    run: ticks[0].simulationRunId,
+    firstTick: first.toString(),
+    lastTick: last.toString(),
+    ticks: ticks.length
+  }
+}
+
+/** Says that a portion breaks a rule. */
+export const logRefused = (portion: Refused) =>
+  Effect.logError("Batch consistency violation").pipe(
+    Effect.annotateLogs({ ...facts(portion), error: portion.failure.error.message })
+  )
+
+const part = (batch: TakenBatch, ticks: Tick.Batch, reason: FlushReason): Part => ({
+  ticks,
+  settled: false,
+  letter: { _tag: "NoLetter" },
+  reason,
+  enqueuedAtMs: batch.enqueuedAtMs
+})
+
+const storable = (batch: TakenBatch, ticks: Tick.Batch, runId: RunId.RunId, reason: FlushReason): Storable => ({
+  _tag: "Storable",
+  ...part(batch, ticks, reason),
+  runId,
+  write: { _tag: "Unclaimed", mayBeStored: batch.returned }
+})
+
+const refused = (batch: TakenBatch, ticks: Tick.Batch, error: InvalidTick | MixedRuns, nowMs: number): Refused => {
+  const mixed = error._tag === "MixedRuns"
+  return {
+    _tag: "Refused",
+    ...part(batch, ticks, batch.reason),
+    rule: mixed ? "mixed_run" : error.rule,
+    failure: {
+      reason: mixed ? "mixed_run" : "validation",
+      error,
+      retries: 0,
+      firstFailureMs: nowMs,
+      lastFailureMs: nowMs
+    }
+  }
+}
+
+const violation = (tick: Tick.Tick, checkedRunId: string | undefined): InvalidTick | undefined => {
+  const { payload, simulationRunId, tickNumber } = tick
+  const refused = (rule: InvalidTick["rule"], violation: string) =>
+    new InvalidTick({ simulationRunId, tickNumber, rule, violation })
+  const unsafe = simulationRunId === checkedRunId ? undefined : RunId.violation(simulationRunId)
+  if (unsafe !== undefined) return refused("run_id", `its run id ${unsafe}`)
+  if (tickNumber < 0n) return refused("tick_number", "its number is negative")
+  return payload.length > Delimited.defaultMaxMessageBytes
+    ? refused("size", `its ${payload.length} bytes are over the ${Delimited.defaultMaxMessageBytes} that are read`)
+    : undefined
+}
+
+const validate = (ticks: Tick.Batch) => {
+  const invalid: Array<{ readonly tick: Tick.Tick; readonly error: InvalidTick }> = []
+  const byRun = new Map<RunId.RunId, Array<Tick.Tick>>()
+  let group: Array<Tick.Tick> = []
+  let groupRunId: string | undefined
+  for (const tick of ticks) {
+    const error = violation(tick, groupRunId)
+    if (error !== undefined) {
+      invalid.push({ tick, error })
+      continue
+    }
+    if (tick.simulationRunId !== groupRunId && RunId.is(tick.simulationRunId)) {
+      groupRunId = tick.simulationRunId
+      group = byRun.get(tick.simulationRunId) ?? []
+      byRun.set(tick.simulationRunId, group)
+    }
+    group.push(tick)
+  }
+  return { invalid, byRun }
+}
+
+/** Divides `batch`. Together the portions hold each of its ticks once; those of a run keep their order. */
+export const divide = (batch: TakenBatch, mixedRuns: "dead-letter" | "split", nowMs: number): Array<Portion> => {
+  const { byRun, invalid } = validate(batch.ticks)
+  const portions: Array<Portion> = []
+  const groups = [...byRun]
+  if (groups.length > 1 && mixedRuns === "dead-letter") {
+    const bad = new Set(invalid.map(({ tick }) => tick))
+    const mixed = batch.ticks.filter((tick) => !bad.has(tick))
+    const error = new MixedRuns({ runIds: groups.map(([runId]) => runId) })
+    if (Tick.isBatch(mixed)) portions.push(refused(batch, mixed, error, nowMs))
+  } else {
+    for (const [index, [runId, ticks]] of groups.entries()) {
+      const reason = index < groups.length - 1 ? "run_change" : batch.reason
+      if (Tick.isBatch(ticks)) portions.push(storable(batch, ticks, runId, reason))
+    }
+  }
+  const [first] = invalid
+  const bad = invalid.map(({ tick }) => tick)
+  if (first !== undefined && Tick.isBatch(bad)) portions.push(refused(batch, bad, first.error, nowMs))
+  return portions
+}
