@@ -31,6 +31,8 @@ export type WriteError = StorageError | UnexpectedFailure
 /** Why a portion is not stored, with the history of its attempts. */
 export interface WriteFailure extends DeadLetter.Failure {
   readonly error: WriteError
+  /** Whether another attempt may succeed. */
+  readonly isRetryable: boolean
 }
 
 /** Hears of the steps of a write, for metrics. */
@@ -114,6 +116,7 @@ const failureNow = (error: WriteError, attempts: number, earlier: DeadLetter.Fai
     return {
       reason: reasonOf(error),
       error,
+      isRetryable: error.isRetryable,
       retries: Math.max(0, attempts - 1),
       firstFailureMs: earlier?.firstFailureMs ?? nowMs,
       lastFailureMs: nowMs
@@ -206,21 +209,18 @@ const storeOnce = Effect.fnUntraced(function* (parts: Parts, portion: Portion.St
 })
 
 const retries = ({ observer, retry, storage }: Parts, portion: Portion.Storable) =>
-  RetryPolicy.schedule(
-    retry,
-    ({ error }: WriteFailure) => error.isRetryable,
-    ({ attempt, failure: { error }, pause }) =>
-      Effect.logWarning("Failed to write batch, retrying").pipe(
-        Effect.annotateLogs({
-          key: BatchFile.keyOf(storage, portion.runId, portion.ticks),
-          attempt,
-          maxRetries: retry.maxRetries,
-          backoffMs: Duration.toMillis(pause),
-          error: error.message
-        }),
-        Effect.andThen(observer.retrying(error, pause)),
-        Effect.uninterruptible
-      )
+  RetryPolicy.schedule<WriteFailure>(retry, ({ attempt, error: { error }, pause }) =>
+    Effect.logWarning("Failed to write batch, retrying").pipe(
+      Effect.annotateLogs({
+        key: BatchFile.keyOf(storage, portion.runId, portion.ticks),
+        attempt,
+        maxRetries: retry.maxRetries,
+        backoffMs: Duration.toMillis(pause),
+        error: error.message
+      }),
+      Effect.andThen(observer.retrying(error, pause)),
+      Effect.uninterruptible
+    )
   )
 
 /** Says that nothing more is tried. */

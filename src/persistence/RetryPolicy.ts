@@ -27,21 +27,20 @@ export const backoff = (policy: Omit<RetryPolicy, "maxRetries">): Schedule.Sched
 }
 
 /**
- * The schedule of `policy` for failures that `mayPass`. `onRetry` runs before each pause, with the number of the attempt
- * that failed; for a failure that is not tried again it does not run.
+ * The schedule of `policy` for errors that know whether they may pass. `onRetry` runs before each pause, with the number
+ * of the attempt that failed; for a failure that is not tried again it does not run.
  */
-export const schedule = <E>(
+export const schedule = <E extends { readonly isRetryable: boolean }>(
   policy: RetryPolicy,
-  mayPass: (failure: E) => boolean,
   onRetry: (failed: {
     readonly attempt: number
-    readonly failure: E
+    readonly error: E
     readonly pause: Duration.Duration
   }) => Effect.Effect<void>
 ) =>
   backoff(policy).pipe(
     Schedule.upTo({ times: policy.maxRetries }),
     Schedule.setInputType<E>(),
-    Schedule.while(({ input }) => mayPass(input)),
-    Schedule.tap(({ attempt, input, duration }) => onRetry({ attempt, failure: input, pause: duration }))
+    Schedule.while(({ input }) => input.isRetryable),
+    Schedule.tap(({ attempt, input, duration }) => onRetry({ attempt, error: input, pause: duration }))
   )
