@@ -26,6 +26,7 @@ const ranks: Record<string, number> = {
   replay: 6,
   resume: 6,
   config: 7,
+  kinds: 8,
   pipeline: 8,
   "Pipeline.ts": 9,
   cli: 10,

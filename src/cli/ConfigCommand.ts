@@ -1,20 +1,19 @@
 /**
- * `tickvault config`: is a configuration good, and where does each of its values come from?
+ * `tickvault config`: checks a configuration, and shows each value with its source.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import * as PipelineConfig from "../config/PipelineConfig.ts"
+import * as EmbeddedPipeline from "../kinds/EmbeddedPipeline.ts"
+import * as ConfigReport from "./ConfigReport.ts"
 import * as options from "./options.ts"
 import * as Session from "./Session.ts"
 
-const embedded = { engine: true, instances: 2 }
-
 const check = Command.make("check", { file: Argument.String("file") }, ({ file }) =>
   Effect.gen(function* () {
-    const resolved = yield* options.resolve({ ...options.none, config: Option.some(file) }, embedded)
-    yield* Session.print(PipelineConfig.check(resolved))
+    const resolved = yield* options.resolve({ ...options.none, config: Option.some(file) }, EmbeddedPipeline.run)
+    yield* Session.print(ConfigReport.check(resolved))
   })
 ).pipe(Command.withDescription("Check a configuration file; every problem is named with its path. Exit code 1 if any."))
 
@@ -22,7 +21,7 @@ const { json: _json, logFormat: _logFormat, ...configuring } = options.shared
 
 const show = Command.make("show", { ...configuring, ticks: options.ticks, seed: options.seed }, (flags) =>
   Effect.gen(function* () {
-    yield* Session.print(PipelineConfig.show(yield* options.resolve(flags, embedded)))
+    yield* Session.print(ConfigReport.show(yield* options.resolve(flags, EmbeddedPipeline.run)))
   })
 ).pipe(Command.withDescription("Show the resolved configuration: each value and where it came from."))
 

@@ -1,13 +1,14 @@
 /**
- * `tickvault doctor`: can the pipeline work here, and what should be done first?
+ * `tickvault doctor`: checks whether the pipeline can work here, and says what to do first.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import type { Check, Verdict } from "../pipeline/FolderChecks.ts"
+import * as EmbeddedPipeline from "../kinds/EmbeddedPipeline.ts"
 import * as PlannedSpace from "../pipeline/PlannedSpace.ts"
 import * as StartupChecks from "../pipeline/StartupChecks.ts"
+import type { Check, Verdict } from "../storage/FolderChecks.ts"
 import { ExitCode, type ExitStatus } from "./ExitStatus.ts"
 import * as Format from "./Format.ts"
 import * as options from "./options.ts"
@@ -74,7 +75,7 @@ const asText = (checks: ReadonlyArray<Check>): string => {
 export const make = (status: ExitStatus) =>
   Command.make("doctor", { config: options.config, data: options.data, json }, (flags) =>
     Effect.gen(function* () {
-      const { config } = yield* options.resolve({ ...options.none, ...flags }, { engine: true, instances: 2 })
+      const { config } = yield* options.resolve({ ...options.none, ...flags }, EmbeddedPipeline.run)
       const checks = yield* StartupChecks.check(config, yield* PlannedSpace.ofEngines(config), "thorough")
       if (count(checks, "problem") > 0) status.code = ExitCode.failed
       yield* Session.print(flags.json ? asJson(checks) : asText(checks))

@@ -13,6 +13,7 @@ import * as Command from "effect/cli/Command"
 // Effect's file system can't open without blocking. @effect-diagnostics-next-line nodeBuiltinImport:off
 import { constants, openSync } from "node:fs"
 import { Socket } from "node:net"
+import { resourcesOf, servicesOf, startedOf } from "../config/Configured.ts"
 import * as PlannedSpace from "../pipeline/PlannedSpace.ts"
 import * as Ingest from "../simulation/Ingest.ts"
 import * as Compression from "../storage/Compression.ts"
@@ -149,20 +150,17 @@ export const make = (status: ExitStatus) =>
           { ...flags, ticks: Option.none(), seed: Option.none() },
           { engine: false, instances: 1 }
         )
-        const queues = Object.values(config.resources).filter(({ _tag }) => _tag === "TickQueue")
+        const queues = resourcesOf(config, "queue")
         if (queues.length !== 1) {
           const problem = `the configuration has ${queues.length} queues; ingest needs exactly one`
           return yield* new options.CannotStart({ problem })
         }
-        const startupSequence = options.started(config, "PersistenceService")
-        if (startupSequence.length === 0) {
-          const problem = "the configuration starts no PersistenceService: see startupSequence"
-          return yield* new options.CannotStart({ problem })
+        yield* options.requireStarted(config, "persistence")
+        const withoutEngines = {
+          ...config,
+          services: Object.fromEntries(servicesOf(config, "persistence").map((service) => [service.name, service])),
+          startupSequence: startedOf(config, "persistence").map(({ name }) => name)
         }
-        const services = Object.fromEntries(
-          Object.entries(config.services).filter(([, { _tag }]) => _tag === "PersistenceService")
-        )
-        const withoutEngines = { ...config, services, startupSequence }
         const planned = PlannedSpace.ofInput(withoutEngines, yield* plannedSpace(all))
         yield* Session.run(withoutEngines, sources(all), { json: flags.json, status, planned })
       }).pipe(Effect.provide(Logging.layer(flags.logFormat)))

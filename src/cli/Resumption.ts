@@ -5,20 +5,16 @@
 import * as Effect from "effect/Effect"
 import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
 import * as RunLedger from "../ledger/RunLedger.ts"
-import type * as PipelineConfig from "../config/PipelineConfig.ts"
+import { type ConfiguredEngine, type PipelineConfig, startedOf } from "../config/Configured.ts"
 import * as ResumePoint from "../resume/ResumePoint.ts"
 import * as RunSettings from "../simulation/RunSettings.ts"
-import * as FileStorage from "../storage/FileStorage.ts"
-import { Storage } from "../storage/Storage.ts"
 import * as options from "./options.ts"
 import * as StoredRuns from "./StoredRuns.ts"
-
-type Config = PipelineConfig.PipelineConfig
 
 /** A run that goes on. */
 export interface Resumption {
   /** The engine that makes its ticks. */
-  readonly engine: PipelineConfig.SimulationEngineService
+  readonly engine: ConfiguredEngine
   /** The storage that they go to. */
   readonly storage: string
   readonly point: ResumePoint.ResumePoint
@@ -28,45 +24,36 @@ export interface Resumption {
 
 const cannot = (problem: string) => new options.CannotStart({ problem })
 
-/** The services of the configuration that are started, by kind. */
-const startedServices = (config: Config) => {
-  const all = config.startupSequence.flatMap((name) => config.services[name] ?? [])
-  return {
-    engines: all.filter((service) => service._tag === "SimulationEngine"),
-    consumers: all.filter((service) => service._tag === "PersistenceService")
-  }
-}
-
 /** The one engine and the one storage that its ticks go to, and the names of their dead-letter queues. */
-const partsOf = Effect.fnUntraced(function* (config: Config) {
-  const { consumers, engines } = startedServices(config)
+const partsOf = Effect.fnUntraced(function* (config: PipelineConfig) {
+  const engines = startedOf(config, "engine")
   const [engine, ...others] = engines
   if (engine === undefined || others.length > 0) {
     const problem = `--resume goes on with one run, and the configuration starts ${engines.length} engines: see startupSequence`
     return yield* cannot(problem)
   }
-  const own = consumers.filter(({ resources }) => resources.input === engine.resources.tickData)
+  const own = startedOf(config, "persistence").filter(({ resources }) => resources.input === engine.resources.tickData)
   const [storage, ...more] = new Set(own.map(({ resources }) => resources.storage))
   const resource = storage === undefined ? undefined : config.resources[storage]
-  if (storage === undefined || resource === undefined || more.length > 0) {
+  if (storage === undefined || resource?.role !== "storage" || more.length > 0) {
     return yield* cannot(
       `the ticks of ${engine.name} go to ${more.length + own.length} storages, and --resume needs one`
     )
   }
-  if (resource._tag !== "FileStorage") return yield* cannot(`no run lasts in ${storage}, a ${resource._tag}`)
+  if (resource.lasting === undefined) return yield* cannot(`no run lasts in ${storage}, a ${resource.kind}`)
   return { engine, storage: resource, letters: new Set(own.flatMap(({ resources }) => resources.dlq ?? [])) }
 })
 
 /** `config` with those of its resources that `isWanted`. */
-const only = (config: Config, isWanted: (name: string) => boolean): Config => ({
+const only = (config: PipelineConfig, isWanted: (name: string) => boolean): PipelineConfig => ({
   ...config,
   resources: Object.fromEntries(Object.entries(config.resources).filter(([name]) => isWanted(name)))
 })
 
 /** The configured settings that those of the run replace, in words. */
 const replaced = ({ engine, settings }: Resumption, maxTicks: number | undefined): ReadonlyArray<string> => {
-  const { samplingInterval } = engine.options
-  const configured = { ...engine.world, samplingInterval, maxTicks: engine.options.maxTicks }
+  const { samplingInterval, world } = engine.settings
+  const configured = { ...world, samplingInterval, maxTicks: engine.maxTicks }
   const counting = { ...settings.world, samplingInterval: settings.samplingInterval, maxTicks }
   return (["seed", "shape", "organisms", "samplingInterval", "maxTicks"] as const)
     .filter((option) => String(configured[option]) !== String(counting[option]))
@@ -77,7 +64,7 @@ const replaced = ({ engine, settings }: Resumption, maxTicks: number | undefined
  * Finds where the run `id` goes on in the pipeline of `config`. Makes nothing when there is no such run. Fails with
  * `CannotStart` when the configuration is not one for this, with `UnknownRun`, and as `ResumePoint.find` does.
  */
-export const find = Effect.fnUntraced(function* (config: Config, id: string) {
+export const find = Effect.fnUntraced(function* (config: PipelineConfig, id: string) {
   const { engine, letters, storage: resource } = yield* partsOf(config)
   const { runId } = yield* StoredRuns.find(
     yield* StoredRuns.storages(only(config, (name) => name === resource.name)),
@@ -87,7 +74,6 @@ export const find = Effect.fnUntraced(function* (config: Config, id: string) {
   if (others.length > 0) {
     return yield* cannot(`the ticks of ${engine.name} have ${letters.size} dead-letter queues, and --resume needs one`)
   }
-  const storage = yield* FileStorage.make(resource.name, resource.encoded)
   yield* Effect.logInfo("Looking where the run goes on").pipe(Effect.annotateLogs({ run: runId }))
   return yield* Effect.gen(function* () {
     // Before anything is changed: a run of another simulation is left as it is.
@@ -97,7 +83,7 @@ export const find = Effect.fnUntraced(function* (config: Config, id: string) {
     return resumption
   }).pipe(
     Effect.provideServiceEffect(RunLedger.RunLedger, RunLedger.make),
-    Effect.provideService(Storage, storage),
+    Effect.provide(resource.layer),
     Effect.provideServiceEffect(
       DeadLetterQueue.DeadLetterQueue,
       queue === undefined ? DeadLetterQueue.makeMemory("none") : Effect.succeed(queue)

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import type { Balance } from "../pipeline/Balance.ts"
 import type { PipelineConfig } from "../config/PipelineConfig.ts"
+import * as EmbeddedPipeline from "../kinds/EmbeddedPipeline.ts"
 import * as PlannedSpace from "../pipeline/PlannedSpace.ts"
 import * as Service from "../service/Service.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
@@ -64,19 +65,18 @@ const resumptionOf = Effect.fnUntraced(function* (
 const withRecordedTicks = Effect.fnUntraced(function* (
   configured: PipelineConfig,
   flags: options.Flags,
-  embedded: Parameters<typeof options.resolve>[1],
   { point }: Resumption.Resumption
 ) {
   const { maxTicks } = point.recorded
   if (maxTicks === undefined || Option.isSome(flags.ticks)) return configured
-  const { config } = yield* options.resolve({ ...flags, ticks: Option.some(maxTicks) }, embedded)
+  const { config } = yield* options.resolve({ ...flags, ticks: Option.some(maxTicks) }, EmbeddedPipeline.run)
   return config
 })
 
 /** The tick at which the engine of this name ends. */
 const maxTicksOf = ({ services }: PipelineConfig, name: string): number | undefined => {
   const engine = services[name]
-  return engine?._tag === "SimulationEngine" ? engine.options.maxTicks : undefined
+  return engine?.role === "engine" ? engine.maxTicks : undefined
 }
 
 export const make = (status: ExitStatus) =>
@@ -85,15 +85,11 @@ export const make = (status: ExitStatus) =>
     { ...options.shared, ticks: options.ticks, seed: options.seed, resume: options.resume },
     (flags) =>
       Effect.gen(function* () {
-        const embedded = { engine: true, instances: 2 }
-        const { config: configured } = yield* options.resolve(flags, embedded)
-        for (const kind of ["SimulationEngine", "PersistenceService"] as const) {
-          if (options.started(configured, kind).length > 0) continue
-          return yield* new options.CannotStart({ problem: `the configuration starts no ${kind}: see startupSequence` })
-        }
+        const { config: configured } = yield* options.resolve(flags, EmbeddedPipeline.run)
+        yield* options.requireStarted(configured, "engine")
+        yield* options.requireStarted(configured, "persistence")
         const resumption = yield* resumptionOf(configured, flags)
-        const config =
-          resumption === undefined ? configured : yield* withRecordedTicks(configured, flags, embedded, resumption)
+        const config = resumption === undefined ? configured : yield* withRecordedTicks(configured, flags, resumption)
         const maxTicks = resumption === undefined ? undefined : maxTicksOf(config, resumption.engine.name)
         if (resumption !== undefined && maxTicks !== undefined && resumption.point.firstMissing > BigInt(maxTicks)) {
           return yield* sayComplete(resumption, maxTicks, flags.json)

@@ -2,20 +2,22 @@
  * What the commands read that look at stored runs: the storages and the dead letters of a configuration, none of which
  * they make.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import * as Path from "effect/Path"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as FileDeadLetterQueue from "../deadletter/FileDeadLetterQueue.ts"
 import * as RunId from "../domain/RunId.ts"
+import { type Lasting, resourcesOf } from "../config/Configured.ts"
 import * as ConfigFile from "../config/ConfigFile.ts"
 import * as Suggestion from "../config/Suggestion.ts"
 import * as PipelineConfig from "../config/PipelineConfig.ts"
+import { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
+import * as EmbeddedPipeline from "../kinds/EmbeddedPipeline.ts"
+import * as Kinds from "../kinds/Kinds.ts"
 import * as RunFiles from "../runs/RunFiles.ts"
 import type { Storage } from "../storage/Storage.ts"
-import * as StoredFiles from "../storage/StoredFiles.ts"
 import * as options from "./options.ts"
 
 /** The flags that say where the runs are. */
@@ -37,10 +39,12 @@ export const resolve = Effect.fnUntraced(function* (given: {
   readonly config: Option.Option<string>
   readonly data: Option.Option<string>
 }) {
-  const file = Option.isSome(given.config) ? yield* ConfigFile.read(given.config.value) : undefined
   const { config } = yield* Effect.fromResult(
     PipelineConfig.resolve({
-      file,
+      kinds: Kinds.all,
+      pipeline: Option.isSome(given.config)
+        ? yield* ConfigFile.read(given.config.value)
+        : EmbeddedPipeline.document(EmbeddedPipeline.run),
       env: yield* PipelineConfig.environment,
       overrides: PipelineConfig.overrides({ data: Option.getOrUndefined(given.data) })
     })
@@ -48,51 +52,43 @@ export const resolve = Effect.fnUntraced(function* (given: {
   return config
 })
 
-const isFolder = Effect.fnUntraced(function* (folder: string) {
-  const fs = yield* FileSystem.FileSystem
-  return yield* fs.stat(folder).pipe(
-    Effect.map(({ type }) => type === "Directory"),
-    Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(false))
-  )
-})
-
-/** Fails with `CannotStart` when there is no such folder. */
-export const checkFolder = Effect.fnUntraced(function* (folder: string) {
-  if (yield* isFolder(folder)) return
+/** Fails with `CannotStart` when the place isn't there. */
+export const checkPlace = Effect.fnUntraced(function* <Service>({ exists, place }: Lasting<Service>) {
+  if (yield* exists) return
+  const folder = yield* place
   const problem = `there is no folder ${folder}: name that of the runs with --data, or a configuration with --config`
   return yield* new options.CannotStart({ problem })
 })
 
 /**
- * The file storages of `config`, to be read only; one that several names lead to once. Fails with `CannotStart` when
- * there is none or a folder is missing, with `StorageError` when one can't be read.
+ * The storages of `config` that last, to be read only; one that several names lead to once. Fails with `CannotStart` when
+ * there is none or its place is missing, with `StorageError` when one can't be read.
  */
-export const storages = Effect.fnUntraced(function* (config: PipelineConfig.PipelineConfig) {
-  const path = yield* Path.Path
+export const storages = Effect.fnUntraced(function* (config: Pick<PipelineConfig.PipelineConfig, "resources">) {
   const byPlace = new Map<string, Storage["Service"]>()
-  for (const resource of Object.values(config.resources)) {
-    if (resource._tag !== "FileStorage") continue
-    const root = path.resolve(resource.options.rootDirectory)
-    if (byPlace.has(root)) continue
-    yield* checkFolder(root)
-    byPlace.set(root, yield* StoredFiles.make(resource.name, root))
+  for (const { lasting } of resourcesOf(config, "storage")) {
+    const place = lasting === undefined ? undefined : yield* lasting.place
+    if (lasting === undefined || place === undefined || byPlace.has(place)) continue
+    yield* checkPlace(lasting)
+    byPlace.set(place, yield* lasting.read)
   }
   if (byPlace.size > 0) return [...byPlace.values()]
-  return yield* new options.CannotStart({ problem: "the configuration has no FileStorage: no run of it lasts" })
+  const problem = `the configuration has no ${Kinds.lasting("storage")}: no run of it lasts`
+  return yield* new options.CannotStart({ problem })
 })
 
 /**
- * The dead-letter queues of `config` whose folders exist: where there is no folder, there are no letters. To be read only,
- * unless `open` says otherwise.
+ * The dead-letter queues of `config` whose places exist: where there is none, there are no letters. To be read only, or
+ * to be changed as well.
  */
 export const deadLetterQueues = Effect.fnUntraced(function* (
-  config: PipelineConfig.PipelineConfig,
-  open: typeof FileDeadLetterQueue.make | typeof FileDeadLetterQueue.makeStored = FileDeadLetterQueue.makeStored
+  config: Pick<PipelineConfig.PipelineConfig, "resources">,
+  use: "read" | "change" = "read"
 ) {
-  const queues = yield* Effect.forEach(Object.values(config.resources), (resource) =>
+  const queues = yield* Effect.forEach(resourcesOf(config, "dead-letter queue"), ({ lasting, layer }) =>
     Effect.gen(function* () {
-      if (resource._tag !== "FileDeadLetterQueue" || !(yield* isFolder(resource.options.directory))) return []
-      return [yield* open(resource.name, resource.encoded)]
+      if (lasting === undefined || !(yield* lasting.exists)) return []
+      return [use === "read" ? yield* lasting.read : Context.get(yield* Layer.build(layer), DeadLetterQueue)]
     })
   )
   return queues.flat()

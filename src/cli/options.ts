@@ -7,7 +7,11 @@ import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
 import * as Flag from "effect/cli/Flag"
 import * as ConfigFile from "../config/ConfigFile.ts"
+import { startedOf } from "../config/Configured.ts"
+import type { ServiceRole } from "../config/Kind.ts"
 import * as PipelineConfig from "../config/PipelineConfig.ts"
+import * as EmbeddedPipeline from "../kinds/EmbeddedPipeline.ts"
+import * as Kinds from "../kinds/Kinds.ts"
 import * as Logging from "./Logging.ts"
 
 export const config = Flag.String("config").pipe(
@@ -89,19 +93,6 @@ type FlagsOf<Options> = { readonly [K in keyof Options]: Option.Option<string | 
 
 type PartFlags = FlagsOf<typeof persistence> & FlagsOf<typeof storage>
 
-const flagOf = (option: string): string => `--${option.replaceAll(/[A-Z]/gu, (letter) => `-${letter.toLowerCase()}`)}`
-
-const overridesOf = (
-  every: "PersistenceService" | "FileStorage",
-  flags: FlagsOf<Record<string, unknown>>
-): ReadonlyArray<PipelineConfig.Override> =>
-  Object.entries(flags).flatMap(([option, flag]) =>
-    Option.match(flag, {
-      onNone: () => [],
-      onSome: (value) => [{ component: { every }, option, value, flag: flagOf(option) }]
-    })
-  )
-
 export interface Flags extends PartFlags {
   readonly config: Option.Option<string>
   readonly data: Option.Option<string>
@@ -133,36 +124,33 @@ export class CannotStart extends Schema.TaggedError<CannotStart>()("CannotStart"
   }
 }
 
+/** The flags that set options of components. */
+const setting = ["data", "ticks", "seed", ...Struct.keys(persistence), ...Struct.keys(storage)] as const
+
 /** The configuration that `flags`, the environment and the file make together. Fails with what is wrong with it. */
-export const resolve = Effect.fnUntraced(function* (
-  flags: Flags,
-  embedded: { readonly engine: boolean; readonly instances: number }
-) {
+export const resolve = Effect.fnUntraced(function* (flags: Flags, embedded: EmbeddedPipeline.Embedded) {
   if (Option.isSome(flags.config) && Option.isSome(flags.instances)) {
     const problem = "--instances is for the pipeline without --config: add services to the file instead"
     return yield* new CannotStart({ problem })
   }
-  const file = Option.isSome(flags.config) ? yield* ConfigFile.read(flags.config.value) : undefined
+  const instances = Option.getOrElse(flags.instances, () => embedded.instances)
   return yield* Effect.fromResult(
     PipelineConfig.resolve({
-      ...(file === undefined ? {} : { file }),
-      embedded: { ...embedded, instances: Option.getOrElse(flags.instances, () => embedded.instances) },
+      kinds: Kinds.all,
+      pipeline: Option.isSome(flags.config)
+        ? yield* ConfigFile.read(flags.config.value)
+        : EmbeddedPipeline.document({ ...embedded, instances }),
       env: yield* PipelineConfig.environment,
-      overrides: [
-        ...PipelineConfig.overrides({
-          data: Option.getOrUndefined(flags.data),
-          ticks: Option.getOrUndefined(flags.ticks),
-          seed: Option.getOrUndefined(flags.seed)
-        }),
-        ...overridesOf("PersistenceService", Struct.pick(flags, Struct.keys(persistence))),
-        ...overridesOf("FileStorage", Struct.pick(flags, Struct.keys(storage)))
-      ]
+      overrides: PipelineConfig.overrides(
+        Object.fromEntries(setting.map((flag) => [flag, Option.getOrUndefined<string | number>(flags[flag])]))
+      )
     })
   )
 })
 
-/** The services of the kind that start with the pipeline, in their order. */
-export const started = (
-  { services, startupSequence }: PipelineConfig.PipelineConfig,
-  kind: PipelineConfig.Service["_tag"]
-): ReadonlyArray<string> => startupSequence.filter((name) => services[name]?._tag === kind)
+/** Fails with `CannotStart` when no service with the role starts with the pipeline. */
+export const requireStarted = Effect.fnUntraced(function* (config: PipelineConfig.PipelineConfig, role: ServiceRole) {
+  if (startedOf(config, role).length > 0) return
+  const problem = `the configuration starts no ${Kinds.withRole(role)}: see startupSequence`
+  return yield* new CannotStart({ problem })
+})

@@ -1,8 +1,14 @@
 /**
  * Reads a configuration file: HOCON, YAML or JSON, by its extension.
  *
- * A configuration is one file of at most 1 MiB. Nothing else is opened and nothing is fetched, whatever the file says;
- * the environment has its own place (`PipelineConfig`). What comes out is a plain value that nobody has checked yet.
+ * A configuration is one file of at most 1 MiB. Nothing else is opened and nothing is fetched, whatever the file says, and
+ * environment variables are not read into it. The result is a plain value; `PipelineConfig.resolve` checks it.
+ *
+ * ```ts
+ * import { ConfigFile } from "tickvault"
+ *
+ * export const file = ConfigFile.read("pipeline.yaml")
+ * ```
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -11,7 +17,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Yaml from "effect/encoding/Yaml"
-import * as Hocon from "./internal/Hocon.ts"
+import * as Hocon from "./internal/hocon.ts"
 
 /** Largest file that is read, in bytes. */
 export const maxBytes = 1024 * 1024

@@ -1,12 +1,15 @@
 /**
- * Building blocks of the option schemas: numbers with a bound, each with the default it stands for.
+ * Building blocks of the option schemas: numbers with a bound, each with its default.
  *
- * Every module that can be configured exports one `Options` schema made of these, so that a wrong value fails when
- * the module is built and never while it runs.
+ * Every module that can be configured exports one `Options` schema made of these. A wrong value fails when the module is
+ * built, never while it runs.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 
 /** A whole number of at least `minimum`; `fallback` when the option is absent. */
 export const wholeNumber = (minimum: number, fallback: number) =>
@@ -20,10 +23,31 @@ export const positiveNumber = (fallback: number) =>
     Schema.withDecodingDefaultTypeKey(Effect.succeed(fallback))
   )
 
-/** A duration such as "5 seconds", above zero and finite; `fallback` when the option is absent. */
+const durationMessage = "must be a finite duration above zero"
+
+/** Whatever may be a duration. Decoding it refuses what isn't one. */
+const DurationInput = Schema.declare((value: unknown): value is Duration.Input => value !== undefined && value !== null)
+
+const fromInput = SchemaTransformation.transformEffect<Duration.Duration, Duration.Input>({
+  decode: (input, options) =>
+    Option.match(Duration.fromInput(input), {
+      onNone: () => Effect.fail(new SchemaIssue.InvalidValue({ message: durationMessage }, input, options)),
+      onSome: Effect.succeed
+    }),
+  encode: Effect.succeed
+})
+
+/**
+ * A duration above zero and finite: "5 seconds", a `Duration` or a number of milliseconds; `fallback` when the option is
+ * absent.
+ */
 export const duration = (fallback: Duration.Duration) =>
-  Schema.DurationFromString.check(
-    Schema.makeFilter((value) =>
-      Duration.isFinite(value) && Duration.toMillis(value) > 0 ? undefined : "must be a finite duration above zero"
-    )
-  ).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(fallback)))
+  DurationInput.pipe(
+    Schema.decodeTo(Schema.Duration, fromInput),
+    Schema.check(
+      Schema.makeFilter((value) =>
+        Duration.isFinite(value) && Duration.toMillis(value) > 0 ? undefined : durationMessage
+      )
+    ),
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(fallback))
+  )

@@ -1,71 +1,25 @@
 /**
- * How much a pipeline is going to store, as far as that can be told before it starts. Rough, and says so.
+ * How much a pipeline is going to store, as far as that can be told before it starts. The numbers are rough, and say so.
  */
 import * as Effect from "effect/Effect"
-import * as Tick from "../domain/Tick.ts"
-import * as World from "../simulation/World.ts"
-import type { PersistenceServiceService, PipelineConfig, SimulationEngineService } from "../config/PipelineConfig.ts"
+import { type ConfiguredStorage, type PipelineConfig, startedOf } from "../config/Configured.ts"
+import type * as FolderChecks from "../storage/FolderChecks.ts"
 
 /** What is going to be stored in one storage. */
-export interface Planned {
-  /** `undefined`: nobody can tell. */
-  readonly bytes: number | undefined
-  /** What the number rests on, in words. */
-  readonly basis: string
-}
+export type Planned = FolderChecks.Planned
 
-/** By the name of the storage; one that is not in it gets nothing, or nothing that is known of. */
+/** By the name of the storage. One that is not in it gets nothing, as far as is known. */
 export type PlannedSpace = ReadonlyMap<string, Planned>
 
-/** Larger worlds are not made for their size alone: that would take longer than all other checks. */
-const mostCells = 65_536
-
-const persistenceOf = ({ services, startupSequence }: PipelineConfig): ReadonlyArray<PersistenceServiceService> =>
-  startupSequence.flatMap((name) => {
-    const service = services[name]
-    return service?._tag === "PersistenceService" ? [service] : []
-  })
-
-/** Bytes of the first tick of the engine's world. */
-const firstTick = (engine: SimulationEngineService) =>
-  World.make(engine.world).pipe(
-    Effect.flatMap((world) => world.snapshot("", 0n)),
-    Effect.map((snapshot) => Tick.fromMessage(snapshot).payload.length)
-  )
-
-const ofEngine = Effect.fnUntraced(function* (
-  engine: SimulationEngineService,
-  done: number
-): Effect.fn.Return<Planned> {
-  const { maxTicks, samplingInterval } = engine.options
-  if (maxTicks === undefined) return { bytes: undefined, basis: `${engine.name} has no maxTicks` }
-  const cells = engine.world.shape.reduce((product, extent) => product * extent, 1)
-  if (cells > mostCells) return { bytes: undefined, basis: `the world of ${engine.name} is large` }
-  const ticks = Math.max(0, Math.floor((maxTicks - done) / samplingInterval))
-  const bytes = yield* firstTick(engine)
-  return { bytes: ticks * bytes, basis: `${ticks} ticks of the size of the first one, ${bytes} bytes; they may grow` }
-})
-
-/**
- * How much smaller zstd makes ticks at least: measured ones became 28 to 400 times as small. Few are taken for a promise,
- * as a disk that is too full is worse than one that is said to be.
- */
-const leastCompression = 10
-
-/** What `planned` takes in the storage of this name. `proviso` is what that rests on, in words. */
-const compressed = (
+/** The space that `ticks` take in the storage of this name. */
+const inStorage = (
   { resources }: PipelineConfig,
-  storage: string,
-  { basis, bytes }: Planned,
-  proviso = ""
+  name: string,
+  ticks: Planned,
+  madeBy: Parameters<ConfiguredStorage["planned"]>[1]
 ): Planned => {
-  const resource = resources[storage]
-  const isCompressed = resource?._tag === "FileStorage" && resource.options.compression !== "none"
-  if (bytes === undefined || !isCompressed) return { basis, bytes }
-  return {
-    bytes: Math.ceil(bytes / leastCompression),
-    basis: `${basis}; compressed to a ${leastCompression}th of that or less${proviso}`
-  }
+  const storage = resources[name]
+  return storage?.role === "storage" ? storage.planned(ticks, madeBy) : ticks
 }
 
 const add = (planned: Map<string, Planned>, storage: string, { basis, bytes }: Planned) => {
@@ -76,30 +30,29 @@ const add = (planned: Map<string, Planned>, storage: string, { basis, bytes }: P
 }
 
 /**
- * What the engines that start with the pipeline are going to make: their ticks after tick `done`, each as large as the
+ * The space for what the engines make that start with the pipeline: their ticks after tick `done`, each as large as the
  * first one.
  */
-export const ofEngines = (config: PipelineConfig, done = 0): Effect.Effect<PlannedSpace> =>
-  Effect.gen(function* () {
-    const planned = new Map<string, Planned>()
-    for (const name of config.startupSequence) {
-      const engine = config.services[name]
-      if (engine?._tag !== "SimulationEngine") continue
-      const stores = persistenceOf(config).find(({ resources }) => resources.input === engine.resources.tickData)
-      if (stores === undefined) continue
-      const { storage } = stores.resources
-      add(planned, storage, compressed(config, storage, yield* ofEngine(engine, done)))
-    }
-    return planned
-  })
+export const ofEngines = Effect.fnUntraced(function* (
+  config: PipelineConfig,
+  done = 0
+): Effect.fn.Return<PlannedSpace> {
+  const planned = new Map<string, Planned>()
+  for (const engine of startedOf(config, "engine")) {
+    const stores = startedOf(config, "persistence").find(
+      ({ resources }) => resources.input === engine.resources.tickData
+    )
+    if (stores === undefined) continue
+    const { storage } = stores.resources
+    add(planned, storage, inStorage(config, storage, yield* engine.planned(done), "engine"))
+  }
+  return planned
+})
 
-/** Who made the ticks is not known, nor what is in them. */
-const unlessRandom = ", unless its ticks don't compress"
-
-/** That `planned` comes through the queue; several storages that take from it share it, and each may get all of it. */
+/** The space for `planned` coming through the queue. Several storages that take from it share it, and each may get all. */
 export const ofInput = (config: PipelineConfig, planned: Planned): PlannedSpace =>
   new Map(
-    persistenceOf(config).map(
-      ({ resources: { storage } }) => [storage, compressed(config, storage, planned, unlessRandom)] as const
+    startedOf(config, "persistence").map(
+      ({ resources: { storage } }) => [storage, inStorage(config, storage, planned, "unknown")] as const
     )
   )

@@ -13,20 +13,18 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
-import type * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
+import { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import type { Degraded } from "../persistence/Degraded.ts"
 import type * as PersistenceService from "../persistence/PersistenceService.ts"
-import type * as TickQueue from "../queue/TickQueue.ts"
+import { TickQueue } from "../queue/TickQueue.ts"
 import type * as RecoveryService from "../replay/RecoveryService.ts"
 import * as Service from "../service/Service.ts"
-import type { RunSettings } from "../simulation/RunSettings.ts"
 import type { RestoreError } from "../simulation/Simulation.ts"
 import type * as SimulationEngine from "../simulation/SimulationEngine.ts"
-import type * as Storage from "../storage/Storage.ts"
+import { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
-import * as Resources from "./internal/Resources.ts"
-import * as Build from "./internal/services.ts"
-import type * as Config from "../config/PipelineConfig.ts"
+import type * as Configured from "../config/Configured.ts"
+import * as Build from "./internal/build.ts"
 
 /** No service has this name. */
 export class UnknownService extends Schema.TaggedError<UnknownService>()("UnknownService", {
@@ -38,7 +36,7 @@ export class UnknownService extends Schema.TaggedError<UnknownService>()("Unknow
   }
 }
 
-/** How a service is. */
+/** The state of a service. */
 export interface ServiceStatus {
   readonly name: string
   readonly state: Service.State
@@ -49,10 +47,11 @@ export interface ServiceStatus {
   readonly metrics: Readonly<Record<string, number>>
 }
 
-/** How a resource is. */
+/** The state of a resource. */
 export interface ResourceStatus {
   readonly name: string
-  readonly kind: Config.Resource["_tag"]
+  /** The name of its kind. */
+  readonly kind: string
   readonly metrics: Readonly<Record<string, number>>
 }
 
@@ -64,9 +63,9 @@ export class ServiceManager extends Context.Service<
     readonly engines: ReadonlyMap<string, SimulationEngine.Instance>
     readonly persistence: ReadonlyMap<string, PersistenceService.Instance>
     readonly recovery: ReadonlyMap<string, RecoveryService.Instance>
-    readonly queues: ReadonlyMap<string, TickQueue.TickQueue["Service"]>
-    readonly storages: ReadonlyMap<string, Storage.Storage["Service"]>
-    readonly deadLetterQueues: ReadonlyMap<string, DeadLetterQueue.DeadLetterQueue["Service"]>
+    readonly queues: ReadonlyMap<string, TickQueue["Service"]>
+    readonly storages: ReadonlyMap<string, Storage["Service"]>
+    readonly deadLetterQueues: ReadonlyMap<string, DeadLetterQueue["Service"]>
 
     readonly start: (name: string) => Effect.Effect<void, UnknownService>
     readonly stop: (name: string) => Effect.Effect<void, UnknownService>
@@ -96,11 +95,7 @@ export class ServiceManager extends Context.Service<
 >()("tickvault/pipeline/ServiceManager") {}
 
 /** A run that an engine goes on with. */
-export interface Resumption {
-  readonly resume: SimulationEngine.Resume
-  /** What the run began with. Counts instead of the configured settings of the world and sampling interval. */
-  readonly settings: RunSettings
-}
+export type Resumption = Configured.Resumption
 
 const statusOf = Effect.fnUntraced(function* (
   service: Service.Service<unknown>,
@@ -116,15 +111,19 @@ const statusOf = Effect.fnUntraced(function* (
   }
 })
 
-const resourceStatus = (resources: Resources.Resources, config: Config.PipelineConfig) =>
-  Effect.forEach(Object.entries(config.resources), ([name, { _tag }]) =>
+const resourceStatus = (
+  queues: ReadonlyMap<string, TickQueue["Service"]>,
+  deadLetterQueues: ReadonlyMap<string, DeadLetterQueue["Service"]>,
+  config: Configured.PipelineConfig
+) =>
+  Effect.forEach(Object.values(config.resources), ({ kind, name }) =>
     Effect.gen(function* (): Effect.fn.Return<ResourceStatus> {
-      const queue = resources.queues.get(name)
-      const letters = resources.deadLetterQueues.get(name)
+      const queue = queues.get(name)
+      const letters = deadLetterQueues.get(name)
       if (queue !== undefined) {
-        return { name, kind: _tag, metrics: { ...(yield* queue.account), waitingBytes: yield* queue.waitingBytes } }
+        return { name, kind, metrics: { ...(yield* queue.account), waitingBytes: yield* queue.waitingBytes } }
       }
-      return { name, kind: _tag, metrics: letters === undefined ? {} : { current_size: yield* letters.size } }
+      return { name, kind, metrics: letters === undefined ? {} : { current_size: yield* letters.size } }
     })
   )
 
@@ -138,10 +137,50 @@ export interface BuildOptions {
 }
 
 /** A run whose engine isn't there would begin anew under another name instead of going on. */
-const checkEngines = (config: Config.PipelineConfig, resume: ReadonlyMap<string, Resumption>): Effect.Effect<void> => {
-  const stray = [...resume.keys()].find((name) => config.services[name]?._tag !== "SimulationEngine")
+const checkEngines = (
+  config: Configured.PipelineConfig,
+  resume: ReadonlyMap<string, Resumption>
+): Effect.Effect<void> => {
+  const stray = [...resume.keys()].find((name) => config.services[name]?.role !== "engine")
   return stray === undefined ? Effect.void : Effect.die(new Error(`"${stray}" is to resume a run and is no engine`))
 }
+
+/** The services of `config`, built and stopped, in its order and by their roles. */
+const buildServices = Effect.fnUntraced(function* (
+  config: Configured.PipelineConfig,
+  resources: Build.Resources,
+  resume: ReadonlyMap<string, Resumption>
+) {
+  const services = new Map<string, Service.Service<unknown>>()
+  const engines = new Map<string, SimulationEngine.Instance>()
+  const persistence = new Map<string, PersistenceService.Instance>()
+  const recovery = new Map<string, RecoveryService.Instance>()
+  /** Puts a service where all are, and where those of its role are. */
+  const add = <A extends Service.Service<unknown>>(ofRole: Map<string, A>, service: A): void => {
+    ofRole.set(service.name, service)
+    services.set(service.name, service)
+  }
+  for (const service of Object.values(config.services)) {
+    switch (service.role) {
+      case "engine":
+        add(engines, yield* Build.engine(resources, service, resume.get(service.name)))
+        break
+      case "persistence":
+        add(persistence, yield* Build.persistence(resources, service))
+        break
+      case "recovery":
+        add(recovery, yield* Build.recovery(resources, service))
+        break
+    }
+  }
+  return { services, engines, persistence, recovery }
+})
+
+/** The one service of each context. */
+const servicesIn = <Id, Service>(
+  contexts: ReadonlyMap<string, Context.Context<Id>>,
+  tag: Context.Key<Id, Service>
+): ReadonlyMap<string, Service> => new Map([...contexts].map(([name, context]) => [name, Context.get(context, tag)]))
 
 /**
  * Builds all of `config`, stopped, in the scope. Fails with `StorageError` when a folder can't be used, with `SchemaError`
@@ -149,23 +188,17 @@ const checkEngines = (config: Config.PipelineConfig, resume: ReadonlyMap<string,
  * tick that it is to.
  * A name in `resume` that is no engine's is a defect.
  */
-export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, options: BuildOptions = {}) {
+export const make = Effect.fnUntraced(function* (config: Configured.PipelineConfig, options: BuildOptions = {}) {
   const resume = options.resume ?? new Map<string, Resumption>()
   yield* checkEngines(config, resume)
   const scope = yield* Effect.scope
-  const resources = new Resources.Resources()
-  for (const [name, resource] of Object.entries(config.resources)) yield* Resources.build(resources, name, resource)
-  const services = new Map<string, Service.Service<unknown>>()
-  const engines = new Map<string, SimulationEngine.Instance>()
-  const persistence = new Map<string, PersistenceService.Instance>()
-  const recovery = new Map<string, RecoveryService.Instance>()
-  for (const [name, service] of Object.entries(config.services)) {
-    if (service._tag === "SimulationEngine")
-      engines.set(name, yield* Build.engine(resources, service, resume.get(name)))
-    else if (service._tag === "RecoveryService") recovery.set(name, yield* Build.recovery(resources, service))
-    else persistence.set(name, yield* Build.persistence(resources, service))
-    services.set(name, engines.get(name) ?? recovery.get(name) ?? (yield* Resources.named(persistence, name)))
-  }
+  const resources = new Build.Resources()
+  yield* Effect.forEach(Object.values(config.resources), (resource) => Build.resource(resources, resource))
+  const built = yield* buildServices(config, resources, resume)
+  const { engines, persistence, recovery, services } = built
+  const queues = servicesIn(resources.queues, TickQueue)
+  const deadLetterQueues = servicesIn(resources.deadLetterQueues, DeadLetterQueue)
+  const storages = servicesIn(new Map([...resources.storages].map(([name, { context }]) => [name, context])), Storage)
 
   const [allEngines, allPersistence, all] = [[...engines.values()], [...persistence.values()], [...services.values()]]
   const allRecovery = [...recovery.values()]
@@ -186,9 +219,9 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
     engines,
     persistence,
     recovery,
-    queues: resources.queues,
-    storages: resources.storages,
-    deadLetterQueues: resources.deadLetterQueues,
+    queues,
+    storages,
+    deadLetterQueues,
     start: withService("start"),
     stop: withService("stop"),
     pause: withService("pause"),
@@ -200,12 +233,12 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
     resumeAll: each(all, "resume"),
     restartAll: Effect.andThen(stopAll, startAll),
     serviceStatus: Effect.forEach(all, (service) => statusOf(service, persistence)),
-    resourceStatus: resourceStatus(resources, config),
+    resourceStatus: resourceStatus(queues, deadLetterQueues, config),
     shutdown: Effect.gen(function* () {
       // Not waited for before the ticks are settled: a replay that hangs must not keep the run from ending.
       const replays = yield* Effect.forkIn(each(allRecovery, "stop"), scope, { startImmediately: true })
       yield* each(allEngines, "stop")
-      yield* Effect.forEach([...resources.queues.values()], (queue) => queue.end, { discard: true })
+      yield* Effect.forEach([...queues.values()], (queue) => queue.end, { discard: true })
       yield* each(allPersistence, "resume")
       yield* Service.awaitAll(allPersistence)
       yield* Effect.timeoutOrElse(Fiber.join(replays), {
@@ -218,7 +251,7 @@ export const make = Effect.fnUntraced(function* (config: Config.PipelineConfig, 
 
 /** The services of `config`, built and stopped. */
 export const layer = (
-  config: Config.PipelineConfig,
+  config: Configured.PipelineConfig,
   options: BuildOptions = {}
 ): Layer.Layer<
   ServiceManager,

@@ -5,7 +5,7 @@ import { NodeServices } from "@effect/platform-node"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import * as ConfigFile from "../../src/config/ConfigFile.ts"
-import { engineOf, fixture, good, messages, persistenceOf, small, sourceOf, wrong } from "./harness.ts"
+import { described, engineOf, fixture, good, messages, persistenceOf, small, sourceOf, wrong } from "./harness.ts"
 
 describe("the embedded pipeline", () => {
   it.effect("is what runs without a file", () =>
@@ -14,7 +14,7 @@ describe("the embedded pipeline", () => {
       assert.deepStrictEqual(config.startupSequence, ["simulation-engine", "persistence-1", "persistence-2"])
       assert.strictEqual(Duration.toMillis(config.shutdownTimeout), 20_000)
       assert.deepStrictEqual(
-        Object.values(config.resources).map(({ _tag, name }) => [name, _tag]),
+        Object.values(config.resources).map(({ kind, name }) => [name, kind]),
         [
           ["storage-main", "FileStorage"],
           ["raw-tick-data", "TickQueue"],
@@ -55,7 +55,7 @@ describe("a file", () => {
         idempotencyTracker: "persistence-idempotency"
       })
       assert.strictEqual(sourceOf(resolved, "resources.persistence-idempotency.options.ttl")?.slice(0, 6), "1 hour")
-      assert.strictEqual(config.resources["persistence-dlq"]?._tag, "InMemoryDeadLetterQueue")
+      assert.strictEqual(config.resources["persistence-dlq"]?.kind, "InMemoryDeadLetterQueue")
       assert.deepStrictEqual(config.startupSequence, ["simulation-engine", "persistence-1", "persistence-2"])
       assert.deepStrictEqual(
         resolved.notes.map((note) => note.path),
@@ -73,7 +73,7 @@ describe("a file", () => {
       const configs = yield* Effect.forEach(["conf", "yaml", "json"], (extension) =>
         Effect.flatMap(ConfigFile.read(fixture(`production.${extension}`)), (file) => good({ file }))
       )
-      const [hocon, yaml, json] = configs.map((each) => each.config)
+      const [hocon, yaml, json] = configs.map((each) => described(each.config))
       assert.deepStrictEqual(yaml, hocon)
       assert.deepStrictEqual(json, hocon)
     }).pipe(Effect.provide(NodeServices.layer))
@@ -213,7 +213,7 @@ describe("a file", () => {
       const { config } = yield* good({
         file: small({ resources: { seen: { className: "IdempotencyTracker", options: null } } })
       })
-      assert.strictEqual(config.resources["seen"]?._tag, "IdempotencyTracker")
+      assert.strictEqual(config.resources["seen"]?.kind, "IdempotencyTracker")
     })
   )
 

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as RecoveryServiceKind from "../../src/kinds/RecoveryServiceKind.ts"
 import { good, messages, small, sourceOf, wrong } from "./harness.ts"
 
 const resources = {
@@ -27,7 +28,7 @@ describe("a recovery service in a configuration", () => {
       const file = withRecovery({ ...connected, idempotencyTracker: "seen" }, { interval: "10s", maxInterval: "5m" })
       const resolved = yield* good({ file })
       const { recovery } = resolved.config.services
-      assert(recovery?._tag === "RecoveryService")
+      assert(RecoveryServiceKind.kind.is(recovery))
       assert.deepStrictEqual(recovery.resources, { dlq: "letters", storage: "store", idempotencyTracker: "seen" })
       assert.strictEqual(Duration.toSeconds(recovery.options.interval), 10)
       assert.strictEqual(Duration.toMinutes(recovery.options.maxInterval), 5)
@@ -42,7 +43,7 @@ describe("a recovery service in a configuration", () => {
     Effect.gen(function* () {
       const { config } = yield* good()
       assert.notInclude(
-        Object.values(config.services).map(({ _tag }) => _tag),
+        Object.values(config.services).map(({ kind }) => kind),
         "RecoveryService"
       )
     })
@@ -53,7 +54,7 @@ describe("a recovery service in a configuration", () => {
       const env = { TICKVAULT_RECOVERY_MAX_INTERVAL: "2 hours" }
       const { config } = yield* good({ file: withRecovery(connected), env })
       const { recovery } = config.services
-      assert(recovery?._tag === "RecoveryService")
+      assert(RecoveryServiceKind.kind.is(recovery))
       assert.strictEqual(Duration.toMinutes(recovery.options.interval), 1)
       assert.strictEqual(Duration.toHours(recovery.options.maxInterval), 2)
     })

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as PipelineConfig from "../../src/config/PipelineConfig.ts"
+import * as ConfigReport from "../../src/cli/ConfigReport.ts"
 import * as PersistenceService from "../../src/persistence/PersistenceService.ts"
 import * as SimulationEngine from "../../src/simulation/SimulationEngine.ts"
 import * as World from "../../src/simulation/World.ts"
@@ -68,25 +68,29 @@ describe("the wiring", () => {
 })
 
 describe("what is resolved", () => {
-  it.effect("is given decoded, and encoded as the modules take it", () =>
+  it.effect("is given decoded, as the modules take it", () =>
     Effect.gen(function* () {
       const { config } = yield* good()
       const engine = yield* engineOf(config, "simulation-engine")
       const persistence = yield* persistenceOf(config, "persistence-1")
-      assert.deepStrictEqual(yield* Schema.decodeEffect(SimulationEngine.Options)(engine.encoded), engine.options)
+      const [ofEngine, ofWorld] = [SimulationEngine.Options, World.Options]
       assert.deepStrictEqual(
-        yield* Schema.decodeEffect(PersistenceService.Options)(persistence.encoded),
+        { ...(yield* Schema.decodeEffect(ofEngine)(engine.options)), ...(yield* Schema.decodeEffect(ofWorld)({})) },
+        engine.options
+      )
+      assert.deepStrictEqual(
+        yield* Schema.decodeEffect(PersistenceService.Options)(persistence.options),
         persistence.options
       )
-      assert.deepStrictEqual(yield* Schema.decodeEffect(World.Options)({}), engine.world)
+      assert.deepStrictEqual(yield* Schema.decodeEffect(World.Options)({}), engine.settings.world)
     })
   )
 
   it.effect("is shown in aligned columns, every option with its source", () =>
     Effect.gen(function* () {
       const resolved = yield* good({ file: small(), env: { TICKVAULT_TICKS_CAPACITY: "5" } })
-      const lines = PipelineConfig.show(resolved).split("\n")
-      assert.strictEqual(lines.length, resolved.entries.length)
+      const lines = ConfigReport.show(resolved).split("\n")
+      assert.strictEqual(lines.length, resolved.values.length)
       const starts = new Set(lines.map((line) => line.search(/(?:default|file small\.json|environment \S+)$/u)))
       assert.strictEqual(starts.size, 1)
       assert.isTrue(
@@ -106,7 +110,7 @@ describe("what is resolved", () => {
       const resolved = yield* good({
         file: small({ services: { engine }, options: { maxRetryBackoff: "1500ms", shutdownTimeout: "60s" } })
       })
-      const value = (path: string) => resolved.entries.find((each) => each.path === `pipeline.services.${path}`)?.value
+      const value = (path: string) => resolved.values.find((each) => each.path === `pipeline.services.${path}`)?.value
       assert.strictEqual(value("persist.options.maxRetryBackoff"), "1500 millis")
       assert.strictEqual(value("persist.options.shutdownTimeout"), "1 minute")
       assert.strictEqual(value("engine.options.shape"), "[8, 8]")
@@ -116,10 +120,10 @@ describe("what is resolved", () => {
   it.effect("is summed up with its notes by check", () =>
     Effect.gen(function* () {
       assert.strictEqual(
-        PipelineConfig.check(yield* good()),
+        ConfigReport.check(yield* good()),
         "configuration is good: 4 resources, 3 services\nstarts: simulation-engine, persistence-1, persistence-2"
       )
-      const lossy = PipelineConfig.check(yield* good({ file: small() }))
+      const lossy = ConfigReport.check(yield* good({ file: small() }))
       assert.match(lossy, /^note: pipeline\.services\.persist\.resources\.dlq +has no dead-letter queue: A BATCH/mu)
     })
   )

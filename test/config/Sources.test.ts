@@ -105,7 +105,7 @@ describe("the environment", () => {
         }
       })
       const { config } = yield* good({ file })
-      assert.strictEqual(config.resources["files"]?._tag, "FileStorage")
+      assert.strictEqual(config.resources["files"]?.kind, "FileStorage")
       assert.deepStrictEqual(messages(yield* wrong({ file, env: { TICKVAULT_FILES_ROOT_DIRECTORY: "/x" } })), [
         'TICKVAULT_FILES_ROOT_DIRECTORY: found "/x", can mean pipeline.resources.files.options.rootDirectory and ' +
           "pipeline.resources.files-root.options.directory: rename one of the two components"

@@ -11,8 +11,6 @@ import { blocks, documents, read, root } from "./documents.ts"
 /** Modules that still have no example. */
 const without: ReadonlySet<string> = new Set([
   "Pipeline",
-  "config/ConfigFile",
-  "config/PipelineConfig",
   "domain/Delimited",
   "ledger/Ledger",
   "ledger/LedgerEntry",
@@ -23,7 +21,6 @@ const without: ReadonlySet<string> = new Set([
   "persistence/PersistenceService",
   "persistence/RetryPolicy",
   "pipeline/Balance",
-  "pipeline/FolderChecks",
   "pipeline/PlannedSpace",
   "pipeline/ServiceManager",
   "pipeline/StartupChecks",
@@ -107,6 +104,7 @@ const compile = (folder: string) => {
   const paths = { tickvault: [join(root, "src/index.ts")], "tickvault/*": [join(root, "src/*.ts")] }
   const compilerOptions = { paths, plugins: [], typeRoots: [join(root, "node_modules/@types")] }
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }))
+  const parser = join(root, "src/config/internal/hocon-parser.d.ts")
   const project = join(folder, "tsconfig.json")
   writeFileSync(
     project,

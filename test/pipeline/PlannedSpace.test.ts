@@ -2,13 +2,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as PipelineConfig from "../../src/config/PipelineConfig.ts"
+import * as EmbeddedPipeline from "../../src/kinds/EmbeddedPipeline.ts"
 import * as PlannedSpace from "../../src/pipeline/PlannedSpace.ts"
+import { good } from "../config/harness.ts"
 
 const uncompressed = { TICKVAULT_STORAGE_MAIN_COMPRESSION: "none" }
 
 const planned = Effect.fnUntraced(function* (env: Readonly<Record<string, string>> = {}, ticks?: number) {
   const overrides = PipelineConfig.overrides({ ticks })
-  const { config } = yield* Effect.fromResult(PipelineConfig.resolve({ env, overrides }))
+  const { config } = yield* good({ env, overrides })
   return (yield* PlannedSpace.ofEngines(config)).get("storage-main")
 })
 
@@ -38,28 +40,24 @@ describe("the space that a simulation is going to need", () => {
   it.effect("is unknown of a world that is too large to be made for this", () =>
     Effect.gen(function* () {
       const options = { shape: [512, 512], maxTicks: 10 }
-      const { config } = yield* Effect.fromResult(
-        PipelineConfig.resolve({
-          env: {},
-          overrides: [],
-          file: {
-            name: "test",
-            value: {
-              pipeline: {
-                resources: { store: { className: "FileStorage" }, queue: { className: "TickQueue" } },
-                services: {
-                  engine: { className: "SimulationEngine", resources: { tickData: "queue-out:queue" }, options },
-                  writer: {
-                    className: "PersistenceService",
-                    resources: { input: "queue-in:queue", storage: "storage-write:store" }
-                  }
-                },
-                startupSequence: ["engine", "writer"]
-              }
+      const { config } = yield* good({
+        file: {
+          name: "test",
+          value: {
+            pipeline: {
+              resources: { store: { className: "FileStorage" }, queue: { className: "TickQueue" } },
+              services: {
+                engine: { className: "SimulationEngine", resources: { tickData: "queue-out:queue" }, options },
+                writer: {
+                  className: "PersistenceService",
+                  resources: { input: "queue-in:queue", storage: "storage-write:store" }
+                }
+              },
+              startupSequence: ["engine", "writer"]
             }
           }
-        })
-      )
+        }
+      })
       const large = (yield* PlannedSpace.ofEngines(config)).get("store")
       assert.deepStrictEqual(large, { bytes: undefined, basis: "the world of engine is large" })
     })
@@ -71,9 +69,7 @@ describe("the space that a simulation is going to need", () => {
         [uncompressed, { bytes: 70, basis: "a test" }],
         [{}, { bytes: 7, basis: "a test; compressed to a 10th of that or less, unless its ticks don't compress" }]
       ] as const) {
-        const { config } = yield* Effect.fromResult(
-          PipelineConfig.resolve({ env, overrides: [], embedded: { engine: false, instances: 2 } })
-        )
+        const { config } = yield* good({ env, pipeline: EmbeddedPipeline.document({ engine: false, instances: 2 }) })
         const input = PlannedSpace.ofInput(config, { bytes: 70, basis: "a test" })
         assert.deepStrictEqual([...input], [["storage-main", expected]])
       }

@@ -303,10 +303,10 @@ it.effect("can't be built when a run is to go on from a tick that is not its own
     Effect.gen(function* () {
       const { config } = yield* good({ file: resumedConfig(yield* temporary, 1, {}) })
       const resume = { runId: RunId.make("run"), from: TestTick.make("other", 3), settled: { has: () => false } }
-      const { options, world } = yield* engineOf(config, "engine")
+      const { settings } = yield* engineOf(config, "engine")
       const error = yield* Effect.flip(
         ServiceManager.make(config, {
-          resume: new Map([["engine", { resume, settings: { world, samplingInterval: options.samplingInterval } }]])
+          resume: new Map([["engine", { resume, settings }]])
         })
       )
       assert.strictEqual(error._tag, "RestoreError")
@@ -319,7 +319,7 @@ it.effect("does not begin a new run where the engine that is to go on is not the
   watched(
     Effect.gen(function* () {
       const { config } = yield* good({ file: resumedConfig(yield* temporary, 1, {}) })
-      const { world } = yield* engineOf(config, "engine")
+      const { world } = (yield* engineOf(config, "engine")).settings
       const resume = { runId: RunId.make("run"), from: undefined, settled: { has: () => false } }
       const resumption = { resume, settings: { world, samplingInterval: 1 } }
       const exit = yield* Effect.exit(ServiceManager.make(config, { resume: new Map([["persist", resumption]]) }))

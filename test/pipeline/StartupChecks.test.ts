@@ -8,11 +8,12 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Path from "effect/Path"
 import * as TestClock from "effect/testing/TestClock"
-import type { Check } from "../../src/pipeline/FolderChecks.ts"
+import type { Check } from "../../src/storage/FolderChecks.ts"
 import * as PipelineConfig from "../../src/config/PipelineConfig.ts"
 import type { PlannedSpace } from "../../src/pipeline/PlannedSpace.ts"
 import * as StartupChecks from "../../src/pipeline/StartupChecks.ts"
 import * as FileStorage from "../../src/storage/FileStorage.ts"
+import { good } from "../config/harness.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as ScriptedFileSystem from "../support/ScriptedFileSystem.ts"
 import { temporaryFolder } from "../support/temporaryFolder.ts"
@@ -30,7 +31,7 @@ const setup = Effect.fnUntraced(function* (env: Readonly<Record<string, string>>
   yield* TestClock.setTime(nowMs)
   const data = path.join(yield* temporaryFolder, "data")
   const overrides = PipelineConfig.overrides({ data })
-  const { config } = yield* Effect.fromResult(PipelineConfig.resolve({ env, overrides }))
+  const { config } = yield* good({ env, overrides })
   const files = Effect.map(fs.readDirectory(data, { recursive: true }), (names) => names.sort())
   return { fs, path, script, nowMs, data, config, files, open: FileStorage.make("opened", { rootDirectory: data }) }
 })

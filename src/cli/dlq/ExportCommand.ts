@@ -61,7 +61,7 @@ export const command = Command.make("export", flags, ({ file, id: given, letter:
     yield* write(file, bytes)
     const what = asLetter ? "the letter" : Format.plural(length, "tick")
     yield* Session.print(`Wrote ${what}, ${Format.bytes(bytes.length)}, to ${file}. The letter stays where it is.`)
-  }).pipe(Effect.provide(Logging.layer(where.logFormat, "Warn")))
+  }).pipe(Effect.scoped, Effect.provide(Logging.layer(where.logFormat, "Warn")))
 ).pipe(
   Command.withDescription(
     "Write the ticks of a dead letter to a file that `tickvault ingest` takes, or the letter itself with --letter."

@@ -8,11 +8,11 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as DeadLetter from "../../deadletter/DeadLetter.ts"
 import type { DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
-import * as FileDeadLetterQueue from "../../deadletter/FileDeadLetterQueue.ts"
 import * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import * as Suggestion from "../../config/Suggestion.ts"
-import type { PipelineConfig } from "../../config/PipelineConfig.ts"
+import { type PipelineConfig, resourcesOf } from "../../config/Configured.ts"
+import * as Kinds from "../../kinds/Kinds.ts"
 import * as options from "../options.ts"
 import * as StoredRuns from "../StoredRuns.ts"
 
@@ -46,16 +46,13 @@ export class UnknownLetter extends Schema.TaggedError<UnknownLetter>()("UnknownL
  * `StorageError` when a folder can't be used so.
  */
 export const open = Effect.fnUntraced(function* (config: PipelineConfig, use: "read" | "change" = "read") {
-  const lasts = Object.values(config.resources).some(({ _tag }) => _tag === "FileDeadLetterQueue")
-  if (!lasts) {
-    const problem = "the configuration has no FileDeadLetterQueue: its dead letters end with the process that has them"
+  if (resourcesOf(config, "dead-letter queue").every(({ lasting }) => lasting === undefined)) {
+    const kinds = Kinds.lasting("dead-letter queue")
+    const problem = `the configuration has no ${kinds}: its dead letters end with the process that has them`
     return yield* new options.CannotStart({ problem })
   }
-  const queues = yield* StoredRuns.deadLetterQueues(
-    config,
-    use === "change" ? FileDeadLetterQueue.make : FileDeadLetterQueue.makeStored
-  )
-  // A folder that is misspelled must not look like one without letters.
+  const queues = yield* StoredRuns.deadLetterQueues(config, use)
+  // A misspelled folder must not look like one without letters.
   if (queues.length === 0) yield* StoredRuns.storages(config)
   return queues
 })

@@ -41,5 +41,5 @@ export const command = Command.make("list", flags, ({ json, run, ...given }) =>
     yield* Session.print(
       Option.isSome(run) ? "There are no dead letters with ticks of the run." : "There are no dead letters."
     )
-  }).pipe(Effect.provide(Logging.layer(given.logFormat, "Warn")))
+  }).pipe(Effect.scoped, Effect.provide(Logging.layer(given.logFormat, "Warn")))
 ).pipe(Command.withDescription("List the dead letters, oldest first: id, run, ticks, reason, age and retries."))

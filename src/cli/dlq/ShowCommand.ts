@@ -33,5 +33,5 @@ export const command = Command.make("show", flags, ({ id: given, json, ...where 
     const places = yield* Letters.all(yield* Letters.open(yield* StoredRuns.resolve(where)))
     const { found, letter } = yield* Letters.whole(yield* Letters.find(places, given))
     yield* Session.print(json ? View.showJson(found, letter, nowMs) : View.show(found, letter, nowMs))
-  }).pipe(Effect.provide(Logging.layer(where.logFormat, "Warn")))
+  }).pipe(Effect.scoped, Effect.provide(Logging.layer(where.logFormat, "Warn")))
 ).pipe(Command.withDescription("Show all of a dead letter: times, source, reasons, stack, metadata, and its ticks."))

@@ -1,22 +1,19 @@
-/**
- * The sources over the file: environment variables, then the command line; and the one default that depends on another.
- */
-import * as Schema from "effect/Schema"
+/** The sources over the file: environment variables, then the flags of the command line. */
 import * as Str from "effect/String"
-import * as FileStorage from "../../storage/FileStorage.ts"
-import type { Document, Draft, Setting } from "./Document.ts"
-import { setOption } from "./Document.ts"
-import type { Kind } from "./Kind.ts"
-import { describe, type Report } from "./Problem.ts"
+import type { Report } from "../ConfigError.ts"
+import type { Kind, Kinds } from "../Kind.ts"
 import { nearest } from "../Suggestion.ts"
+import type { Document, Draft } from "./document.ts"
+import { setOption } from "./document.ts"
+import { describe } from "../../domain/ValueText.ts"
 
-export const prefix = "TICKVAULT_"
+const prefix = "TICKVAULT_"
 
 /** Variables with the prefix that are no option of the pipeline. */
-export const otherVariables: ReadonlySet<string> = new Set(["TICKVAULT_LOG_LEVEL", "TICKVAULT_LOG_FORMAT"])
+const otherVariables: ReadonlySet<string> = new Set(["TICKVAULT_LOG_LEVEL", "TICKVAULT_LOG_FORMAT"])
 
 /** "maxBatchSize" and "persistence-1" as variables spell them: MAX_BATCH_SIZE, PERSISTENCE_1. */
-export const constantCase = (name: string): string =>
+const constantCase = (name: string): string =>
   name
     .replaceAll(/(?<=[a-z0-9])(?=[A-Z])/gu, "_")
     .replaceAll("-", "_")
@@ -44,9 +41,9 @@ const targetsOf = (document: Document): ReadonlyMap<string, ReadonlyArray<Target
   return targets
 }
 
-const pathOf = ({ draft, option }: Target): string => `${draft.path}.options.${option}`
+const pathOf = ({ draft, option }: Pick<Target, "draft" | "option">): string => `${draft.path}.options.${option}`
 
-/** What is wrong with the variable, in words; `undefined` when it can be set. */
+/** What is wrong with the variable; `undefined` when it can be set. */
 const violation = (targets: ReadonlyMap<string, ReadonlyArray<Target>>, name: string) => {
   const [target, other] = targets.get(name) ?? []
   if (target === undefined) {
@@ -59,7 +56,7 @@ const violation = (targets: ReadonlyMap<string, ReadonlyArray<Target>>, name: st
   return target.isList ? "is a list: set it in the configuration file" : undefined
 }
 
-/** Of a component that couldn't be read, the options aren't known either. */
+/** The options of a component that couldn't be read aren't known. */
 const isOfUnreadable = (document: Document, name: string): boolean =>
   [...document.unreadable].some((each) => name.startsWith(`${prefix}${constantCase(each)}_`))
 
@@ -88,49 +85,32 @@ export const environment = (document: Document, env: Readonly<Record<string, str
   return { ...document, shutdownTimeout }
 }
 
-/** One option given on the command line: of the component with the name, or of every component of the kind. */
+/** A flag of the command line, and the value that it was given. It sets an option of each component whose kind names it. */
 export interface Override {
-  readonly component: string | { readonly every: "FileStorage" | "SimulationEngine" | "PersistenceService" }
-  readonly option: string
-  readonly value: unknown
-  /** As it was given: "--data". */
+  /** Without dashes, as the kinds name it: "data", "maxBatchSize". */
   readonly flag: string
+  readonly value: unknown
 }
 
-const matches = (draft: Draft<Kind>, component: Override["component"]): boolean =>
-  typeof component === "string" ? draft.name === component : draft.kind.tag === component.every
+/** "maxBatchSize" as the command line spells it: "--max-batch-size". */
+const spelled = (flag: string): string => `--${flag.replaceAll(/[A-Z]/gu, (letter) => `-${letter.toLowerCase()}`)}`
 
-/** Sets what the command line says. An override that meets no component is a problem. */
-export const overrides = (document: Document, given: ReadonlyArray<Override>, report: Report): void => {
-  for (const { component, flag, option, value } of given) {
-    const source = `command line ${flag}`
-    const wanted = typeof component === "string" ? `component named ${component}` : component.every
-    const met = components(document).filter((draft) => matches(draft, component) && draft.kind.forms.has(option))
-    for (const draft of met)
-      setOption(draft, option, { value, source, path: `${draft.path}.options.${option}` }, report)
-    if (met.length === 0 && document.unreadable.size === 0) {
-      const message = `sets \`${option}\`, but there is no ${wanted} in this configuration`
-      report({ path: flag, found: describe(value), message, source })
+/** Sets what the command line says. A flag without a component that it could set is a problem. */
+export const commandLine = (document: Document, kinds: Kinds, given: ReadonlyArray<Override>, report: Report): void => {
+  for (const { flag, value } of given) {
+    const source = `command line ${spelled(flag)}`
+    let found = false
+    for (const draft of components(document)) {
+      const option = draft.kind.flags.get(flag)
+      if (option === undefined) continue
+      found = true
+      setOption(draft, option, { value, source, path: pathOf({ draft, option }) }, report)
     }
-  }
-}
-
-const defaultRoot = Schema.decodeSync(FileStorage.Options)({}).rootDirectory
-
-/** The folder of a file storage: as it was set, else the storage's own default. */
-export const rootOf = (storage: Draft<Kind>): Setting =>
-  storage.options.get("rootDirectory") ?? { value: defaultRoot, source: "default", path: storage.path }
-
-/** Dead letters lie beside what is stored, in the first file storage, unless a directory is given. */
-export const placeDeadLetters = (document: Document): void => {
-  const storage = document.resources.find((draft) => draft.kind.tag === "FileStorage")
-  if (storage === undefined) return
-  const root = rootOf(storage)
-  if (typeof root.value !== "string" || root.value === "") return
-  const value = `${root.value.replace(/\/+$/u, "")}/.dead-letters`
-  const source = root.source.startsWith("command line") ? root.source : "default"
-  for (const draft of document.resources.filter((each) => each.kind.tag === "FileDeadLetterQueue")) {
-    if (draft.options.has("directory")) continue
-    draft.options.set("directory", { value, source, path: `${draft.path}.options.directory` })
+    if (found || document.unreadable.size > 0) continue
+    const meant = [...kinds.resources, ...kinds.services].filter((kind) => kind.flags.has(flag))
+    const options = new Set(meant.map((kind) => `\`${kind.flags.get(flag)}\``))
+    const names = meant.map(({ name }) => name).join(" or ")
+    const message = `sets ${[...options].join(" or ")}, but there is no ${names} in this configuration`
+    report({ path: spelled(flag), found: describe(value), message, source })
   }
 }

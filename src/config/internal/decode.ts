@@ -2,43 +2,33 @@
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
+import * as OptionForm from "../../domain/OptionForm.ts"
 import * as OptionSchema from "../../domain/OptionSchema.ts"
-import type { Resource, Service } from "./Component.ts"
-import type { Document, Draft, Setting } from "./Document.ts"
-import type { Decoded, Kind } from "./Kind.ts"
-import * as OptionForm from "./OptionForm.ts"
-import { describe, type Report } from "./Problem.ts"
+import type { Report } from "../ConfigError.ts"
+import type { ConfiguredResource, ConfiguredService } from "../Configured.ts"
+import type { Decoded, Kind } from "../Kind.ts"
 import { didYouMean } from "../Suggestion.ts"
-import type { Wiring } from "./Wiring.ts"
-
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
+import type { Document, Draft, Setting } from "./document.ts"
+import type { Wiring } from "./wiring.ts"
+import { describe } from "../../domain/ValueText.ts"
 
 const itemAt = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown => {
   const [first] = path
   return Array.isArray(value) && typeof first === "number" ? value[first] : value
 }
 
-/** Our options say in words what they take; the library's own words only name a type. */
-const wordsOf = (message: string, form: OptionForm.Form, path: ReadonlyArray<PropertyKey>): string =>
-  /^(?:Expected|Missing|Unexpected)/u.test(message) || form._tag === "duration"
-    ? OptionForm.allowedAt(form, path)
-    : message
-
-const reportIssues = (draft: Draft<Kind>, errors: ReadonlyArray<Schema.SchemaError>, report: Report): void => {
+const reportErrors = (draft: Draft<Kind>, errors: ReadonlyArray<Schema.SchemaError>, report: Report): void => {
   const seen = new Set<string>()
-  for (const { message, path = [] } of errors.flatMap((error) => format(error.issue).issues)) {
-    const [option = "", ...rest] = path.map((segment) => (typeof segment === "object" ? segment.key : segment))
-    const setting = draft.options.get(String(option))
-    const form = draft.kind.forms.get(String(option))
-    const where = setting?.path ?? `${draft.path}.options${option === "" ? "" : `.${String(option)}`}`
-    const at = `${where}${rest.map((segment) => `[${String(segment)}]`).join("")}`
+  for (const { message, option, path } of errors.flatMap((error) => OptionForm.violations(error, draft.kind.forms))) {
+    const setting = option === undefined ? undefined : draft.options.get(option)
+    const where = setting?.path ?? `${draft.path}.options${option === undefined ? "" : `.${option}`}`
+    const at = `${where}${path.map((segment) => `[${String(segment)}]`).join("")}`
     if (seen.has(at)) continue
     seen.add(at)
     report({
       path: at,
-      found: setting === undefined ? "" : describe(itemAt(setting.value, rest)),
-      message: form === undefined ? message : wordsOf(message, form, rest),
+      found: setting === undefined ? "" : describe(itemAt(setting.value, path)),
+      message,
       source: setting?.source ?? draft.className.source
     })
   }
@@ -46,26 +36,29 @@ const reportIssues = (draft: Draft<Kind>, errors: ReadonlyArray<Schema.SchemaErr
 
 const decodeAll = <K extends Kind, A extends { readonly name: string }>(
   drafts: ReadonlyArray<Draft<K>>,
-  decode: (draft: Draft<K>, options: unknown) => Decoded<A>,
+  configure: (draft: Draft<K>, options: unknown) => Decoded<A | undefined>,
   report: Report
 ): Readonly<Record<string, A>> =>
   Object.fromEntries(
     drafts.flatMap((draft): Array<[string, A]> => {
       const raw = Object.fromEntries([...draft.options].map(([option, setting]) => [option, setting.value]))
-      const result = decode(draft, raw)
-      if (Result.isSuccess(result)) return [[draft.name, result.success]]
-      reportIssues(draft, result.failure, report)
-      return []
+      const result = configure(draft, raw)
+      if (Result.isFailure(result)) reportErrors(draft, result.failure, report)
+      return Result.isSuccess(result) && result.success !== undefined ? [[draft.name, result.success]] : []
     })
   )
 
-export const resources = (document: Document, report: Report): Readonly<Record<string, Resource>> =>
-  decodeAll(document.resources, (draft, options) => draft.kind.decode(draft.name, options), report)
+export const resources = (document: Document, report: Report): Readonly<Record<string, ConfiguredResource>> =>
+  decodeAll(document.resources, (draft, options) => draft.kind.configure(draft.name, options), report)
 
-export const services = (document: Document, wiring: Wiring, report: Report): Readonly<Record<string, Service>> =>
+export const services = (
+  document: Document,
+  wiring: Wiring,
+  report: Report
+): Readonly<Record<string, ConfiguredService>> =>
   decodeAll(
     document.services,
-    (draft, options) => draft.kind.decode(draft.name, options, wiring.get(draft.name) ?? new Map()),
+    (draft, options) => draft.kind.configure(draft.name, options, Object.fromEntries(wiring.get(draft.name) ?? [])),
     report
   )
 

@@ -5,7 +5,7 @@
  * run as code, `|` applies transforms, `include` opens files and addresses, a key `__proto__` changes every object. So a
  * key or a substitution is made of plain words here, which is all that this configuration's keys are.
  */
-import { describe } from "./Problem.ts"
+import { describe } from "../../domain/ValueText.ts"
 
 /** A token of the parser, repeated from `hocon-parser.d.ts`, which is not published. */
 export interface Token {

@@ -10,7 +10,7 @@
 import type { Context, Node } from "@pushcorn/hocon-parser"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as HoconScreen from "./HoconScreen.ts"
+import * as HoconScreen from "./hoconScreen.ts"
 
 /** The text isn't HOCON that a configuration may hold. */
 export class HoconError extends Schema.TaggedError<HoconError>()("HoconError", {

@@ -1,9 +1,10 @@
-/** Checks that every reference from a service to a resource leads to one of the right kind, by the right name. */
-import type { Document, Draft, Setting } from "./Document.ts"
-import type { Port, ServiceKind } from "./Kind.ts"
-import { rootOf } from "./Layers.ts"
-import { describe, type Report } from "./Problem.ts"
+/** Checks that every reference from a service leads to a resource of the right role, and is written with the right usage. */
+import type { Report } from "../ConfigError.ts"
+import type { Port, ServiceKind } from "../Kind.ts"
 import { didYouMean, nearest } from "../Suggestion.ts"
+import type { Document, Draft, Setting } from "./document.ts"
+import * as Folders from "./folders.ts"
+import { describe } from "../../domain/ValueText.ts"
 
 /** For each service the resource that each of its ports leads to. */
 export type Wiring = ReadonlyMap<string, ReadonlyMap<string, string>>
@@ -11,12 +12,12 @@ export type Wiring = ReadonlyMap<string, ReadonlyMap<string, string>>
 const written = (port: Port, name: string): string => (port.usage === undefined ? name : `${port.usage}:${name}`)
 
 const fitting = (document: Document, port: Port): ReadonlyArray<string> =>
-  document.resources.filter((draft) => draft.kind.group === port.group).map((draft) => draft.name)
+  document.resources.filter((draft) => draft.kind.role === port.role).map((draft) => draft.name)
 
 /** What would have been right, naming what there is. */
 const hint = (document: Document, port: Port): string => {
   const names = fitting(document, port)
-  if (names.length === 0) return `must name a ${port.group}, and none is configured`
+  if (names.length === 0) return `must name a ${port.role}, and none is configured`
   return `must be ${names.map((name) => `"${written(port, name)}"`).join(" or ")}`
 }
 
@@ -34,8 +35,8 @@ const resolveReference = (document: Document, port: Port, setting: Setting, repo
     const meant = near === undefined ? hint(document, port) : `did you mean "${written(port, near)}"?`
     return refuse(`there is no resource \`${name}\`: ${meant}`)
   }
-  if (resource.kind.group !== port.group) {
-    return refuse(`\`${name}\` is a ${resource.kind.group}, not a ${port.group}: ${hint(document, port)}`)
+  if (resource.kind.role !== port.role) {
+    return refuse(`\`${name}\` is a ${resource.kind.role}, not a ${port.role}: ${hint(document, port)}`)
   }
   if (usage !== port.usage) return refuse(`must be "${written(port, name)}"`)
   return name
@@ -62,47 +63,33 @@ const connect = (document: Document, draft: Draft<ServiceKind>, report: Report):
   return connected
 }
 
+/** The resources that the ports of `draft` lead to which are `wanted`. */
+const connectedTo = (draft: Draft<ServiceKind>, wiring: Wiring, wanted: (port: Port) => boolean) =>
+  [...draft.kind.ports].flatMap(([key, port]) => (wanted(port) ? (wiring.get(draft.name)?.get(key) ?? []) : []))
+
+/** The storages of the services that take from `queue`. */
 const storagesOf = (document: Document, wiring: Wiring, queue: string | undefined): ReadonlySet<string> => {
-  const consumers = document.services.filter(
-    (draft) => draft.kind.tag === "PersistenceService" && wiring.get(draft.name)?.get("input") === queue
+  const takes = ({ role, usage }: Port) => role === "queue" && usage === "queue-in"
+  const consumers = document.services.filter((draft) =>
+    connectedTo(draft, wiring, takes).some((name) => name === queue)
   )
-  return new Set(consumers.flatMap((draft) => wiring.get(draft.name)?.get("storage") ?? []))
+  return new Set(consumers.flatMap((draft) => connectedTo(draft, wiring, ({ role }) => role === "storage")))
 }
 
-/** An engine without a storage of its own puts its metadata where its ticks are stored. */
+/** Connects the ports that lead to where ticks are stored unless they are set. */
 const followTicks = (document: Document, wiring: ReadonlyMap<string, Map<string, string>>, report: Report): void => {
   for (const draft of document.services) {
-    if (draft.kind.tag !== "SimulationEngine" || draft.ports.has("storage")) continue
-    const connected = wiring.get(draft.name)
-    const storages = storagesOf(document, wiring, connected?.get("tickData"))
-    const [first] = storages
-    if (storages.size > 1) {
-      const choices = [...storages].map((name) => `"storage-write:${name}"`).join(" or ")
-      const message = `its ticks are stored in several places: say where the metadata goes, ${choices}`
-      report({ path: `${draft.path}.resources.storage`, found: "nothing", message, source: document.source })
-    } else if (first !== undefined) connected?.set("storage", first)
-  }
-}
-
-const folder = (setting: Setting | undefined): string | undefined =>
-  typeof setting?.value === "string" ? setting.value.replace(/^\.\//u, "").replace(/\/+$/u, "") : undefined
-
-/** Dead letters need a directory of their own: two queues would count each other's letters, a storage take them for runs. */
-const separateDirectories = (document: Document, report: Report): void => {
-  const taken = new Map<string, string>()
-  for (const draft of document.resources.filter((each) => each.kind.tag === "FileStorage")) {
-    const root = folder(rootOf(draft))
-    if (root !== undefined) taken.set(root, draft.name)
-  }
-  for (const draft of document.resources) {
-    const setting = draft.options.get("directory")
-    const directory = folder(setting)
-    if (setting === undefined || directory === undefined) continue
-    const owner = taken.get(directory)
-    taken.set(directory, draft.name)
-    if (owner === undefined) continue
-    const message = `is the directory of \`${owner}\` too: dead letters need one of their own`
-    report({ path: setting.path, found: describe(setting.value), message, source: setting.source })
+    for (const [key, port] of draft.kind.ports) {
+      if (port.followsTicks === undefined || draft.ports.has(key)) continue
+      const connected = wiring.get(draft.name)
+      const storages = storagesOf(document, wiring, connected?.get(port.followsTicks.of))
+      const [first] = storages
+      if (storages.size > 1) {
+        const choices = [...storages].map((name) => `"${written(port, name)}"`).join(" or ")
+        const message = `${port.followsTicks.ask}, ${choices}`
+        report({ path: `${draft.path}.resources.${key}`, found: "nothing", message, source: document.source })
+      } else if (first !== undefined) connected?.set(key, first)
+    }
   }
 }
 
@@ -110,7 +97,7 @@ const separateDirectories = (document: Document, report: Report): void => {
 export const check = (document: Document, report: Report): Wiring => {
   const wiring = new Map(document.services.map((draft) => [draft.name, connect(document, draft, report)]))
   followTicks(document, wiring, report)
-  separateDirectories(document, report)
+  Folders.checkSeparate(document, report)
   if (document.services.length === 0 && document.unreadable.size === 0) {
     const message = "there is nothing to run: name at least one service"
     report({ path: "pipeline.services", found: "", message, source: document.source })

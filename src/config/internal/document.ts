@@ -1,14 +1,15 @@
 /**
- * Reads the shape of a configuration: which components there are, of which kind, and who set each of their options.
+ * Reads the shape of a configuration: which components there are, of which kind, and who set each of their options. A
+ * component is a resource or a service.
  *
- * Values stay raw here; what they may be is for the schemas of the kinds. A component that can't be read is reported and
- * left out, so that the rest is still checked.
+ * Values stay raw here; the schemas of the kinds check them later. A component that can't be read is reported and left out,
+ * so that the rest is still checked.
  */
-import type { Kind, ResourceKind, ServiceKind } from "./Kind.ts"
-import * as Kinds from "./Kind.ts"
-import * as OptionForm from "./OptionForm.ts"
-import { describe, type Report } from "./Problem.ts"
+import * as OptionForm from "../../domain/OptionForm.ts"
+import type { Report } from "../ConfigError.ts"
+import type { Kind, Kinds, ResourceKind, ServiceKind } from "../Kind.ts"
 import { didYouMean } from "../Suggestion.ts"
+import { describe } from "../../domain/ValueText.ts"
 
 /** A raw value and who set it. */
 export interface Setting {
@@ -18,7 +19,7 @@ export interface Setting {
   readonly path: string
 }
 
-/** A component as it was read; options and ports may still be set by later sources. */
+/** A component as it was read. Later sources may still set options and ports. */
 export interface Draft<K extends Kind> {
   readonly kind: K
   readonly name: string
@@ -33,7 +34,7 @@ export interface Document {
   readonly source: string
   readonly resources: ReadonlyArray<Draft<ResourceKind>>
   readonly services: ReadonlyArray<Draft<ServiceKind>>
-  /** Names of components whose kind isn't known; nothing more can be said about what refers to them. */
+  /** Names of components whose kind isn't known. What refers to them can't be checked. */
   readonly unreadable: ReadonlySet<string>
   readonly startupSequence: Setting | undefined
   readonly shutdownTimeout: Setting | undefined
@@ -41,13 +42,13 @@ export interface Document {
   readonly unread: ReadonlyArray<string>
 }
 
-type Entries = ReadonlyArray<readonly [string, unknown]>
+type Pairs = ReadonlyArray<readonly [string, unknown]>
 
 const isSection = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** The entries of a section; an absent or empty one has none. Own keys only, so no key can reach a prototype. */
-const entriesOf = (value: unknown, path: string, source: string, report: Report): Entries => {
+/** The names and values of a section; an absent or empty one has none. Own keys only: no key can reach a prototype. */
+const pairsOf = (value: unknown, path: string, source: string, report: Report): Pairs => {
   if (value === undefined || value === null) return []
   if (isSection(value)) return Object.entries(value)
   report({ path, found: describe(value), message: "must be a section of names and values", source })
@@ -62,7 +63,7 @@ const pipelineKeys = ["resources", "services", "startupSequence", "shutdownTimeo
 const resourceKeys = ["className", "options"]
 const serviceKeys = ["className", "resources", "options"]
 
-/** Sets an option by its own name or by an alias; later settings replace earlier ones. */
+/** Sets an option by its own name or by an alias. Later settings replace earlier ones. */
 export const setOption = (draft: Draft<Kind>, option: string, setting: Setting, report: Report): void => {
   const alias = draft.kind.aliases.get(option)
   const target = alias?.option ?? option
@@ -81,17 +82,17 @@ export const setOption = (draft: Draft<Kind>, option: string, setting: Setting, 
   draft.options.set(target, { ...setting, value: alias === undefined ? normal : alias.convert(normal) })
 }
 
-const readOptions = (draft: Draft<Kind>, entries: Entries, source: string, report: Report) => {
+const readOptions = (draft: Draft<Kind>, pairs: Pairs, source: string, report: Report) => {
   const { kind } = draft
   const known = [...kind.forms.keys(), ...kind.aliases.keys(), ...kind.ignored.keys()]
   const ignored: Array<Setting & { readonly reason: string }> = []
-  for (const [option, value] of entries) {
+  for (const [option, value] of pairs) {
     const setting = { value, source, path: `${draft.path}.options.${option}` }
     const reason = kind.ignored.get(option)
     if (reason !== undefined) ignored.push({ ...setting, reason })
     else if (known.includes(option)) setOption(draft, option, setting, report)
     else {
-      const hint = didYouMean(option, known, `${kind.tag} has no options`)
+      const hint = didYouMean(option, known, `${kind.name} has no options`)
       report({ path: setting.path, found: "", message: `unknown option \`${option}\`: ${hint}`, source })
     }
   }
@@ -99,14 +100,8 @@ const readOptions = (draft: Draft<Kind>, entries: Entries, source: string, repor
 }
 
 /** Reports every key that isn't one of `known`. */
-const refuseUnknown = (
-  entries: Entries,
-  known: ReadonlyArray<string>,
-  path: string,
-  source: string,
-  report: Report
-) => {
-  for (const [key] of entries) {
+const refuseUnknown = (pairs: Pairs, known: ReadonlyArray<string>, path: string, source: string, report: Report) => {
+  for (const [key] of pairs) {
     if (known.includes(key)) continue
     const hint = didYouMean(key, known, "nothing is known here")
     report({ path: `${path}.${key}`, found: "", message: `unknown key \`${key}\`: ${hint}`, source })
@@ -144,19 +139,19 @@ const readComponents = <K extends Kind>(
   report: Report
 ): ReadonlyArray<Draft<K>> => {
   const section = `pipeline.${given.section}`
-  return entriesOf(value, section, source, report).flatMap(([name, body]) => {
+  return pairsOf(value, section, source, report).flatMap(([name, body]) => {
     const path = `${section}.${name}`
     reportName(name, path, source, report)
-    const entries = entriesOf(body, path, source, report)
-    const fields = new Map(entries)
-    refuseUnknown(entries, given.keys, path, source, report)
+    const pairs = pairsOf(body, path, source, report)
+    const fields = new Map(pairs)
+    refuseUnknown(pairs, given.keys, path, source, report)
     const className = { value: fields.get("className"), source, path: `${path}.className` }
     const kind = kindOf(className, given.kinds, report)
     if (kind === undefined) {
       unreadable.add(name)
       return []
     }
-    const ports = entriesOf(fields.get("resources"), `${path}.resources`, source, report).map(
+    const ports = pairsOf(fields.get("resources"), `${path}.resources`, source, report).map(
       ([port, reference]): [string, Setting] => [port, { value: reference, source, path: `${path}.resources.${port}` }]
     )
     const draft = {
@@ -168,18 +163,18 @@ const readComponents = <K extends Kind>(
       ports: new Map(ports),
       ignored: []
     }
-    const options = entriesOf(fields.get("options"), `${path}.options`, source, report)
+    const options = pairsOf(fields.get("options"), `${path}.options`, source, report)
     return [{ ...draft, ignored: readOptions(draft, options, source, report) }]
   })
 }
 
-/** The entries of the pipeline itself, with or without the `pipeline` around them. */
+/** The sections of the pipeline itself, with or without the `pipeline` around them. */
 const unwrap = (
   value: unknown,
   source: string,
   report: Report
-): { readonly body: Entries; readonly unread: Array<string> } => {
-  const top = entriesOf(value, "the configuration", source, report)
+): { readonly body: Pairs; readonly unread: Array<string> } => {
+  const top = pairsOf(value, "the configuration", source, report)
   const wrapped = top.find(([key]) => key === "pipeline")
   if (wrapped === undefined) {
     refuseUnknown(top, ["pipeline", ...pipelineKeys], "pipeline", source, report)
@@ -189,18 +184,18 @@ const unwrap = (
   for (const key of beside.filter((each) => pipelineKeys.includes(each))) {
     report({ path: key, found: "", message: `belongs inside \`pipeline\`: write it as pipeline.${key}`, source })
   }
-  const body = entriesOf(wrapped[1], "pipeline", source, report)
+  const body = pairsOf(wrapped[1], "pipeline", source, report)
   refuseUnknown(body, pipelineKeys, "pipeline", source, report)
   return { body, unread: beside.filter((each) => !pipelineKeys.includes(each)) }
 }
 
-/** Reads one document, which describes the pipeline as a whole. */
-export const read = (value: unknown, source: string, report: Report): Document => {
+/** Reads the document that describes a whole pipeline. */
+export const read = (kinds: Kinds, value: unknown, source: string, report: Report): Document => {
   const { body, unread } = unwrap(value, source, report)
   const fields = new Map(body)
   const unreadable = new Set<string>()
-  const resourcesOf = { section: "resources", keys: resourceKeys, kinds: Kinds.resourceKinds }
-  const servicesOf = { section: "services", keys: serviceKeys, kinds: Kinds.serviceKinds }
+  const resourcesOf = { section: "resources", keys: resourceKeys, kinds: kinds.resources }
+  const servicesOf = { section: "services", keys: serviceKeys, kinds: kinds.services }
   const setting = (key: string): Setting | undefined =>
     fields.get(key) === undefined ? undefined : { value: fields.get(key), source, path: `pipeline.${key}` }
   return {

@@ -1,8 +1,26 @@
 /**
- * Is a folder of the pipeline fit for its work? Tried out, not guessed, and without disturbing a process that works there.
+ * Checks whether a folder can be used, by trying, and without disturbing a process that works there.
  *
- * What is tried leaves nothing behind; a folder that is missing is not made. Only a thorough check takes leftovers away:
- * temporary files of the age at which a start would remove them.
+ * A check leaves nothing behind and makes no folder. Only a thorough check removes leftovers: temporary files so old that a
+ * start would remove them.
+ *
+ * ```ts
+ * import { FolderChecks } from "tickvault"
+ * import * as Duration from "effect/Duration"
+ * import * as Effect from "effect/Effect"
+ *
+ * const folder: FolderChecks.Folder = {
+ *   resource: "runs",
+ *   path: "/srv/runs",
+ *   durability: "full",
+ *   temporaryFileMaxAge: Duration.hours(1),
+ *   planned: undefined
+ * }
+ *
+ * export const problems = Effect.map(FolderChecks.check(folder, "quick"), ({ checks }) =>
+ *   checks.filter(({ verdict }) => verdict === "problem").map(({ message }) => message)
+ * )
+ * ```
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -11,17 +29,24 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
-import * as FreeSpace from "../storage/FreeSpace.ts"
-import * as Leftovers from "../storage/Leftovers.ts"
-import * as Medium from "../storage/Medium.ts"
-import type { StorageError } from "../storage/StorageError.ts"
-import * as StorageMetrics from "../storage/StorageMetrics.ts"
-import type { Planned } from "./PlannedSpace.ts"
+import * as FreeSpace from "./FreeSpace.ts"
+import * as Leftovers from "./Leftovers.ts"
+import * as Medium from "./Medium.ts"
+import type { StorageError } from "./StorageError.ts"
+import * as StorageMetrics from "./StorageMetrics.ts"
 
-/** How bad it is: a "warning" promises less or may go wrong, with a "problem" the pipeline can't work. */
+/** What is going to be stored in a folder. */
+export interface Planned {
+  /** `undefined`: unknown. */
+  readonly bytes: number | undefined
+  /** What the number rests on, in words. */
+  readonly basis: string
+}
+
+/** How bad it is: with a "warning" less is promised or something may go wrong, with a "problem" the pipeline can't work. */
 export type Verdict = "ok" | "warning" | "problem"
 
-/** What was looked at. */
+/** What was checked. */
 export type Subject =
   | "folder"
   | "files"
@@ -33,9 +58,9 @@ export type Subject =
   | "set aside"
   | "clock"
 
-/** One thing that was looked at. */
+/** One thing that was checked. */
 export interface Check {
-  /** Name of the storage or dead-letter queue; "system" for what is of the whole machine. */
+  /** Name of the storage or dead-letter queue; "system" for the whole machine. */
   readonly resource: string
   readonly subject: Subject
   readonly verdict: Verdict
@@ -58,6 +83,13 @@ export interface Folder {
 /** "quick" takes milliseconds; "thorough" also deals with leftovers, and looks at every file for that. */
 export type Depth = "quick" | "thorough"
 
+/** The checks of a resource. */
+export interface Checked {
+  readonly checks: ReadonlyArray<Check>
+  /** When something was last stored there, in milliseconds since 1970; 0 when nothing was. */
+  readonly newestMs: number
+}
+
 type Finding = Omit<Check, "resource">
 
 const ok = (subject: Subject, message: string, facts: Check["facts"] = {}): Finding => ({
@@ -72,7 +104,7 @@ const warning = (subject: Subject, message: string, facts: Check["facts"] = {}):
   verdict: "warning"
 })
 
-/** A failure that may pass is waited out by a running pipeline; any other one is not. */
+/** A running pipeline waits until a retryable failure passes; any other one is a problem. */
 const failed = (subject: Subject, error: StorageError): Finding => ({
   ...ok(subject, error.message, { reason: error.reason._tag }),
   verdict: error.isRetryable ? "warning" : "problem"
@@ -168,8 +200,11 @@ const newest = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: Pat
     .reduce((latest, at) => Math.max(latest, Option.isSome(at) ? at.value.getTime() : 0), 0)
 })
 
-/** Checks one folder. `newestMs` is when something was last stored there, 0 when nothing was. Never fails. */
-export const check = Effect.fnUntraced(function* (folder: Folder, depth: Depth) {
+/** Checks one folder. Never fails. */
+export const check = Effect.fnUntraced(function* (
+  folder: Folder,
+  depth: Depth
+): Effect.fn.Return<Checked, never, FileSystem.FileSystem | Path.Path> {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const located = yield* Effect.result(Medium.locate(fs, path, folder.path))

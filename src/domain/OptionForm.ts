@@ -1,0 +1,135 @@
+/**
+ * What an option takes, read from its schema.
+ *
+ * With it, text from a file or a variable becomes a number where a number is meant, a duration may be written as "5s", and
+ * a message can say what is allowed.
+ */
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
+import * as SchemaIssue from "effect/SchemaIssue"
+
+/** The form of one option. `allowed` says what it takes: "must be a whole number of 1 or more". */
+export type Form =
+  | { readonly _tag: "number"; readonly allowed: string }
+  | { readonly _tag: "duration"; readonly allowed: string }
+  | { readonly _tag: "text"; readonly allowed: string }
+  | { readonly _tag: "choice"; readonly allowed: string }
+  | { readonly _tag: "list"; readonly allowed: string; readonly item: Form | undefined }
+  | { readonly _tag: "other"; readonly allowed: string }
+
+/** The message of the last check that has one of its own. */
+const ownMessage = (ast: SchemaAST.AST): string | undefined => {
+  let own: string | undefined
+  for (const check of ast.checks ?? []) {
+    const message: unknown = check.annotations?.["message"]
+    if (typeof message === "string") own = message
+  }
+  return own
+}
+
+const ofChoices = (ast: SchemaAST.Union): Form => {
+  const choices = ast.types.flatMap((type) => (SchemaAST.isLiteral(type) ? [`"${type.literal}"`] : []))
+  return choices.length === ast.types.length && choices.length > 0
+    ? { _tag: "choice", allowed: `must be ${choices.join(" or ")}` }
+    : { _tag: "other", allowed: "has the wrong type" }
+}
+
+const ofList = (ast: SchemaAST.Arrays): Form => {
+  const itemAst = ast.rest[0] ?? ast.elements[0]
+  const item = itemAst === undefined ? undefined : of(itemAst)
+  return { _tag: "list", item, allowed: item === undefined ? "must be a list" : `must be a list; each ${item.allowed}` }
+}
+
+const representation = (ast: SchemaAST.AST) => ast.annotations?.["representation"]
+
+const isDuration = (type: SchemaAST.AST): boolean =>
+  SchemaAST.isDeclaration(type) && representation(type) === representation(Schema.Duration.ast)
+
+/** The form of an option, given the AST of its schema. */
+export const of = (ast: SchemaAST.AST): Form => {
+  const type = SchemaAST.toType(ast)
+  if (SchemaAST.isNumber(type)) return { _tag: "number", allowed: ownMessage(type) ?? "must be a number" }
+  if (isDuration(type)) {
+    return { _tag: "duration", allowed: 'must be a duration above zero, such as "5 seconds" or "500ms"' }
+  }
+  if (SchemaAST.isString(type)) {
+    const notEmpty = (type.checks ?? []).length > 0
+    return { _tag: "text", allowed: ownMessage(type) ?? (notEmpty ? "must be text that is not empty" : "must be text") }
+  }
+  if (SchemaAST.isUnion(type)) return ofChoices(type)
+  if (SchemaAST.isArrays(type)) return ofList(type)
+  return { _tag: "other", allowed: "has the wrong type" }
+}
+
+const numeric = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/iu
+
+const unitNames: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    nanos: ["ns", "nano", "nanos", "nanosecond", "nanoseconds"],
+    micros: ["us", "micro", "micros", "microsecond", "microseconds"],
+    millis: ["ms", "milli", "millis", "millisecond", "milliseconds"],
+    seconds: ["s", "sec", "secs", "second", "seconds"],
+    minutes: ["m", "min", "mins", "minute", "minutes"],
+    hours: ["h", "hour", "hours"],
+    days: ["d", "day", "days"],
+    weeks: ["w", "week", "weeks"]
+  }).flatMap(([unit, names]) => names.map((name): [string, string] => [name, unit]))
+)
+
+const spelledDuration = (text: string): string => {
+  const match = /^(?<amount>\d+(?:\.\d+)?)\s*(?<unit>[a-z]+)$/u.exec(text.trim())
+  const unit = unitNames.get(match?.groups?.["unit"] ?? "")
+  return unit === undefined ? text : `${match?.groups?.["amount"]} ${unit}`
+}
+
+/** The forms of all options of a schema. */
+export const ofFields = (fields: Schema.Struct.Fields): ReadonlyMap<string, Form> =>
+  new Map(Object.entries(fields).map(([option, field]) => [option, of(field.ast)]))
+
+/**
+ * `value`, from a file or a variable, as the schema takes it: "1000" becomes 1000 for a number, "5s" becomes "5 seconds"
+ * for a duration. What can't be converted stays as it is, and the schema refuses it. A duration needs a unit: numbers are
+ * milliseconds in code only.
+ */
+export const normalise = (form: Form, value: unknown): unknown => {
+  if (form._tag === "list") {
+    const item = form.item
+    return Array.isArray(value) && item !== undefined ? value.map((each) => normalise(item, each)) : value
+  }
+  if (form._tag === "duration") return spelledDuration(String(value))
+  return form._tag === "number" && typeof value === "string" && numeric.test(value.trim()) ? Number(value) : value
+}
+
+/** What is allowed at `path` below an option of this form: the option itself, or an item of its list. */
+export const allowedAt = (form: Form, path: ReadonlyArray<PropertyKey>): string =>
+  path.length > 0 && form._tag === "list" && form.item !== undefined ? form.item.allowed : form.allowed
+
+/** A wrong value of an option. */
+export interface Violation {
+  /** The option; absent when the options as a whole are wrong. */
+  readonly option: string | undefined
+  /** The way from the option to the wrong value, when it is an item of a list. */
+  readonly path: ReadonlyArray<PropertyKey>
+  readonly message: string
+}
+
+/** The message that a schema of ours gives, "" where it has none. */
+const format = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => {
+    const annotations = "annotations" in issue ? issue.annotations : "ast" in issue ? issue.ast.annotations : undefined
+    const message = annotations?.["message"]
+    return typeof message === "string" ? message : ""
+  },
+  checkHook: (issue) => SchemaIssue.defaultCheckHook(issue) ?? (issue.issue._tag === "InvalidValue" ? "" : undefined)
+})
+
+/** What a schema refuses of some options, with the message of the schema or else of the option's form. */
+export const violations = (error: Schema.SchemaError, forms: ReadonlyMap<string, Form>): ReadonlyArray<Violation> =>
+  format(error.issue).issues.map(({ message, path = [] }) => {
+    const [first, ...rest] = path.map((segment) => (typeof segment === "object" ? segment.key : segment))
+    const option = first === undefined ? undefined : String(first)
+    const form = option === undefined ? undefined : forms.get(option)
+    if (form === undefined) return { option, path: rest, message: message === "" ? error.message : message }
+    const isSaidByForm = message === "" || form._tag === "duration" || form._tag === "choice"
+    return { option, path: rest, message: isSaidByForm ? allowedAt(form, rest) : message }
+  })

@@ -1,0 +1,47 @@
+/** Values as text: as `tickvault config show` prints them and as messages name them. */
+import * as Duration from "effect/Duration"
+import * as RunId from "./RunId.ts"
+
+const units = [
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+  ["second", 1000]
+] as const
+
+/** A duration in its largest whole unit, as a configuration takes it: "5 seconds", "1500 millis". */
+export const duration = (value: Duration.Duration): string => {
+  const millis = Duration.toMillis(value)
+  for (const [unit, size] of units) {
+    if (millis >= size && millis % size === 0) return `${millis / size} ${unit}${millis === size ? "" : "s"}`
+  }
+  return `${millis} millis`
+}
+
+const isPlain = (text: string): boolean => text !== "" && text === text.trim() && /^[^\p{Cc}]{1,4096}$/u.test(text)
+
+/** A decoded value. */
+export const display = (value: unknown): string => {
+  if (value === undefined) return "not set"
+  if (Duration.isDuration(value)) return duration(value)
+  if (Array.isArray(value)) return `[${value.map(display).join(", ")}]`
+  return typeof value === "string" && isPlain(value) ? value : describe(value)
+}
+
+/** A raw value, as a message says what was found: quoted text, cut to a readable length; an object as "a section". */
+export const describe = (value: unknown): string => {
+  switch (typeof value) {
+    case "string":
+      return RunId.quote(value)
+    case "number":
+    case "boolean":
+    case "bigint":
+      return String(value)
+    case "undefined":
+      return "nothing"
+    default:
+      if (value === null) return "null"
+      if (!Array.isArray(value)) return "a section"
+      return value.length > 8 ? `a list of ${value.length}` : `[${value.map(describe).join(", ")}]`
+  }
+}
