@@ -265,7 +265,10 @@ const closed = Effect.gen(function* () {
   const { exports } = yield* Schema.decodeEffect(Package)(text)
   const keys = Object.keys(exports).filter((key) => exports[key] === null)
   return (module: string) =>
-    keys.some((key) => (key.endsWith("/*") ? `./${module}`.startsWith(key.slice(0, -1)) : key === `./${module}`))
+    keys.some((key) => {
+      const [before = "", after] = key.split("*")
+      return after === undefined ? key === `./${module}` : `./${module}`.startsWith(before) && module.endsWith(after)
+    })
 }).pipe(Effect.provide(NodeServices.layer))
 
 describe("modules", () => {

@@ -104,7 +104,6 @@ const compile = (folder: string) => {
   const paths = { tickvault: [join(root, "src/index.ts")], "tickvault/*": [join(root, "src/*.ts")] }
   const compilerOptions = { paths, plugins: [], typeRoots: [join(root, "node_modules/@types")] }
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }))
-  const parser = join(root, "src/config/internal/hocon-parser.d.ts")
   const project = join(folder, "tsconfig.json")
   writeFileSync(
     project,

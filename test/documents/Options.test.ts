@@ -11,6 +11,7 @@ import * as PipelineConfig from "../../src/config/PipelineConfig.ts"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "../../src/deadletter/FileDeadLetterQueue.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
+import * as Kinds from "../../src/kinds/Kinds.ts"
 import * as PersistenceService from "../../src/persistence/PersistenceService.ts"
 import * as Pipeline from "../../src/Pipeline.ts"
 import * as TickQueue from "../../src/queue/TickQueue.ts"
@@ -145,10 +146,10 @@ it.effect("each variable of configuration.md sets the option of its row", () =>
           continue
         }
         const value = standard !== "none" ? String(json(standard)) : allowed === "a safe folder name" ? "run-1" : "5"
-        const { entries } = yield* Effect.fromResult(
-          PipelineConfig.resolve({ file, env: { [variable]: value }, overrides: [] })
+        const { values } = yield* Effect.fromResult(
+          PipelineConfig.resolve({ kinds: Kinds.all, pipeline: file, env: { [variable]: value }, overrides: [] })
         )
-        const set = entries.filter(({ source }) => source === `environment ${variable}`).map(({ path }) => path)
+        const set = values.filter(({ source }) => source === `environment ${variable}`).map(({ path }) => path)
         assert.lengthOf(set, 1, variable)
         assert.isTrue(set[0]?.endsWith(`.${option}`), variable)
         assert.property(fields, option)

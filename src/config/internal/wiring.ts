@@ -67,11 +67,12 @@ const connect = (document: Document, draft: Draft<ServiceKind>, report: Report):
 const connectedTo = (draft: Draft<ServiceKind>, wiring: Wiring, wanted: (port: Port) => boolean) =>
   [...draft.kind.ports].flatMap(([key, port]) => (wanted(port) ? (wiring.get(draft.name)?.get(key) ?? []) : []))
 
+const takesTicks = ({ role, usage }: Port): boolean => role === "queue" && usage === "queue-in"
+
 /** The storages of the services that take from `queue`. */
 const storagesOf = (document: Document, wiring: Wiring, queue: string | undefined): ReadonlySet<string> => {
-  const takes = ({ role, usage }: Port) => role === "queue" && usage === "queue-in"
   const consumers = document.services.filter((draft) =>
-    connectedTo(draft, wiring, takes).some((name) => name === queue)
+    connectedTo(draft, wiring, takesTicks).some((name) => name === queue)
   )
   return new Set(consumers.flatMap((draft) => connectedTo(draft, wiring, ({ role }) => role === "storage")))
 }
