@@ -21,7 +21,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as Tick from "../domain/Tick.ts"
 import type { BatchPolicy, FlushReason, TakenBatch } from "./BatchPolicy.ts"
-import { type Chunk, chunksOf } from "./internal/Chunk.ts"
+import { WaitingTicks } from "./internal/WaitingTicks.ts"
 import * as QueueMetrics from "./QueueMetrics.ts"
 
 /** Settings of a queue. */
@@ -103,66 +103,45 @@ const counterOf = {
   lost: "lost"
 } as const satisfies Record<Exclude<Outcome, "returned">, keyof Account>
 
-/** The one place where the queue's state changes. Opening a latch runs those who wait for it: a step does it last. */
-class State {
+/** What the producers and consumers of a queue share. Opening a latch runs those who wait for it: a step does it last. */
+class Handover {
+  readonly waiting: WaitingTicks
   readonly counts = { accepted: 0, inHand: 0, stored: 0, duplicate: 0, deadLettered: 0, lost: 0 }
   readonly returned: Array<TakenBatch> = []
-  /** Ticks in the queue, and their bytes. */
-  waiting = 0
-  bytes = 0
   ended = false
   /** A producer waits for room: the queue will hold no more than it does now. */
   producerWaits = false
-  /** What the one consumer that waits is waiting for. */
+  /** What the consumer whose turn it is waits for. */
   demand: BatchPolicy | undefined
 
   readonly room = Latch.makeUnsafe(false)
   readonly arrival = Latch.makeUnsafe(false)
-  readonly queue: Queue.Queue<Chunk, Cause.Done>
-  private readonly options: typeof Options.Type
 
-  constructor(queue: Queue.Queue<Chunk, Cause.Done>, options: typeof Options.Type) {
-    this.queue = queue
-    this.options = options
+  constructor(waiting: WaitingTicks) {
+    this.waiting = waiting
   }
 
   /** Adds ticks from `from` on while there is room; gives the index of the first that is not in. After `end`, none. */
-  add(ticks: ReadonlyArray<Tick.Tick>, from: number, enqueuedAtMs: number, accepted: (count: number) => void): number {
+  add(ticks: ReadonlyArray<Tick.Tick>, from: number, nowMs: number, accepted: (count: number) => void): number {
     if (this.ended) return from
-    const wasEmpty = this.waiting === 0
-    let index = from
-    for (let tick = ticks[index]; tick !== undefined; tick = ticks[++index]) {
-      const size = tick.payload.length
-      if (this.bytes > 0 && this.bytes + size > this.options.maxBytes) break
-      if (this.waiting >= this.options.capacity) break
-      this.waiting++
-      this.bytes += size
-    }
-    this.counts.accepted += index - from
-    for (const chunk of chunksOf(ticks, from, index, enqueuedAtMs)) Queue.offerUnsafe(this.queue, chunk)
-    this.producerWaits = index < ticks.length
+    const wasEmpty = this.waiting.count === 0
+    const next = this.waiting.add(ticks, from, nowMs)
+    this.counts.accepted += next - from
+    this.producerWaits = next < ticks.length
     if (this.producerWaits) this.room.closeUnsafe()
-    if (index > from) accepted(index - from)
+    if (next > from) accepted(next - from)
     if (this.demand !== undefined && (wasEmpty || this.closes(this.demand) !== undefined)) this.arrival.openUnsafe()
-    return index
+    return next
   }
 
   /** Why a batch can be taken now; `undefined` while it is worth waiting for more. */
   closes(policy: BatchPolicy): FlushReason | undefined {
-    const waiting = this.waiting
-    if (waiting === 0) return undefined
-    if (waiting >= policy.maxTicks) return "size"
-    if (this.bytes >= policy.maxBytes) return "bytes"
+    const { bytes, count, isFull } = this.waiting
+    if (count === 0) return undefined
+    if (count >= policy.maxTicks) return "size"
+    if (bytes >= policy.maxBytes) return "bytes"
     if (this.ended) return "shutdown"
-    return this.producerWaits || waiting >= this.options.capacity ? "memory" : undefined
-  }
-
-  /** Books ticks that have just left the queue. */
-  leave(ticks: number, bytes: number): void {
-    this.bytes -= bytes
-    this.waiting -= ticks
-    this.counts.inHand += ticks
-    this.producerWaits = false
+    return this.producerWaits || isFull ? "memory" : undefined
   }
 
   returnedTicks(): number {
@@ -170,104 +149,91 @@ class State {
   }
 }
 
-/** Waits until a batch can be taken, consuming nothing. */
-const waitForBatch = Effect.fnUntraced(function* (state: State, policy: BatchPolicy) {
-  while (state.returned.length === 0) {
-    const reason = state.closes(policy)
+/** Waits until a batch can be taken and gives the reason. Takes nothing. */
+const waitForBatch = Effect.fnUntraced(function* (handover: Handover, policy: BatchPolicy) {
+  while (handover.returned.length === 0) {
+    const reason = handover.closes(policy)
     if (reason !== undefined) return reason
-    if (state.waiting === 0 && state.ended) return yield* Cause.done()
-    state.arrival.closeUnsafe()
-    state.demand = policy
-    if (state.waiting === 0) {
-      yield* state.arrival.await
+    const firstAtMs = handover.waiting.firstAtMs
+    if (firstAtMs === undefined && handover.ended) return yield* Cause.done()
+    handover.arrival.closeUnsafe()
+    handover.demand = policy
+    if (firstAtMs === undefined) {
+      yield* handover.arrival.await
       continue
     }
-    const first = yield* Queue.peek(state.queue)
     const now = yield* Clock.currentTimeMillis
     // A clock that is set back must not make the wait longer.
-    const left = Duration.toMillis(policy.timeout) - Math.max(0, now - first.enqueuedAtMs)
+    const left = Duration.toMillis(policy.timeout) - Math.max(0, now - firstAtMs)
     if (left <= 0) return "timeout"
-    yield* Effect.timeoutOption(state.arrival.await, Duration.millis(left))
+    yield* Effect.timeoutOption(handover.arrival.await, Duration.millis(left))
   }
   return "shutdown"
 })
 
-/**
- * Takes `most` ticks, fewer when their bytes are over the limit. They are all in the queue and nobody else takes, so
- * nothing here waits.
- */
-const takeNow = Effect.fnUntraced(function* (state: State, policy: BatchPolicy, most: number) {
-  const { enqueuedAtMs } = yield* Queue.peek(state.queue)
-  const ticks: Array<Tick.Tick> = []
-  let bytes = 0
-  while (ticks.length < most) {
-    const chunk = yield* Queue.peek(state.queue)
-    bytes += chunk.moveTo(ticks, most, policy.maxBytes - bytes)
-    if (!chunk.isEmpty) break
-    yield* Queue.take(state.queue)
-  }
-  state.leave(ticks.length, bytes)
-  return { ticks, enqueuedAtMs }
-})
-
-/** Takes the next batch and hands it to `receive`. The books change in the step in which it is received. */
-const takeBatch = Effect.fnUntraced(function* (
-  state: State,
+/** Takes the next batch and hands it to `receive` in the step in which the account changes. */
+const takeBatch = (
+  handover: Handover,
   policy: BatchPolicy,
   reason: FlushReason,
   receive: (batch: TakenBatch) => void
-) {
-  const again = state.returned.shift()
+): Effect.Effect<void, Cause.Done> => {
+  const { counts, waiting } = handover
+  const again = handover.returned.shift()
   if (again !== undefined) {
-    state.counts.inHand += again.ticks.length
-    return receive(again)
+    counts.inHand += again.ticks.length
+    receive(again)
+    return Effect.void
   }
-  const most = Math.min(policy.maxTicks, state.waiting)
-  const { enqueuedAtMs, ticks } = yield* takeNow(state, policy, most)
-  if (!Tick.isBatch(ticks)) return
-  const limit = ticks.length >= policy.maxTicks ? "size" : ticks.length < most ? "bytes" : reason
-  receive({ ticks, reason: limit, enqueuedAtMs, returned: false })
-  state.room.openUnsafe()
-})
+  const most = Math.min(policy.maxTicks, waiting.count)
+  return waiting.take(most, policy.maxBytes, ({ enqueuedAtMs, ticks }) => {
+    counts.inHand += ticks.length
+    handover.producerWaits = false
+    const limit = ticks.length >= policy.maxTicks ? "size" : ticks.length < most ? "bytes" : reason
+    receive({ ticks, reason: limit, enqueuedAtMs, returned: false })
+    handover.room.openUnsafe()
+  })
+}
 
-const settle = (state: State, ticks: ReadonlyArray<Tick.Tick>, outcome: Outcome, nowMs: number): void => {
+const settle = (handover: Handover, ticks: ReadonlyArray<Tick.Tick>, outcome: Outcome, nowMs: number): void => {
   if (!Tick.isBatch(ticks)) return
-  state.counts.inHand -= ticks.length
+  handover.counts.inHand -= ticks.length
   if (outcome !== "returned") {
-    state.counts[counterOf[outcome]] += ticks.length
+    handover.counts[counterOf[outcome]] += ticks.length
     return
   }
-  state.returned.push({ ticks, reason: "shutdown", enqueuedAtMs: nowMs, returned: true })
-  state.arrival.openUnsafe()
+  handover.returned.push({ ticks, reason: "shutdown", enqueuedAtMs: nowMs, returned: true })
+  handover.arrival.openUnsafe()
 }
 
 /** Makes a queue of this name. Fails with `SchemaError` on a bad option. */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
   const decoded = yield* Schema.decodeEffect(Options)(options)
-  const state = new State(yield* Queue.bounded<Chunk, Cause.Done>(decoded.capacity), decoded)
+  const queue = yield* Queue.bounded<Tick.Tick, Cause.Done>(decoded.capacity)
+  const handover = new Handover(new WaitingTicks(queue, decoded))
   const producers = yield* Semaphore.make(1)
   const consumers = yield* Semaphore.make(1)
   const metrics = yield* QueueMetrics.make(name, decoded.capacity)
 
-  const producerLeaves = Effect.sync(() => void (state.producerWaits = false))
+  const producerLeaves = Effect.sync(() => void (handover.producerWaits = false))
   const offerAll = Effect.fnUntraced(function* (
     ticks: ReadonlyArray<Tick.Tick>,
     accepted: (count: number) => void = () => undefined
   ) {
     let next = 0
     while (true) {
-      next = state.add(ticks, next, yield* Clock.currentTimeMillis, accepted)
-      if (next >= ticks.length || state.ended) return next
-      yield* metrics.trackBlocked(Effect.onInterrupt(state.room.await, () => producerLeaves))
+      next = handover.add(ticks, next, yield* Clock.currentTimeMillis, accepted)
+      if (next >= ticks.length || handover.ended) return next
+      yield* metrics.trackBlocked(Effect.onInterrupt(handover.room.await, () => producerLeaves))
     }
   }, Semaphore.withPermit(producers))
 
   const take = (policy: BatchPolicy, receive: (batch: TakenBatch) => void) =>
     Effect.uninterruptibleMask((restore) =>
-      restore(waitForBatch(state, policy)).pipe(
-        Effect.ensuring(Effect.sync(() => void (state.demand = undefined))),
-        Effect.flatMap((reason) => takeBatch(state, policy, reason, receive)),
-        Effect.andThen(Effect.suspend(() => metrics.update(state.counts.accepted, state.waiting)))
+      restore(waitForBatch(handover, policy)).pipe(
+        Effect.ensuring(Effect.sync(() => void (handover.demand = undefined))),
+        Effect.flatMap((reason) => takeBatch(handover, policy, reason, receive)),
+        Effect.andThen(Effect.suspend(() => metrics.update(handover.counts.accepted, handover.waiting.count)))
       )
     ).pipe(Semaphore.withPermit(consumers))
 
@@ -277,15 +243,19 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     offer: (tick) => Effect.map(offerAll([tick]), (accepted) => accepted === 1),
     take,
     settle: (ticks, outcome) =>
-      Clock.clockWith((clock) => Effect.sync(() => settle(state, ticks, outcome, clock.currentTimeMillisUnsafe()))),
+      Clock.clockWith((clock) => Effect.sync(() => settle(handover, ticks, outcome, clock.currentTimeMillisUnsafe()))),
     end: Effect.suspend(() => {
-      state.ended = true
-      state.room.openUnsafe()
-      state.arrival.openUnsafe()
-      return Effect.asVoid(Queue.end(state.queue))
+      handover.ended = true
+      handover.room.openUnsafe()
+      handover.arrival.openUnsafe()
+      return Effect.asVoid(Queue.end(queue))
     }),
-    account: Effect.sync(() => ({ ...state.counts, waiting: state.waiting, returned: state.returnedTicks() })),
-    waitingBytes: Effect.sync(() => state.bytes)
+    account: Effect.sync(() => ({
+      ...handover.counts,
+      waiting: handover.waiting.count,
+      returned: handover.returnedTicks()
+    })),
+    waitingBytes: Effect.sync(() => handover.waiting.bytes)
   })
 })
 
