@@ -6,7 +6,9 @@ import { reporter, tags } from "./test/support/tags.ts"
 const problem = complaint(process.versions.node)
 if (problem !== undefined) throw new Error(problem)
 
-/** `vitest run --mode soak` runs the long forms. */
+/** `--mode long` and `--mode soak` run longer forms of the tests that have one. */
+const timeouts: Readonly<Record<string, number>> = { long: 600_000, soak: 3_600_000 }
+
 export default defineConfig(({ mode }) => ({
   resolve: {
     // Examples import the package by its name, as its users do.
@@ -17,10 +19,13 @@ export default defineConfig(({ mode }) => ({
   },
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-    testTimeout: mode === "soak" ? 3_600_000 : 60_000,
-    env: mode === "soak" ? { SOAK: "1" } : {},
+    globalSetup: "test/support/setup.ts",
+    testTimeout: timeouts[mode] ?? 60_000,
+    env: { TEST_EFFORT: mode },
     tags,
     sequence: { shuffle: true },
+    // Files share the modules that they import: to load them anew for each of 130 files takes as long as all tests.
+    isolate: false,
     reporters: ["default", reporter]
   }
 }))

@@ -3,9 +3,9 @@
 import { spawnSync } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
 import { accountOf, run, start, temporaryFolder } from "../support/process.ts"
+import { mainModule } from "../support/commandLine.ts"
 import { storedRuns } from "../support/storedRuns.ts"
 
 const short = ["run", "--ticks", "300", "--max-batch-size", "100"]
@@ -89,7 +89,7 @@ describe("what the command line writes", () => {
 
   it("may have been closed from the beginning", async () => {
     const data = temporaryFolder()
-    const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+    const main = mainModule()
     const script = '"$@" >&- 2>&- <&-'
     const { status } = spawnSync("sh", ["-c", script, "sh", process.execPath, main, ...short, "--data", data])
     assert.strictEqual(status, 0)
@@ -98,7 +98,7 @@ describe("what the command line writes", () => {
 
   it("may be read up to its first line only", async () => {
     const data = temporaryFolder()
-    const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+    const main = mainModule()
     const script = '"$@" 2>&1 | head -1'
     const { stdout } = spawnSync("sh", ["-c", script, "sh", process.execPath, main, ...short, "--data", data])
     assert.lengthOf(stdout.toString().trimEnd().split("\n"), 1)
@@ -121,7 +121,7 @@ describe("tickvault without work to do", () => {
   })
 
   it("says that a terminal is no source of ticks", () => {
-    const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+    const main = mainModule()
     const command = `'${process.execPath}' '${main}' ingest - --data '${join(temporaryFolder(), "data")}'`
     const { error, status, stdout } = spawnSync("script", ["-qec", command, "/dev/null"])
     if (error !== undefined) return

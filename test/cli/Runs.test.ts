@@ -14,18 +14,16 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as Delimited from "../../src/domain/Delimited.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
+import { mainModule } from "../support/commandLine.ts"
 import { run, temporaryFolder } from "../support/process.ts"
 import { readReal, realBatches } from "../support/realData.ts"
 import { pathOf } from "../support/recordedFiles.ts"
 import { storedRuns } from "../support/storedRuns.ts"
 
 const [recorded, , sampled] = realBatches
-
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 
 /** Folders with one recorded run, compressed and as it is, cut into files of 100 ticks; copied for each test. */
 const templates = {
@@ -37,7 +35,7 @@ beforeAll(() => {
   const ingest = ["ingest", pathOf(recorded.file), "--max-batch-size", "100"]
   for (const [compression, template] of Object.entries(templates)) {
     const args = [...ingest, "--data", template, "--compression", compression]
-    const { status, stderr } = spawnSync(process.execPath, [main, ...args])
+    const { status, stderr } = spawnSync(process.execPath, [mainModule(), ...args])
     assert.strictEqual(status, 0, stderr.toString())
   }
 })
@@ -61,7 +59,7 @@ const ticksIn = (stdout: string) => lines(stdout).map((line) => Number(jsonOf(li
 
 /** Runs a line of the shell in which $TV is the command. */
 const shell = (script: string) =>
-  spawnSync("bash", ["-c", `TV="'${process.execPath}' '${main}'"; tv() { eval "$TV" '"$@"'; }; ${script}`], {
+  spawnSync("bash", ["-c", `TV="'${process.execPath}' '${mainModule()}'"; tv() { eval "$TV" '"$@"'; }; ${script}`], {
     maxBuffer: 64 * 1024 * 1024
   })
 
@@ -222,7 +220,7 @@ describe("tickvault cat", () => {
 
   it("writes nothing binary to a terminal", () => {
     const { data, runId } = ingested()
-    const command = `'${process.execPath}' '${main}' cat ${runId} --format delimited --data '${data}'`
+    const command = `'${process.execPath}' '${mainModule()}' cat ${runId} --format delimited --data '${data}'`
     const { error, status, stdout } = spawnSync("script", ["-qec", command, "/dev/null"])
     if (error !== undefined) return
     assert.strictEqual(status, 1)

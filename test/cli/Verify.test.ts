@@ -1,9 +1,21 @@
 // @module-tag integration
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off preferSchemaOverJson:off
-import { execFileSync } from "node:child_process"
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { execFileSync, spawnSync } from "node:child_process"
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { assert, describe, it } from "vitest"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { mainModule } from "../support/commandLine.ts"
 import { type Ended, run, start, temporaryFolder } from "../support/process.ts"
 import { realBatches } from "../support/realData.ts"
 import { pathOf } from "../support/recordedFiles.ts"
@@ -27,17 +39,27 @@ const report = ({ stdout }: Ended): Report => {
   return JSON.parse(stdout) as Report
 }
 
-/** A folder with a run of 300 ticks in three files. */
-const made = async (compression: string) => {
-  const data = temporaryFolder()
-  const args = ["run", "--ticks", "300", "--max-batch-size", "100", "--compression", compression, "--data", data]
-  const ended = await run(args)
-  assert.strictEqual(ended.code, 0, ended.stderr)
-  return data
+/** Folders with a run of 300 ticks in three files; copied for each test. */
+const templates = {
+  zstd: mkdtempSync(join(tmpdir(), "tickvault-test-")),
+  none: mkdtempSync(join(tmpdir(), "tickvault-test-"))
 }
 
-const setup = async (compression = "zstd") => {
-  const data = await made(compression)
+beforeAll(() => {
+  for (const [compression, data] of Object.entries(templates)) {
+    const args = ["run", "--ticks", "300", "--max-batch-size", "100", "--compression", compression, "--data", data]
+    const { status, stderr } = spawnSync(process.execPath, [mainModule(), ...args])
+    assert.strictEqual(status, 0, stderr.toString())
+  }
+})
+
+afterAll(() => {
+  for (const template of Object.values(templates)) rmSync(template, { recursive: true, force: true })
+})
+
+const setup = (compression: keyof typeof templates = "zstd") => {
+  const data = temporaryFolder()
+  cpSync(templates[compression], data, { recursive: true, preserveTimestamps: true })
   const [runId = ""] = readdirSync(data).filter((name) => !name.startsWith("."))
   const folder = join(data, runId)
   const files = readdirSync(folder).filter((name) => name.startsWith("batch_"))
@@ -49,7 +71,7 @@ const verify = (data: string, ...args: ReadonlyArray<string>) => run(["verify", 
 
 describe("tickvault verify", () => {
   it("calls a whole run whole, in words and as JSON, and changes nothing", async () => {
-    const { data, runId } = await setup()
+    const { data, runId } = setup()
     const before = readdirSync(data, { recursive: true })
     const ended = await verify(data)
     assert.strictEqual(ended.code, 0, ended.stderr)
@@ -68,7 +90,7 @@ describe("tickvault verify", () => {
   })
 
   it("says what is missing where a file is gone, and ends with 3", async () => {
-    const { data, files } = await setup()
+    const { data, files } = setup()
     rmSync(files[1] ?? "")
     const ended = await verify(data)
     assert.strictEqual(ended.code, 3)
@@ -80,25 +102,28 @@ describe("tickvault verify", () => {
     )
   })
 
-  it.each(["none", "zstd"])("finds a flipped byte, and what is intact beside it (compression %s)", async (codec) => {
-    const { data, files } = await setup(codec)
-    const bytes = readFileSync(files[2] ?? "")
-    const at = codec === "none" ? 5000 : bytes.length >> 1
-    bytes[at] = (bytes[at] ?? 0) ^ 1
-    writeFileSync(files[2] ?? "", bytes)
-    const ended = await verify(data, "--json")
-    assert.strictEqual(ended.code, 3)
-    const [verdict] = report(ended).runs
-    assert.deepStrictEqual(verdict?.counts, { Hole: 1, DamagedFile: 1 })
-    const damaged = verdict?.findings.find(({ _tag }) => _tag === "DamagedFile")
-    assert.deepInclude(damaged, { first: "201", last: "300", count: 100 })
-    // After the damage of a compressed file nothing can be read.
-    if (codec === "none") assert.strictEqual(damaged?.["intact"], 99)
-    else assert.isBelow(Number(damaged?.["intact"]), 100)
-  })
+  it.each(["none", "zstd"] as const)(
+    "finds a flipped byte, and what is intact beside it (compression %s)",
+    async (codec) => {
+      const { data, files } = setup(codec)
+      const bytes = readFileSync(files[2] ?? "")
+      const at = codec === "none" ? 5000 : bytes.length >> 1
+      bytes[at] = (bytes[at] ?? 0) ^ 1
+      writeFileSync(files[2] ?? "", bytes)
+      const ended = await verify(data, "--json")
+      assert.strictEqual(ended.code, 3)
+      const [verdict] = report(ended).runs
+      assert.deepStrictEqual(verdict?.counts, { Hole: 1, DamagedFile: 1 })
+      const damaged = verdict?.findings.find(({ _tag }) => _tag === "DamagedFile")
+      assert.deepInclude(damaged, { first: "201", last: "300", count: 100 })
+      // After the damage of a compressed file nothing can be read.
+      if (codec === "none") assert.strictEqual(damaged?.["intact"], 99)
+      else assert.isBelow(Number(damaged?.["intact"]), 100)
+    }
+  )
 
   it("ends with 2 when only dead letters are between a run and wholeness", async () => {
-    const { data, files, folder } = await setup()
+    const { data, files, folder } = setup()
     // The second file is taken by something else: its ticks go into a letter.
     const again = temporaryFolder()
     const target = join(again, folder.slice(data.length + 1))
@@ -120,7 +145,7 @@ describe("tickvault verify", () => {
   })
 
   it("follows links to runs, and is not held up by a pipe", async () => {
-    const { data, folder, runId } = await setup()
+    const { data, folder, runId } = setup()
     const linked = temporaryFolder()
     symlinkSync(folder, join(linked, runId))
     execFileSync("mkfifo", [join(folder, "batch_0000000000000009001_0000000000000009100.pb")])
@@ -130,7 +155,7 @@ describe("tickvault verify", () => {
   })
 
   it("writes the ledger anew when it is asked to, and not for what is damaged", async () => {
-    const { data, files, folder } = await setup()
+    const { data, files, folder } = setup()
     rmSync(join(folder, "ledger"), { recursive: true })
     const before = await verify(data)
     assert.strictEqual(before.code, 3)
@@ -148,7 +173,7 @@ describe("tickvault verify", () => {
   })
 
   it("names the nearest run when there is none of that name, and makes no folder that is missing", async () => {
-    const { data, runId } = await setup()
+    const { data, runId } = setup()
     const unknown = await verify(data, `${runId}x`)
     assert.strictEqual(unknown.code, 1)
     assert.include(unknown.stderr, `there is no run "${runId}x"`)
@@ -164,7 +189,7 @@ describe("tickvault verify", () => {
   })
 
   it("verifies the runs that are named, or all", async () => {
-    const { data, runId } = await setup()
+    const { data, runId } = setup()
     const [, , sixty] = realBatches
     assert.strictEqual((await run(["ingest", pathOf(sixty.file), "--data", data])).code, 0)
     cpSync(join(data, runId), join(data, "copy"), { recursive: true })

@@ -1,8 +1,10 @@
 // @module-tag integration
+// @module-tag long
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
+import { byEffort } from "../support/effort.ts"
 import { accountOf, pause, run, start, temporaryFolder } from "../support/process.ts"
 import { randomFrom } from "../support/random.ts"
 import { readRecorded } from "../support/recordedFiles.ts"
@@ -15,10 +17,10 @@ const ticks = parseDelimited(recorded)
 const ingest = ["ingest", "ticks.pb", "--max-batch-size", "10", "--json"]
 
 describe("a process that is killed", () => {
-  it("leaves only whole files, and the next one stores the rest", { timeout: 120_000 }, async () => {
+  it("leaves only whole files, and the next one stores the rest", { timeout: 600_000 }, async () => {
     const random = randomFrom(6)
     let cutShort = 0
-    for (let repeat = 0; repeat < 8; repeat++) {
+    for (let repeat = 0; repeat < byEffort({ short: 4, long: 12, soak: 200 }); repeat++) {
       const args = repeat % 2 === 0 ? ingest : [...ingest, "--compression", "none"]
       const cwd = temporaryFolder()
       const data = join(cwd, "data")

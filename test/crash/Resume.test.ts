@@ -1,4 +1,5 @@
 // @module-tag integration
+// @module-tag long
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off globalConsole:off preferSchemaOverJson:off
 import { existsSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs"
 import { join } from "node:path"
@@ -6,12 +7,12 @@ import { assert, describe, it } from "vitest"
 import { comparableTicks } from "../support/comparableTicks.ts"
 import { type Ended, pause, run, start, temporaryFolder } from "../support/process.ts"
 import { randomFrom, type Random } from "../support/random.ts"
-import { soak } from "../support/soak.ts"
+import { byEffort, effort } from "../support/effort.ts"
 import { deadLetters } from "../support/storedRuns.ts"
 
 const runId = "killed-again-and-again"
 
-const kills = soak ? 110 : 6
+const kills = byEffort({ short: 4, long: 20, soak: 110 })
 
 /** At 400 ticks a second, more than a process can make before it is killed: the run is far from its end at the last kill. */
 const lastTick = kills * 600
@@ -93,12 +94,13 @@ describe("a run whose process is killed, whose last batches are damaged, and tha
       if (hasHole(data)) counts.hole++
     }
     const left = batchesOf(data)
-    if (soak) console.log(`${kills} kills: ${JSON.stringify(counts)}, ${left.length} batches before the last process`)
+    if (effort === "soak")
+      console.log(`${kills} kills: ${JSON.stringify(counts)}, ${left.length} batches before the last process`)
     assert.isAtLeast(counts.progress, kills / 2, "most kills fall into the middle of the work")
     assert.isBelow(left.length, batchesOf(whole).length)
-    if (soak) assert.isAbove(counts.gone, 0)
-    if (soak) assert.isAbove(counts.cut, 0)
-    if (soak) assert.isAbove(counts.hole, 0)
+    if (effort === "soak") assert.isAbove(counts.gone, 0)
+    if (effort === "soak") assert.isAbove(counts.cut, 0)
+    if (effort === "soak") assert.isAbove(counts.hole, 0)
 
     const last = await run([...args(data), "--resume", runId])
     assert.strictEqual(last.code, 0, last.stderr)

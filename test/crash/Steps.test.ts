@@ -1,4 +1,5 @@
 // @module-tag integration
+// @module-tag long
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
 import { fromBinary } from "@bufbuild/protobuf"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
@@ -9,7 +10,7 @@ import { DeadLetterMessageSchema } from "../../src/domain/Contracts.ts"
 import { forEachStep, runKilledAt } from "../support/killed.ts"
 import { run, temporaryFolder } from "../support/process.ts"
 import { readRecorded } from "../support/recordedFiles.ts"
-import { soak } from "../support/soak.ts"
+import { isExhaustive, some } from "../support/effort.ts"
 import { deadLetters, parseDelimited, storedRuns } from "../support/storedRuns.ts"
 
 const recorded = readRecorded("evochora-1-organism.pb.zst")
@@ -64,22 +65,29 @@ const occupy = (data: string) => {
   writeFileSync(file, zstdCompressSync(others))
 }
 
-/** All steps when there is time, otherwise those that give names, take them away, make durable or leave half of something. */
-const chosen = (steps: ReadonlyArray<string>): ReadonlyArray<number> =>
-  steps.flatMap((step, index) => (soak || / (?:link|rm|half-write|fsync) /u.test(step) ? [index + 1] : []))
+/**
+ * The numbers of all steps, or where there is no time for that, of each fourth of those that give names, take them away,
+ * make durable or leave half of something. Each turn begins with another one.
+ */
+const chosen = (steps: ReadonlyArray<string>, turn: number): ReadonlyArray<number> => {
+  const numbers = steps.flatMap((step, index) =>
+    isExhaustive || / (?:link|rm|half-write|fsync) /u.test(step) ? [index + 1] : []
+  )
+  return some(numbers, 4, turn)
+}
 
 /** How the process that is killed compresses, and the next one. */
-const codecs: ReadonlyArray<[before: string, then: string]> = [
-  ["zstd", "zstd"],
-  ["none", "zstd"],
-  ["zstd", "none"],
-  ["none", "none"]
+const codecs: ReadonlyArray<[before: string, then: string, turn: number]> = [
+  ["zstd", "zstd", 0],
+  ["none", "zstd", 1],
+  ["zstd", "none", 2],
+  ["none", "none", 3]
 ]
 
 describe("a process that is killed at any of its calls", () => {
   it.each(codecs)(
     "of a commit and of a note in the ledger leaves a run that the next process makes whole (compression %s, then %s)",
-    async (before, then) => {
+    async (before, then, turn) => {
       const whole = prepare(before)
       const { ended, steps } = await runKilledAt(whole.ingest, dirname(whole.data), 0)
       assert.strictEqual(ended.code, 0, ended.stderr)
@@ -89,7 +97,7 @@ describe("a process that is killed at any of its calls", () => {
           `no ${call} in\n${steps.join("\n")}`
         )
       }
-      await forEachStep(chosen(steps), async (step) => {
+      await forEachStep(chosen(steps, turn), async (step) => {
         const { data, ingest } = prepare(before)
         const killed = await runKilledAt(ingest, dirname(data), step)
         const at = `killed at ${killed.steps.at(-1)}`
@@ -120,7 +128,7 @@ describe("a process that is killed at any of its calls", () => {
     const first = steps.findIndex((step) => step.includes(".dead-letters/")) + 1
     assert.isAbove(first, 0)
     await forEachStep(
-      chosen(steps).filter((step) => step >= first),
+      chosen(steps, 0).filter((step) => step >= first),
       async (step) => {
         const { data, ingest } = prepare()
         occupy(data)

@@ -1,4 +1,5 @@
 // @module-tag integration
+// @module-tag long
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -18,7 +19,7 @@ import * as Verify from "../../src/verify/Verify.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import { failing, lifecycle, settleDown, ticksOf, valueOf, whileTimePasses } from "../persistence/harness.ts"
-import { seeds } from "../support/soak.ts"
+import { seeds } from "../support/effort.ts"
 import { type Kind, live } from "./world.ts"
 
 type World = Effect.Success<ReturnType<typeof live>>
@@ -224,7 +225,8 @@ const seedsOfKind = 10_000
 const seedsOfTest = 100
 
 const groups = kinds.flatMap(([name, kind], index) => {
-  const all = seeds(index * seedsOfKind, kind.compression === "zstd" ? 40 : 400, 3600).filter(
+  const counts = kind.compression === "zstd" ? { short: 10, long: 120 } : { short: 80, long: 1200 }
+  const all = seeds(index * seedsOfKind, { ...counts, soak: 3600 }).filter(
     (seed) => Math.floor(seed / seedsOfKind) === index
   )
   return Array.from({ length: Math.ceil(all.length / seedsOfTest) }, (_, group) => {

@@ -3,10 +3,8 @@ import { type ChildProcessWithoutNullStreams, execFileSync, spawn, spawnSync } f
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { onTestFinished } from "vitest"
-
-const mainModule = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+import { mainModule } from "./commandLine.ts"
 
 /** How a process ended: by itself with `code`, or by `signal`. */
 export interface Ended {
@@ -34,7 +32,7 @@ export interface Options {
   readonly asNobody?: boolean
   /** Largest file it can write, in KiB, until `makeRoom`: what goes beyond fails as on a full disk (`EFBIG`). */
   readonly fileSizeLimitKiB?: number
-  /** The script to run; by default the main module of the sources. */
+  /** The script to run; by default the bundled command line. */
   readonly main?: string
 }
 
@@ -48,7 +46,7 @@ const neutralEnvironment = (): Record<string, string> =>
 
 /** Starts `tickvault` with `args`. Killed at the end of the test if it is still there. */
 export const start = (args: ReadonlyArray<string>, options: Options = {}): Started => {
-  const command = [process.execPath, options.main ?? mainModule, ...args]
+  const command = [process.execPath, options.main ?? mainModule(), ...args]
   const { fileSizeLimitKiB: limit } = options
   // The shell replaces itself with the command, so that the process is the one that was started.
   const limited = limit === undefined ? command : ["bash", "-c", `ulimit -S -f ${limit}; exec "$@"`, "bash", ...command]

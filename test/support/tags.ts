@@ -1,24 +1,28 @@
 /**
- * Each test has exactly one of two tags: `unit` or `integration`. The reporter here fails a run in which a test has
- * none of them or both, lists the unit tests that are slow, and ends with one plain line that scripts can read.
+ * Each test has exactly one of two tags: `unit` or `integration`. A test with a longer form has the tag `long` besides.
+ *
+ * The reporter here fails a run in which a test has none of the two or both, lists the unit tests that are slow, and ends
+ * with one plain line that scripts can read.
  */
 // @effect-diagnostics globalConsole:off
 import type { Reporter } from "vitest/node"
 
-export const tags = [
+const kinds = [
   { name: "unit", description: "A single part with fakes around it: no files, no processes, no real time." },
   { name: "integration", description: "Several parts together, or anything real: files, processes, the clock." }
 ]
 
+export const tags = [...kinds, { name: "long", description: "Tries more in `npm run test:long`." }]
+
 const howToTag = [
   "Put one of these lines at the head of the test file:",
-  ...tags.map(({ name, description }) => `  // @module-tag ${name}   ${description}`),
+  ...kinds.map(({ name, description }) => `  // @module-tag ${name}   ${description}`),
   'A file with tests of both kinds tags each test or describe instead: describe("...", { tags: ["unit"] }, ...).'
 ].join("\n")
 
 /** What is wrong with the tags of a test, if anything. */
 export const complaint = (own: ReadonlyArray<string>): string | undefined => {
-  const found = tags.filter(({ name }) => own.includes(name)).map(({ name }) => name)
+  const found = kinds.filter(({ name }) => own.includes(name)).map(({ name }) => name)
   if (found.length === 1) return undefined
   return found.length === 0 ? "neither unit nor integration" : "both unit and integration"
 }
