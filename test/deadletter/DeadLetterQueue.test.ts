@@ -6,10 +6,14 @@ import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
-import * as DeadLetterQueueSuite from "./DeadLetterQueueSuite.ts"
+import * as DeadLetterQueueContract from "../../src/testing/DeadLetterQueueContract.ts"
+import { contract } from "../support/contract.ts"
 import { letter } from "./letters.ts"
 
-DeadLetterQueueSuite.suite("memory", (capacity) => DeadLetterQueue.layerMemory({ capacity }))
+contract(
+  "DeadLetterQueue (memory)",
+  DeadLetterQueueContract.cases((capacity) => Layer.merge(DeadLetterQueue.layerMemory({ capacity }), LogWatch.layer()))
+)
 
 describe("a dead-letter queue in memory", () => {
   it.effect("holds 100 letters unless told otherwise", () =>

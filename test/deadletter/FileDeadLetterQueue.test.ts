@@ -8,14 +8,20 @@ import * as Stream from "effect/Stream"
 import * as FileDeadLetterQueue from "../../src/deadletter/FileDeadLetterQueue.ts"
 import { DeadLetterMessageSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
 import { temporaryFolder } from "../support/temporaryFolder.ts"
-import * as DeadLetterQueueSuite from "./DeadLetterQueueSuite.ts"
+import * as DeadLetterQueueContract from "../../src/testing/DeadLetterQueueContract.ts"
+import * as LogWatch from "../../src/testing/LogWatch.ts"
+import { contract } from "../support/contract.ts"
 import { platform, setup } from "./letterFolder.ts"
 import { extended, fileOf, letter } from "./letters.ts"
 
-DeadLetterQueueSuite.suite("files", (capacity) =>
+const folder = (capacity: number) =>
   Layer.unwrap(Effect.map(temporaryFolder, (directory) => FileDeadLetterQueue.layer({ directory, capacity }))).pipe(
     Layer.provide(NodeServices.layer)
   )
+
+contract(
+  "DeadLetterQueue (files)",
+  DeadLetterQueueContract.cases((capacity) => Layer.merge(folder(capacity), LogWatch.layer()))
 )
 
 describe("a folder of dead letters", () => {

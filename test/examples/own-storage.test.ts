@@ -14,11 +14,12 @@ import * as Pipeline from "../../src/Pipeline.ts"
 import * as TickQueue from "../../src/queue/TickQueue.ts"
 import * as Recall from "../../src/recall/Recall.ts"
 import { Storage } from "../../src/storage/Storage.ts"
+import * as StorageContract from "../../src/testing/StorageContract.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import * as Verify from "../../src/verify/Verify.ts"
-import * as StorageSuite from "../storage/StorageSuite.ts"
+import { contract } from "../support/contract.ts"
 
-StorageSuite.suite("examples/own-storage.ts", layer(":memory:"))
+contract("Storage (examples/own-storage.ts)", StorageContract.cases(layer(":memory:")))
 
 it.live("a pipeline stores a run in the example's database, and another process finds it whole", () =>
   Effect.gen(function* () {

@@ -5,23 +5,20 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
+import * as IdempotencyTrackerContract from "../../src/testing/IdempotencyTrackerContract.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
+import { contract } from "../support/contract.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
-import {
-  claim,
-  commit,
-  metrics,
-  otherRun,
-  range,
-  release,
-  runId,
-  suite,
-  ticksOf,
-  watched
-} from "./IdempotencyTrackerSuite.ts"
+import { claim, commit, metrics, otherRun, range, release, runId, ticksOf, watched } from "./trackers.ts"
 
-suite("a tracker of keys in memory", IdempotencyTracker.layerMemory({ ttl: "30 days" }))
-suite("a tracker of ranges", IdempotencyTracker.layerRanges({ ttl: "30 days" }))
+contract(
+  "IdempotencyTracker (keys in memory)",
+  IdempotencyTrackerContract.cases(watched(IdempotencyTracker.layerMemory({ ttl: "30 days" })))
+)
+contract(
+  "IdempotencyTracker (ranges)",
+  IdempotencyTrackerContract.cases(watched(IdempotencyTracker.layerRanges({ ttl: "30 days" })))
+)
 
 const { layerMemory, layerRanges } = IdempotencyTracker
 

@@ -1,5 +1,7 @@
 // @module-tag integration
 import { assert, describe, it } from "@effect/vitest"
+import * as StorageContract from "../../src/testing/StorageContract.ts"
+import { contract } from "../support/contract.ts"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Metric from "effect/Metric"
@@ -10,9 +12,8 @@ import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import { layerFileStorage, temporaryFolder } from "../support/temporaryFolder.ts"
 import { bytes, platform, setup } from "./scriptedStorage.ts"
-import * as StorageSuite from "./StorageSuite.ts"
 
-StorageSuite.suite("files", layerFileStorage)
+contract("Storage (files)", StorageContract.cases(layerFileStorage))
 
 const commitSteps = ["open run/TMP", "write run/TMP", "sync run/TMP", "close run/TMP", "link run/TMP run/a"]
 

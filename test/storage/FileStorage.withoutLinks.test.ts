@@ -2,6 +2,8 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as StorageContract from "../../src/testing/StorageContract.ts"
+import { contract } from "../support/contract.ts"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
@@ -16,7 +18,6 @@ import * as LogWatch from "../../src/testing/LogWatch.ts"
 import { systemError } from "../support/ScriptedFileSystem.ts"
 import { layerFileStorageOn, temporaryFolder } from "../support/temporaryFolder.ts"
 import { bytes, platform, setupWith } from "./scriptedStorage.ts"
-import * as StorageSuite from "./StorageSuite.ts"
 
 const noLinks = Layer.effect(
   FileSystem.FileSystem,
@@ -25,7 +26,10 @@ const noLinks = Layer.effect(
   )
 )
 
-StorageSuite.suite("files without hard links", layerFileStorageOn(Layer.provideMerge(noLinks, NodeServices.layer)))
+contract(
+  "Storage (files without hard links)",
+  StorageContract.cases(layerFileStorageOn(Layer.provideMerge(noLinks, NodeServices.layer)))
+)
 
 const warning = /^No hard links on this file system: commits reserve their name with an empty file/u
 

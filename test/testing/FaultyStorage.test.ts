@@ -2,6 +2,8 @@
 import { assert, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
+import * as StorageContract from "../../src/testing/StorageContract.ts"
+import { contract } from "../support/contract.ts"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -12,7 +14,6 @@ import * as Storage from "../../src/storage/Storage.ts"
 import { IoFailure, NoSpace } from "../../src/storage/StorageError.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
-import * as StorageSuite from "../storage/StorageSuite.ts"
 
 const key = Effect.orDie(StorageKey.parse("run/a"))
 const bytes = Uint8Array.of(1, 2, 3)
@@ -28,7 +29,7 @@ const setup = Effect.gen(function* () {
   return { storage, faults, name, write, there }
 })
 
-StorageSuite.suite("faulty, without faults", FaultyStorage.layer)
+contract("Storage (faulty, without faults)", StorageContract.cases(FaultyStorage.layer))
 
 it.effect.each(["create", "write", "commit"] as const)("fails the next calls of %s and then none", (operation) =>
   Effect.gen(function* () {
