@@ -7,6 +7,24 @@
  * tick, one call a batch.
  *
  * Owns no thread and no fiber. No interruption falls between a tick leaving the queue and a consumer receiving it.
+ *
+ * ```ts
+ * import * as Duration from "effect/Duration"
+ * import * as Effect from "effect/Effect"
+ * import * as TickQueue from "tickvault/queue/TickQueue"
+ * import * as TestTick from "tickvault/testing/TestTick"
+ *
+ * const policy = { maxTicks: 2, maxBytes: 1_000_000, timeout: Duration.seconds(5) }
+ *
+ * export const settled = Effect.gen(function* () {
+ *   const queue = yield* TickQueue.TickQueue
+ *   yield* queue.offerAll(TestTick.range("run-1", 1, 3))
+ *   let taken: ReturnType<typeof TestTick.range> = []
+ *   yield* queue.take(policy, ({ ticks }) => (taken = [...ticks]))
+ *   yield* queue.settle(taken, "stored")
+ *   return yield* queue.account
+ * }).pipe(Effect.provide(TickQueue.layer("ticks", { capacity: 100 })))
+ * ```
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"

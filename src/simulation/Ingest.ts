@@ -3,6 +3,18 @@
  *
  * Payloads are not decoded. The source is read at the pace of the queue, so memory stays within the queue's bounds. A
  * damaged source gives all its good ticks first and then fails, naming the message and its place.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as FileSystem from "effect/FileSystem"
+ * import { TickQueue } from "tickvault/queue/TickQueue"
+ * import * as Ingest from "tickvault/simulation/Ingest"
+ *
+ * export const ticksOf = Effect.fnUntraced(function* (file: string) {
+ *   const fs = yield* FileSystem.FileSystem
+ *   return yield* Ingest.ingest(yield* TickQueue, file, fs.stream(file))
+ * })
+ * ```
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"

@@ -3,6 +3,21 @@
  *
  * Nothing is guessed. Metadata that leave a setting out, or contradict themselves, are refused: a simulation made with a
  * default instead would make other ticks, and nobody would notice.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as RunId from "tickvault/domain/RunId"
+ * import * as ResumePoint from "tickvault/resume/ResumePoint"
+ * import * as RunSettings from "tickvault/simulation/RunSettings"
+ * import * as World from "tickvault/simulation/World"
+ *
+ * // What the world of a stored run was made with.
+ * export const settingsOf = (run: string) =>
+ *   ResumePoint.metadata(RunId.make(run)).pipe(
+ *     Effect.flatMap(RunSettings.recorded),
+ *     Effect.flatMap((recorded) => RunSettings.decode(World.kind, recorded))
+ *   )
+ * ```
  */
 import { fromBinary } from "@bufbuild/protobuf"
 import * as Effect from "effect/Effect"

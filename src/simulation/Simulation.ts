@@ -3,6 +3,29 @@
  *
  * A simulation advances one step at a time. At any moment it can give a snapshot of all of its state, so that another
  * process can restore the snapshot, step on, and make the same ticks.
+ *
+ * ```ts
+ * import { create } from "@bufbuild/protobuf"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import { SimulationMetadataSchema, TickDataSchema } from "tickvault/domain/Contracts"
+ * import { Simulation } from "tickvault/simulation/Simulation"
+ *
+ * // A world that is nothing but its number.
+ * const make = Effect.sync(() => {
+ *   let tickNumber = 0n
+ *   return Simulation.of({
+ *     tickNumber: Effect.sync(() => tickNumber),
+ *     step: Effect.sync(() => void tickNumber++),
+ *     snapshot: (simulationRunId, captureTimeMs) =>
+ *       Effect.sync(() => create(TickDataSchema, { simulationRunId, tickNumber, captureTimeMs })),
+ *     metadata: (simulationRunId, startTimeMs) =>
+ *       Effect.succeed(create(SimulationMetadataSchema, { simulationRunId, startTimeMs })),
+ *     restore: (tick) => Effect.sync(() => void (tickNumber = tick.tickNumber))
+ *   })
+ * })
+ * export const layer = Layer.effect(Simulation, make)
+ * ```
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -7,6 +7,29 @@
  *
  * An engine fails when a step dies or its metadata can't be stored. Awaiting it fails with the cause then; what it had
  * captured before has been offered to the queue.
+ *
+ * ```ts
+ * import * as NodeServices from "@effect/platform-node/NodeServices"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Pipeline from "tickvault/Pipeline"
+ * import * as SimulationEngine from "tickvault/simulation/SimulationEngine"
+ * import * as World from "tickvault/simulation/World"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const engine = yield* SimulationEngine.SimulationEngine
+ *   yield* engine.await
+ *   return yield* Pipeline.Pipeline.use((pipeline) => pipeline.drain)
+ * }).pipe(
+ *   Effect.provide(
+ *     SimulationEngine.layer({ maxTicks: 1000 }).pipe(
+ *       Layer.provide(World.layer()),
+ *       Layer.provideMerge(Pipeline.layer({ directory: "./runs" })),
+ *       Layer.provide(NodeServices.layer)
+ *     )
+ *   )
+ * )
+ * ```
  */
 import { fromBinary } from "@bufbuild/protobuf"
 import * as Context from "effect/Context"
