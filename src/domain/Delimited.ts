@@ -4,12 +4,22 @@
  * The reader takes chunks of any size and yields messages as soon as they are whole. It never asks for memory on the
  * word of a length alone: a message is put together from bytes that have arrived, and a length beyond the limit is an
  * error at once. Errors name the byte offset in the stream and the ordinal of the message.
+ *
+ * ```ts
+ * import * as Stream from "effect/Stream"
+ * import * as Delimited from "tickvault/domain/Delimited"
+ *
+ * export const count = (bytes: Uint8Array) => Stream.runCount(Delimited.ticks(Stream.make(bytes)))
+ * ```
  */
 import * as Bytes from "effect/Bytes"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { isPrefix, prefixBytes, writePrefix } from "./internal/prefix.ts"
 import * as Tick from "./Tick.ts"
+
+export { prefixBytes } from "./internal/prefix.ts"
 
 /** Largest message that is read unless another limit is given: 64 MiB. */
 export const defaultMaxMessageBytes = 64 * 1024 * 1024
@@ -36,29 +46,11 @@ export interface Frame {
   readonly size: number
 }
 
-/** Bytes that the length before a message of `payloadBytes` takes. */
-export const prefixBytes = (payloadBytes: number): number => {
-  let size = 1
-  for (let rest = payloadBytes; rest > 0x7f; rest = Math.floor(rest / 128)) size++
-  return size
-}
-
 /** Bytes that `ticks` take in the delimited format. */
 export const encodedBytes = (ticks: ReadonlyArray<Tick.Tick>): number => {
   let total = 0
   for (const tick of ticks) total += prefixBytes(tick.payload.length) + tick.payload.length
   return total
-}
-
-const writePrefix = (target: Uint8Array, at: number, length: number): number => {
-  let rest = length
-  let position = at
-  while (rest > 0x7f) {
-    target[position++] = (rest % 128) | 0x80
-    rest = Math.floor(rest / 128)
-  }
-  target[position++] = rest
-  return position
 }
 
 const chunkBytes = 4 * 1024 * 1024
@@ -88,14 +80,6 @@ export function* encode(
     }
     yield piece
   }
-}
-
-/** Whether the bytes of `buffer` from `at` on are the length before a message of `payloadBytes`. */
-const isPrefix = (buffer: ArrayBufferLike, at: number, payloadBytes: number): boolean => {
-  if (at < 0) return false
-  const expected = new Uint8Array(prefixBytes(payloadBytes))
-  writePrefix(expected, 0, payloadBytes)
-  return Bytes.Equivalence(expected, new Uint8Array(buffer, at, expected.length))
 }
 
 /**

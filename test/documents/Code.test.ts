@@ -11,7 +11,6 @@ import { blocks, documents, read, root } from "./documents.ts"
 /** Modules that still have no example. */
 const without: ReadonlySet<string> = new Set([
   "Pipeline",
-  "domain/Delimited",
   "ledger/Ledger",
   "ledger/LedgerEntry",
   "ledger/LedgerLine",
