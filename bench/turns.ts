@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import type { Batch, Tick } from "../src/domain/Tick.ts"
+import * as DeadLetterQueues from "../src/deadletter/DeadLetterQueues.ts"
 import * as Delimited from "../src/domain/Delimited.ts"
 import * as Ledger from "../src/ledger/Ledger.ts"
 import * as Pipeline from "../src/Pipeline.ts"
@@ -58,19 +59,19 @@ export const loop = (ticks: number, contents: () => ReadonlyArray<Uint8Array>): 
 /** What `verify` and the ledger say of the only run in the folder. */
 const proof = Effect.gen(function* () {
   const storage = yield* Storage
-  const [runId] = yield* Stream.runCollect(RunFiles.runIds(storage))
+  const [runId] = yield* Stream.runCollect(RunFiles.runIds)
   if (runId === undefined) throw new Error("nothing was stored")
-  const verdict = yield* Verify.verify(storage, runId, { letters: [] })
+  const verdict = yield* Effect.provide(Verify.verify(runId), DeadLetterQueues.layerNone)
   if (verdict.state !== "whole") throw new Error(`verify says ${verdict.state}`)
   const commitMs: Array<number> = []
-  yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
+  yield* Stream.runForEach(Ledger.read(runId), (item) =>
     Effect.sync(() => {
       if (item._tag === "Line" && item.entry._tag === "Commit" && item.entry.write !== undefined)
         commitMs.push(item.entry.write.tookMs)
     })
   )
   let storedBytes = 0
-  for (const { key } of yield* RunFiles.batches(storage, runId)) storedBytes += (yield* storage.stat(key))?.bytes ?? 0
+  for (const { key } of yield* RunFiles.batches(runId)) storedBytes += (yield* storage.stat(key))?.bytes ?? 0
   return { ticks: verdict.ticks, commitMs, storedBytes }
 })
 
@@ -88,10 +89,9 @@ const inFolder = (folder: string, options: PipelineOptions = {}, platform: Platf
 /** Writes the ledger of the only run in `folder` from its files. */
 export const rebuildLedger = (folder: string) =>
   Effect.gen(function* () {
-    const storage = yield* Storage
-    const [runId] = yield* Stream.runCollect(RunFiles.runIds(storage))
-    if (runId !== undefined) yield* Rebuild.rebuild(storage, runId, { letters: [] })
-  }).pipe(Effect.provide(inFolder(folder)), Effect.orDie)
+    const [runId] = yield* Stream.runCollect(RunFiles.runIds)
+    if (runId !== undefined) yield* Rebuild.rebuild(runId)
+  }).pipe(Effect.provide(Layer.merge(DeadLetterQueues.layerNone, inFolder(folder))), Effect.orDie)
 
 /** What proves that nothing is lost: `verify`, or only the account where that would read much else. */
 type Proof = "verify" | "account"

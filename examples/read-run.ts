@@ -1,7 +1,9 @@
 import { fromBinary } from "@bufbuild/protobuf"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as DeadLetterQueues from "tickvault/deadletter/DeadLetterQueues"
 import { TickDataSchema } from "tickvault/domain/Contracts"
 import * as RunId from "tickvault/domain/RunId"
 import * as RunTicks from "tickvault/runs/RunTicks"
@@ -11,12 +13,17 @@ import * as Verify from "tickvault/verify/Verify"
 /** Proves that a run is whole, then reads every tick from number `from` on, decoded. */
 export const readRun = (directory: string, run: string, from: bigint) =>
   Effect.gen(function* () {
-    const storage = yield* StoredFiles.make("runs", directory)
     const runId = RunId.make(run)
-    const { state, ticks } = yield* Verify.verify(storage, runId, { letters: [] })
-    const messages = yield* RunTicks.ticks(storage, runId, { from }).pipe(
+    const { state, ticks } = yield* Verify.verify(runId)
+    const messages = yield* RunTicks.ticks(runId, { from }).pipe(
       Stream.map(({ payload }) => fromBinary(TickDataSchema, payload)),
       Stream.runCollect
     )
     return { state, ticks, messages }
-  }).pipe(Effect.provide(NodeServices.layer))
+  }).pipe(
+    Effect.provide(
+      Layer.merge(StoredFiles.layer("runs", directory), DeadLetterQueues.layerNone).pipe(
+        Layer.provide(NodeServices.layer)
+      )
+    )
+  )

@@ -19,8 +19,9 @@ import { rebuildLedger } from "../turns.ts"
 import * as VersionTurns from "../versionTurns.ts"
 import * as RunFiles from "../../src/runs/RunFiles.ts"
 import * as RunTicks from "../../src/runs/RunTicks.ts"
+import * as DeadLetterQueues from "../../src/deadletter/DeadLetterQueues.ts"
 import * as Verify from "../../src/verify/Verify.ts"
-import type { Storage } from "../../src/storage/Storage.ts"
+import { Storage } from "../../src/storage/Storage.ts"
 import * as StoredFiles from "../../src/storage/StoredFiles.ts"
 
 const batch = 1000
@@ -109,18 +110,17 @@ const loops: ReadonlyArray<Loop> = [
 ]
 
 /** Ticks of the only run that are found. */
-type Finder = (storage: Storage["Service"]) => Effect.Effect<number, unknown>
+type Finder = Effect.Effect<number, unknown, Storage>
 
-const verified: Finder = (storage) =>
-  Effect.map(Stream.runHead(Verify.verifyAll(storage, { letters: [] })), (verdict) =>
-    verdict._tag === "Some" && verdict.value.state === "whole" ? verdict.value.ticks : 0
-  )
+const verified: Finder = Stream.runHead(Verify.verifyAll()).pipe(
+  Effect.map((verdict) => (verdict._tag === "Some" && verdict.value.state === "whole" ? verdict.value.ticks : 0)),
+  Effect.provide(DeadLetterQueues.layerNone)
+)
 
-const all: Finder = (storage) =>
-  RunFiles.runIds(storage).pipe(
-    Stream.flatMap((runId) => RunTicks.ticks(storage, runId, { payloads: "lent" })),
-    Stream.runCount
-  )
+const all: Finder = RunFiles.runIds.pipe(
+  Stream.flatMap((runId) => RunTicks.ticks(runId, { payloads: "lent" })),
+  Stream.runCount
+)
 
 const timed = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
@@ -135,13 +135,14 @@ const inTurn =
     Effect.gen(function* () {
       const files = yield* fill(folder, payload, codec)
       const storage = yield* StoredFiles.make("bench", folder)
+      const finding = Effect.provideService(find, Storage, storage)
       // Once to warm the code and the cache, then to be measured.
-      yield* find(storage)
+      yield* finding
       const ticks = many[payload]
       const bytes = yield* read(files)
       return yield* inOrder(first, {
         peer: Effect.map(timed(read(files)), ([, seconds]): Measured => ({ seconds, ticks, bytes })),
-        ours: Effect.map(timed(find(storage)), ([found, seconds]): Measured => ({
+        ours: Effect.map(timed(finding), ([found, seconds]): Measured => ({
           seconds,
           ticks,
           bytes,

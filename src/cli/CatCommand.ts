@@ -17,6 +17,7 @@ import * as Delimited from "../domain/Delimited.ts"
 import type * as Tick from "../domain/Tick.ts"
 import * as Decoder from "../protobuf/Decoder.ts"
 import * as RunTicks from "../runs/RunTicks.ts"
+import { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import { ExitCode, type ExitStatus } from "./ExitStatus.ts"
 import * as GoneReport from "./GoneReport.ts"
@@ -126,7 +127,7 @@ const formats = {
 }
 
 /** The first failure that a reader of the whole run meets, with the way out. */
-const whole = (location: string, ticks: Stream.Stream<Tick.Tick, StorageError>) =>
+const whole = <R>(location: string, ticks: Stream.Stream<Tick.Tick, StorageError, R>) =>
   ticks.pipe(
     Stream.catchReasons("StorageError", {
       ObjectDamaged: ({ problem }, { key }) => Stream.fail(new RunDamaged({ file: `${location}/${key}`, problem })),
@@ -135,7 +136,7 @@ const whole = (location: string, ticks: Stream.Stream<Tick.Tick, StorageError>) 
   )
 
 /** What is intact of a run; what is gone is told to `report`. */
-const salvaged = <E>(found: Stream.Stream<RunTicks.Salvaged, E>, report: GoneReport.GoneReport) =>
+const salvaged = <E, R>(found: Stream.Stream<RunTicks.Salvaged, E, R>, report: GoneReport.GoneReport) =>
   found.pipe(
     Stream.mapArrayEffect((chunk) => {
       const gone = chunk.filter((one) => one._tag === "Gone")
@@ -178,9 +179,11 @@ export const make = (status: ExitStatus) =>
         const { runId, storage } = yield* StoredRuns.find(storages, flags.run)
         const report = new GoneReport.GoneReport(storage.location)
         const wanted = { ...range, payloads: "lent" as const }
-        const ticks = flags.salvage
-          ? salvaged(RunTicks.salvagedTicks(storage, runId, wanted), report)
-          : whole(storage.location, RunTicks.ticks(storage, runId, wanted))
+        const ticks = (
+          flags.salvage
+            ? salvaged(RunTicks.salvagedTicks(runId, wanted), report)
+            : whole(storage.location, RunTicks.ticks(runId, wanted))
+        ).pipe(Stream.provideService(Storage, storage))
         const undecodable = flags.salvage ? report.tellUndecodable : (error: TickUndecodable) => Effect.fail(error)
         yield* Output.write(flags.format === "json" ? formats.json(ticks, undecodable) : formats.delimited(ticks))
         if (report.told > 0) status.code = ExitCode.lost

@@ -7,6 +7,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as RunSummary from "../summary/RunSummary.ts"
+import { Storage } from "../storage/Storage.ts"
 import * as InspectReport from "./InspectReport.ts"
 import * as Logging from "./Logging.ts"
 import * as Output from "./Output.ts"
@@ -31,7 +32,7 @@ export const inspect = Command.make(
     Effect.gen(function* () {
       const storages = yield* StoredRuns.storages(yield* StoredRuns.resolve(flags))
       const { runId, storage } = yield* StoredRuns.find(storages, flags.run)
-      const summary = yield* RunSummary.read(storage, runId)
+      const summary = yield* Effect.provideService(RunSummary.read(runId), Storage, storage)
       const lines = flags.json
         ? [InspectReport.json(storage.location, summary)]
         : InspectReport.text(storage.location, summary, flags.all ? "all" : "some")

@@ -8,7 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as RunFiles from "../runs/RunFiles.ts"
 import * as RunSummary from "../summary/RunSummary.ts"
-import type { Storage } from "../storage/Storage.ts"
+import { Storage } from "../storage/Storage.ts"
 import * as Format from "./Format.ts"
 import * as Logging from "./Logging.ts"
 import * as Output from "./Output.ts"
@@ -50,7 +50,7 @@ const row = (summary: RunSummary.RunSummary): ReadonlyArray<string> => [
 const concurrency = 4
 
 const summaries = (storage: Storage["Service"]) =>
-  RunFiles.runIds(storage).pipe(Stream.mapEffect((runId) => RunSummary.read(storage, runId), { concurrency }))
+  Stream.mapEffect(RunFiles.runIds, RunSummary.read, { concurrency }).pipe(Stream.provideService(Storage, storage))
 
 const text = Effect.fnUntraced(function* (storage: Storage["Service"]) {
   const rows = yield* Stream.runCollect(Stream.map(summaries(storage), row))

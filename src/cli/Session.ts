@@ -21,6 +21,7 @@ import * as ServiceManager from "../pipeline/ServiceManager.ts"
 import * as StartupChecks from "../pipeline/StartupChecks.ts"
 import * as RunFiles from "../runs/RunFiles.ts"
 import * as Service from "../service/Service.ts"
+import { Storage } from "../storage/Storage.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Progress from "./Progress.ts"
 import type { Resumption } from "./Resumption.ts"
@@ -80,7 +81,7 @@ const watchOthers = Effect.fnUntraced(
     const storage = manager.storages.get(name)
     if (storage === undefined) return
     const { batches: own } = yield* balanceOf(manager)
-    const { length: all } = yield* RunFiles.batches(storage, point.resume.runId)
+    const { length: all } = yield* Effect.provideService(RunFiles.batches(point.resume.runId), Storage, storage)
     if (all - point.batches <= own) return
     yield* Effect.logWarning(
       "Another process has stored batches of this run at the same time: ticks may be there twice, verify the run"

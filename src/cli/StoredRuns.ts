@@ -17,7 +17,7 @@ import { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import * as EmbeddedPipeline from "../kinds/EmbeddedPipeline.ts"
 import * as Kinds from "../kinds/Kinds.ts"
 import * as RunFiles from "../runs/RunFiles.ts"
-import type { Storage } from "../storage/Storage.ts"
+import { Storage } from "../storage/Storage.ts"
 import * as options from "./options.ts"
 
 /** The flags that say where the runs are. */
@@ -97,6 +97,10 @@ export const deadLetterQueues = Effect.fnUntraced(function* (
 const holds = (storage: Storage["Service"], runId: RunId.RunId) =>
   Effect.map(Stream.runHead(storage.list(`${runId}/`)), Option.isSome)
 
+/** The runs that `storage` holds anything of. */
+export const runIds = (storage: Storage["Service"]) =>
+  Effect.provideService(Stream.runCollect(RunFiles.runIds), Storage, storage)
+
 /** Where the run `id` lies. Fails with `UnknownRun`, which names the nearest, and with `CannotStart` when it is in two. */
 export const find = Effect.fnUntraced(function* (all: ReadonlyArray<Storage["Service"]>, id: string) {
   const locations = all.map(({ location }) => location)
@@ -108,7 +112,7 @@ export const find = Effect.fnUntraced(function* (all: ReadonlyArray<Storage["Ser
     }
     if (storage !== undefined) return { storage, runId: id }
   }
-  const known = (yield* Effect.forEach(all, (storage) => Stream.runCollect(RunFiles.runIds(storage)))).flat()
+  const known = (yield* Effect.forEach(all, runIds)).flat()
   const near = Suggestion.nearest(id, known)
   const list = known.length === 0 ? "there are none" : "`tickvault runs` lists those that are there"
   return yield* new UnknownRun({ run: id, locations, hint: near === undefined ? list : `did you mean ${near}?` })

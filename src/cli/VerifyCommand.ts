@@ -8,14 +8,13 @@ import * as Stream from "effect/Stream"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import type { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
+import { DeadLetterQueues } from "../deadletter/DeadLetterQueues.ts"
 import type * as RunId from "../domain/RunId.ts"
 import * as Rebuild from "../verify/Rebuild.ts"
-import * as RunFiles from "../runs/RunFiles.ts"
 import type { Verdict } from "../verify/Verdict.ts"
 import * as Verify from "../verify/Verify.ts"
 import * as FileStorage from "../storage/FileStorage.ts"
-import type { Storage } from "../storage/Storage.ts"
+import { Storage } from "../storage/Storage.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Format from "./Format.ts"
 import * as Logging from "./Logging.ts"
@@ -37,7 +36,6 @@ interface Target {
  */
 const targets = Effect.fnUntraced(function* (
   storages: ReadonlyArray<Storage["Service"]>,
-  letters: ReadonlyArray<DeadLetterQueue["Service"]>,
   names: ReadonlyArray<string>
 ) {
   if (names.length > 0) {
@@ -46,10 +44,10 @@ const targets = Effect.fnUntraced(function* (
     )
   }
   const found = yield* Effect.forEach(storages, (storage) =>
-    Effect.map(Stream.runCollect(RunFiles.runIds(storage)), (runIds): Target => ({ storage, runIds }))
+    Effect.map(StoredRuns.runIds(storage), (runIds): Target => ({ storage, runIds }))
   )
   const stored = new Set(found.flatMap(({ runIds }) => runIds))
-  const waiting = (yield* Verify.waitingRuns(letters)).filter((runId) => !stored.has(runId))
+  const waiting = (yield* Verify.waitingRuns).filter((runId) => !stored.has(runId))
   const all = found.map((target, index) =>
     index === 0 ? { ...target, runIds: [...target.runIds, ...waiting] } : target
   )
@@ -91,15 +89,12 @@ const showProgress = Effect.fnUntraced(function* (position: Position, runs: numb
   return yield* Progress.repeat((nowMs) => Effect.sync(() => position.shown(rate, runs, nowMs)))
 })
 
-const rebuild = Effect.fnUntraced(function* (
-  all: ReadonlyArray<Target>,
-  letters: ReadonlyArray<DeadLetterQueue["Service"]>
-) {
+const rebuild = Effect.fnUntraced(function* (all: ReadonlyArray<Target>) {
   let [files, others] = [0, 0]
   for (const { runIds, storage } of all) {
     const writable = yield* FileStorage.make(storage.name, { rootDirectory: storage.location })
     for (const runId of runIds) {
-      const made = yield* Rebuild.rebuild(writable, runId, { letters })
+      const made = yield* Effect.provideService(Rebuild.rebuild(runId), Storage, writable)
       files += made.files
       others += made.letters
       for (const place of made.setAside) {
@@ -116,7 +111,6 @@ const rebuild = Effect.fnUntraced(function* (
 /** Verifies one run after the other; `print` is told of each as soon as its verdict is there. */
 const verifyAll = Effect.fnUntraced(function* <R>(
   all: ReadonlyArray<Target>,
-  letters: ReadonlyArray<DeadLetterQueue["Service"]>,
   print: (verdict: Verdict) => Effect.Effect<void, never, R>
 ) {
   const position = new Position()
@@ -124,13 +118,28 @@ const verifyAll = Effect.fnUntraced(function* <R>(
   const progress = yield* Effect.forkScoped(showProgress(position, runs))
   const verdicts: Array<Verdict> = []
   for (const { runIds, storage } of all) {
-    const each = Verify.verifyEach(storage, Stream.fromIterable(runIds), { letters, onProgress: position.at })
-    yield* Stream.runForEach(each, (verdict) => {
+    const each = Verify.verifyEach(Stream.fromIterable(runIds), { onProgress: position.at })
+    yield* Stream.runForEach(Stream.provideService(each, Storage, storage), (verdict) => {
       verdicts.push(verdict)
       return Effect.andThen(Progress.clear, print(verdict))
     })
   }
   yield* Fiber.interrupt(progress)
+  return verdicts
+})
+
+/** Verifies the runs that the flags name, after a rebuild where one is asked for, and prints what was found. */
+const verify = Effect.fnUntraced(function* (
+  storages: ReadonlyArray<Storage["Service"]>,
+  flags: { readonly runs: ReadonlyArray<string>; readonly json: boolean; readonly rebuild: boolean }
+) {
+  const all = yield* targets(storages, flags.runs)
+  const say = (words: string) => (flags.json ? Effect.void : Session.print(words))
+  if (flags.rebuild) yield* say(yield* rebuild(all))
+  const startedMs = yield* Clock.currentTimeMillis
+  const verdicts = yield* verifyAll(all, (verdict) => say(VerifyReport.text(verdict)))
+  const seconds = ((yield* Clock.currentTimeMillis) - startedMs) / 1000
+  yield* Session.print(flags.json ? VerifyReport.json(verdicts, seconds) : VerifyReport.summary(verdicts, seconds))
   return verdicts
 })
 
@@ -154,14 +163,8 @@ export const make = (status: ExitStatus) =>
       Effect.gen(function* () {
         const config = yield* StoredRuns.resolve(flags)
         const letters = yield* StoredRuns.deadLetterQueues(config)
-        const all = yield* targets(yield* StoredRuns.storages(config), letters, flags.runs)
-        const say = (words: string) => (flags.json ? Effect.void : Session.print(words))
-        if (flags.rebuild) yield* say(yield* rebuild(all, letters))
-        const startedMs = yield* Clock.currentTimeMillis
-        const verdicts = yield* verifyAll(all, letters, (verdict) => say(VerifyReport.text(verdict)))
-        const seconds = ((yield* Clock.currentTimeMillis) - startedMs) / 1000
-        yield* Session.print(
-          flags.json ? VerifyReport.json(verdicts, seconds) : VerifyReport.summary(verdicts, seconds)
+        const verdicts = yield* verify(yield* StoredRuns.storages(config), flags).pipe(
+          Effect.provideService(DeadLetterQueues, letters)
         )
         status.code = VerifyReport.exitCode(verdicts)
       }).pipe(Effect.scoped, Effect.provide(Logging.layer(flags.logFormat)))

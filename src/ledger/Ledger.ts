@@ -1,15 +1,17 @@
 /**
- * Reads the ledger of a run: the lines of all the logs that processes have kept of it.
+ * Reads the ledger of a run: the lines of all logs that processes have written of it.
+ *
+ * Readers that need all of a ledger fold it with `LedgerFold`.
  */
 import * as Bytes from "effect/Bytes"
 import * as Stream from "effect/Stream"
 import type * as RunId from "../domain/RunId.ts"
-import type { Storage } from "../storage/Storage.ts"
+import { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 import * as LedgerLine from "./LedgerLine.ts"
 
-/** Bytes of a log that are no entry. What they said is lost; what they spoke of is still in the storage. */
+/** Bytes of a log that are not a valid entry. What they said is lost; the batch that they described is still stored. */
 export interface Damage {
   readonly _tag: "Damage"
   /** Key of the log. */
@@ -17,7 +19,7 @@ export interface Damage {
   readonly offset: number
   readonly bytes: number
   readonly problem: string
-  /** Whether it is the end of the log, within a line: as after a crash, or while the line is being written. */
+  /** Whether the log ends here in the middle of a line: after a crash, or while the line is being written. */
   readonly torn: boolean
 }
 
@@ -26,19 +28,19 @@ export type Item = (LedgerLine.Line & { readonly _tag: "Line" }) | Damage
 
 const lineFeed = 10
 
-/** Longest line that is kept in memory: the checksums of twelve million ticks. What is longer is damaged. */
+/** Longest line that is kept in memory: the checksums of twelve million ticks. A longer one counts as damaged. */
 const maxLineBytes = 64 * 1024 * 1024
 
-/** What a line is made into; it is `undefined` when it is longer than a line can be. A view of what was read. */
+/** What to make of a line, which is a view of the chunk that was read; `undefined` when it is too long. */
 type Make<A> = (line: Uint8Array | undefined, offset: number, bytes: number) => A
 
-/** Takes a log apart, chunk by chunk. Not shared: it has state. */
+/** Splits a log into lines, chunk by chunk. Not shared: it has state. */
 class Splitter<A> {
   private readonly make: Make<A>
   private pending: Array<Uint8Array> = []
-  /** Those of the line that has not ended yet. */
+  /** Bytes so far of the line that has not ended yet. */
   bytes = 0
-  /** Where it begins. */
+  /** Where that line begins. */
   offset = 0
   private overlong = false
 
@@ -78,11 +80,25 @@ class Splitter<A> {
   }
 }
 
+/** What `splitter` makes of the lines of a log, a chunk that was read at a time; nothing when the log is gone. */
+const splitLog = <A>(
+  log: StorageKey.StorageKey,
+  splitter: Splitter<A>
+): Stream.Stream<Array<A>, StorageError, Storage> =>
+  Stream.unwrap(Storage.useSync((storage) => storage.read(log))).pipe(
+    Stream.map((chunk) => splitter.push(chunk)),
+    Stream.catchReason("StorageError", "ObjectMissing", () => Stream.empty)
+  )
+
+/** Keys of the logs of the run, in ascending order. */
+export const logs = (runId: RunId.RunId): Stream.Stream<StorageKey.StorageKey, StorageError, Storage> =>
+  Stream.unwrap(Storage.useSync((storage) => storage.list(StorageKey.ledgerPrefix(runId))))
+
 /** The entries of one log in their order, and the damages between them; none when it is gone. Memory: one line. */
-export const readLog = (storage: Storage["Service"], log: StorageKey.StorageKey): Stream.Stream<Item, StorageError> =>
+export const readLog = (log: StorageKey.StorageKey): Stream.Stream<Item, StorageError, Storage> =>
   Stream.suspend(() => {
     const splitter = new Splitter<Item>((line, offset, bytes) => {
-      // A copy: whoever keeps the entry would keep the whole chunk.
+      // A copy: a view would keep the whole chunk in memory for as long as the entry is kept.
       const decoded = line === undefined ? "it is longer than a line can be" : LedgerLine.decode(line.slice())
       if (typeof decoded !== "string") return { _tag: "Line", ...decoded }
       return { _tag: "Damage", log, offset, bytes, problem: decoded, torn: false }
@@ -92,33 +108,24 @@ export const readLog = (storage: Storage["Service"], log: StorageKey.StorageKey)
       if (bytes === 0) return []
       return [{ _tag: "Damage", log, offset, bytes, problem: "the log ends within a line", torn: true }]
     }
-    return storage.read(log).pipe(
-      Stream.flatMap((chunk) => Stream.fromArray(splitter.push(chunk))),
-      Stream.concat(Stream.suspend(() => Stream.fromArray(torn()))),
-      Stream.catchReason("StorageError", "ObjectMissing", () => Stream.empty)
-    )
+    return splitLog(log, splitter).pipe(Stream.concat(Stream.sync(torn)), Stream.flatMap(Stream.fromArray))
   })
 
 /** All entries of the ledger of `runId`, log by log, and the damages between them. Memory: one line. */
-export const read = (storage: Storage["Service"], runId: RunId.RunId): Stream.Stream<Item, StorageError> =>
-  storage.list(StorageKey.ledgerPrefix(runId)).pipe(Stream.flatMap((log) => readLog(storage, log)))
+export const read = (runId: RunId.RunId): Stream.Stream<Item, StorageError, Storage> =>
+  Stream.flatMap(logs(runId), readLog)
 
 /**
- * What `read` gives without the damages, quicker: of stored batches no more than their keys and times. In pieces of what is
- * read at a time, some hundred entries: whoever lets others work after each holds nobody up.
+ * The entries that `read` gives, without the damages, and faster: of a stored batch only its key and its time. One array
+ * for each chunk that was read, some hundred entries: a reader that yields after each array blocks no other fiber for long.
  */
 export const readBriefly = (
-  storage: Storage["Service"],
   runId: RunId.RunId
-): Stream.Stream<ReadonlyArray<LedgerLine.Brief>, StorageError> =>
-  storage.list(StorageKey.ledgerPrefix(runId)).pipe(
-    Stream.flatMap((log) =>
-      Stream.suspend(() => {
-        const splitter = new Splitter((line) => (line === undefined ? "" : LedgerLine.brief(line)))
-        return storage.read(log).pipe(
-          Stream.map((chunk) => splitter.push(chunk).filter((entry) => typeof entry !== "string")),
-          Stream.catchReason("StorageError", "ObjectMissing", () => Stream.empty)
-        )
-      })
+): Stream.Stream<ReadonlyArray<LedgerLine.Brief>, StorageError, Storage> =>
+  Stream.flatMap(logs(runId), (log) =>
+    Stream.suspend(() =>
+      Stream.map(splitLog(log, new Splitter((line) => (line === undefined ? "" : LedgerLine.brief(line)))), (entries) =>
+        entries.filter((entry) => typeof entry !== "string")
+      )
     )
   )

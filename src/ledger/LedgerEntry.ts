@@ -1,8 +1,8 @@
 /**
- * What a run's ledger says: which batches were stored, which became dead letters, and what became of those.
+ * The entries of a run's ledger: which batches were stored, which became dead letters, and what became of those.
  *
- * Entries are facts that stay true. Their order means nothing, since several processes write them, and the same fact may
- * be told twice.
+ * Entries are facts that stay true. Their order means nothing, because several processes write them, and the same fact may
+ * be recorded twice.
  */
 import * as Schema from "effect/Schema"
 import type * as TickSet from "../domain/TickSet.ts"
@@ -30,7 +30,7 @@ export const Commit = Schema.TaggedStruct("Commit", {
   /** CRC-32 of the `bytes`, as eight hexadecimal digits. */
   checksum: Schema.String,
   committedAtMs: Schema.Int,
-  /** How it came to be stored; absent in an entry that was made from the object afterwards. */
+  /** How it was written; absent in an entry that was made from the object afterwards. */
   write: Schema.optionalKey(
     Schema.Struct({
       service: Schema.String,
@@ -66,7 +66,7 @@ export const Replay = Schema.TaggedStruct("Replay", {
   atMs: Schema.Int
 })
 
-/** A dead letter was thrown away on purpose: its ticks are not in the run, and somebody has said why. */
+/** A dead letter was thrown away on purpose. `reason` is what the operator gave. */
 export const Drop = Schema.TaggedStruct("Drop", {
   letter: Schema.String,
   stretches: Schema.Array(Stretch),
@@ -75,7 +75,7 @@ export const Drop = Schema.TaggedStruct("Drop", {
   atMs: Schema.Int
 })
 
-/** A damaged object was taken out of the way. */
+/** A damaged object was moved away from its key. */
 export const SetAside = Schema.TaggedStruct("SetAside", {
   key: Schema.String,
   place: Schema.String,
@@ -83,7 +83,7 @@ export const SetAside = Schema.TaggedStruct("SetAside", {
   atMs: Schema.Int
 })
 
-/** How a log begins. */
+/** The first entry of a log. */
 export const Header = Schema.TaggedStruct("Header", {
   version: Schema.Literal(1),
   run: Schema.String,
@@ -99,13 +99,13 @@ export type Replay = typeof Replay.Type
 export type Drop = typeof Drop.Type
 export type SetAside = typeof SetAside.Type
 
-/** What the object of `commit` takes in its storage. */
+/** Size of the object of `commit` in the storage, in bytes. */
 export const sizeOf = ({ bytes, storedBytes }: Commit): number => storedBytes ?? bytes
 
-/** Stretches as entries have them. */
+/** Stretches in the form that entries have. */
 export const fromStretches = (stretches: ReadonlyArray<TickSet.Stretch>): Commit["stretches"] =>
   stretches.map(({ first, last, step }) => [first, last, step])
 
-/** Stretches that an entry has. */
+/** The stretches of an entry. */
 export const toStretches = (stretches: Commit["stretches"]): ReadonlyArray<TickSet.Stretch> =>
   stretches.map(([first, last, step]) => ({ first, last, step }))

@@ -1,79 +1,83 @@
 /**
- * Which entries of stored batches still count: those of the objects that have their keys now.
+ * Which entries of stored batches are still valid: those about the objects that are stored under their keys now.
  *
- * An object that is set aside leaves its key to another one. What was stored under the key before says nothing of that one,
- * and is not missed. The times in the entries decide, since those of several logs come in no order: all of the ledger has
- * to be read before anything is asked.
+ * An object that is set aside frees its key for another one. Entries about the old object say nothing about the new one, and
+ * the old object isn't missing. The times in the entries decide, because the entries of several logs come in no order: read
+ * the whole ledger before you ask.
  */
-import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+import * as Arr from "effect/Array"
+import type { Effect } from "effect/Effect"
+import * as Order from "effect/Order"
 import type * as RunId from "../domain/RunId.ts"
 import type { Storage } from "../storage/Storage.ts"
-import * as Ledger from "./Ledger.ts"
+import type { StorageError } from "../storage/StorageError.ts"
 import type * as LedgerEntry from "./LedgerEntry.ts"
-import type * as LedgerLine from "./LedgerLine.ts"
+import * as LedgerFold from "./LedgerFold.ts"
 
-/** Gathers when keys were freed. Memory: a time for every key that was. */
+/** Collects when objects were set aside. Memory: a time for each key. */
 export class SetAsides {
   private readonly lastMs = new Map<string, number>()
 
-  add(entry: LedgerLine.Brief): void {
-    if (entry._tag === "SetAside") this.lastMs.set(entry.key, Math.max(entry.atMs, this.since(entry.key)))
+  add({ atMs, key }: LedgerEntry.SetAside): this {
+    this.lastMs.set(key, Math.max(atMs, this.since(key)))
+    return this
   }
 
-  /** When an object was last taken from under `key`, in milliseconds since 1970; -1 when none ever was. */
+  /** When an object under `key` was last set aside, in milliseconds since 1970; -1 when none ever was. */
   since(key: string): number {
     return this.lastMs.get(key) ?? -1
   }
 
-  /** Whether what was stored then has not been set aside since. */
-  counts({ committedAtMs, key }: Pick<LedgerEntry.Commit, "committedAtMs" | "key">): boolean {
+  /** Whether the object that was stored then has not been set aside since. */
+  isValid({ committedAtMs, key }: Pick<LedgerEntry.Commit, "committedAtMs" | "key">): boolean {
     return committedAtMs > this.since(key)
   }
 }
 
-/** Gathers what a ledger says of batches. Memory: their entries, without the checksums of ticks. */
+/** Collects what a ledger says about batches. Memory: their entries, without the checksums of ticks. */
 export class LedgerFacts {
   readonly setAsides = new SetAsides()
   private readonly commits = new Map<string, Array<LedgerEntry.Commit>>()
 
-  add(entry: LedgerEntry.Entry): void {
-    this.setAsides.add(entry)
-    if (entry._tag !== "Commit") return
+  addCommit(entry: LedgerEntry.Commit): this {
     const others = this.commits.get(entry.key)
     if (others === undefined) this.commits.set(entry.key, [entry])
     else others.push(entry)
+    return this
   }
 
-  /** The entries that count, by key. Several of one key tell the same, or tell that something is wrong. */
-  get batches(): Map<string, ReadonlyArray<LedgerEntry.Commit>> {
-    const counting = new Map<string, ReadonlyArray<LedgerEntry.Commit>>()
+  addSetAside(entry: LedgerEntry.SetAside): this {
+    this.setAsides.add(entry)
+    return this
+  }
+
+  /** The valid entries by key. Where a key has several, they say the same or something is wrong. */
+  get batches(): Map<string, Arr.NonEmptyReadonlyArray<LedgerEntry.Commit>> {
+    const valid = new Map<string, Arr.NonEmptyReadonlyArray<LedgerEntry.Commit>>()
     for (const [key, all] of this.commits) {
-      const commits = all.filter((commit) => this.setAsides.counts(commit))
-      if (commits.length > 0) counting.set(key, commits)
+      const commits = all.filter((commit) => this.setAsides.isValid(commit))
+      if (Arr.isReadonlyArrayNonEmpty(commits)) valid.set(key, commits)
     }
-    return counting
+    return valid
   }
 }
 
-/** What the ledger of the run says of the batches whose keys `isWanted`. */
-export const read = Effect.fnUntraced(function* (
-  storage: Storage["Service"],
+/** What the ledger of the run says about the batches whose keys `isWanted`. */
+export const read = (
   runId: RunId.RunId,
   isWanted: (key: string) => boolean = () => true
-) {
-  const facts = new LedgerFacts()
-  yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
-    Effect.sync(() => {
-      if (item._tag === "Line" && "key" in item.entry && isWanted(item.entry.key)) facts.add(item.entry)
-    })
-  )
-  return facts
-})
+): Effect<LedgerFacts, StorageError, Storage> =>
+  LedgerFold.run(runId, () => new LedgerFacts(), {
+    Header: LedgerFold.skip,
+    Letter: LedgerFold.skip,
+    Replay: LedgerFold.skip,
+    Drop: LedgerFold.skip,
+    Commit: (facts, commit) => (isWanted(commit.key) ? facts.addCommit(commit) : facts),
+    SetAside: (facts, setAside) => (isWanted(setAside.key) ? facts.addSetAside(setAside) : facts)
+  })
 
-/** The entry that was stored last. */
-export const newest = (commits: ReadonlyArray<LedgerEntry.Commit>): LedgerEntry.Commit | undefined =>
-  commits.reduce<LedgerEntry.Commit | undefined>(
-    (best, commit) => (best === undefined || commit.committedAtMs > best.committedAtMs ? commit : best),
-    undefined
-  )
+const byTime = Order.mapInput(Order.Number, ({ committedAtMs }: LedgerEntry.Commit) => committedAtMs)
+
+/** The entry with the latest time; of equal ones the first. */
+export const newest = (commits: Arr.NonEmptyReadonlyArray<LedgerEntry.Commit>): LedgerEntry.Commit =>
+  Arr.max(commits, byTime)

@@ -1,8 +1,8 @@
 /**
  * An entry as a line of text: checksum, tab, JSON, and for a stored batch another tab and the checksums of its ticks.
  *
- * The checksum is that of all that follows it up to the end of the line. A line that is cut, or has any byte changed, is
- * not taken for an entry, and the lines around it are not affected.
+ * The checksum covers everything after it up to the end of the line. A line that was cut, or in which a byte was changed,
+ * is not an entry any more; the lines around it stay valid.
  */
 import * as Bytes from "effect/Bytes"
 import * as Result from "effect/Result"
@@ -25,7 +25,7 @@ const checksumDigits = 8
 /** What a line says. */
 export interface Line {
   readonly entry: Entry
-  /** The running checksums of a stored batch, decoded when they are asked for; `undefined` when the line has none. */
+  /** Decodes the running checksums of a stored batch; `undefined` when the line has none. */
   readonly checks: () => ReadonlyArray<number> | undefined
 }
 
@@ -54,7 +54,7 @@ export const encode = (entry: Entry, checks: ReadonlyArray<number> = []): Uint8A
   return Bytes.concat([utf8.encode(Checksum.toHex(Checksum.of(content))), content, Uint8Array.of(lineFeed)])
 }
 
-/** The JSON of a line whose checksum is right, and the checksums of ticks after it; a string says what is wrong. */
+/** The JSON of a line whose checksum is right, and the encoded checksums of ticks after it; a string says what is wrong. */
 const verified = (line: Uint8Array): { readonly json: string; readonly sums: Uint8Array | undefined } | string => {
   const content = line.subarray(checksumDigits)
   if (content[0] !== tab) return "it does not begin with a checksum"
@@ -84,7 +84,7 @@ const plainText = String.raw`[^"\\\u0000-\u001f]*`
 const whole = String.raw`(?:0|[1-9]\d{0,14})`
 const stretch = String.raw`\["\d{1,19}","\d{1,19}","\d{1,19}"\]`
 
-/** How `encode` writes the entry of a stored batch, as nearly all are. What looks like this is one; others may be too. */
+/** How `encode` writes the entry of a stored batch. Nearly all match; one that doesn't is decoded as JSON. */
 const plainCommit = new RegExp(
   `^\\{"_tag":"Commit","key":"(${plainText})","stretches":\\[(?:${stretch}(?:,${stretch})*)?\\]` +
     `,"count":${whole},"bytes":${whole}(?:,"storedBytes":${whole})?,"checksum":"${plainText}"` +
@@ -93,13 +93,15 @@ const plainCommit = new RegExp(
   "u"
 )
 
-/** Longest entry that is held against the pattern, in characters: of a longer one it might take more stack than there is. */
+/** Longest entry, in characters, that is matched with the pattern: on a longer one the match might overflow the stack. */
 const maxPlain = 64 * 1024
 
-/** An entry, of which only this is told when it is that of a stored batch. */
-export type Brief = Pick<Commit, "_tag" | "key" | "committedAtMs"> | Exclude<Entry, Commit>
+/** The part of a stored batch's entry that `brief` decodes. */
+export type BriefCommit = Pick<Commit, "_tag" | "key" | "committedAtMs">
 
-/** The same as `decode`, quicker, for those who look at many lines and need no more of stored batches. */
+export type Brief = BriefCommit | Exclude<Entry, Commit>
+
+/** Like `decode`, but faster, for readers of many lines that need only the keys and times of stored batches. */
 export const brief = (line: Uint8Array): Brief | string => {
   const content = verified(line)
   if (typeof content === "string") return content

@@ -1,15 +1,16 @@
 /**
- * Recalls what was stored of a run before this process stored any of it, so that de-duplication survives a restart.
+ * Finds which ticks were stored before this process stored any of their run, so that de-duplication survives a restart.
  *
- * The first time that ticks of a run come, its batches are listed: names only, which say what they may hold. Ticks beyond
- * them, as those of a run that goes on, cost nothing more. A batch that may hold some that have come is read; where that is
- * in vain again and again the run's ledger is asked, which batches need not be read. A tick counts as stored only when it
- * was found with the same bytes and the batch has been made to survive a crash. Of ticks among which one has other bytes
- * than the stored one of its number nothing is recalled: whoever stores them finds out. Where the storage can't say what
- * it has, a tick may be stored twice and is never lost.
+ * When ticks of a run come for the first time, its batches are listed: only their names, which say what they may hold. For
+ * ticks beyond all of them, as when a run goes on, nothing more is read. A batch that may hold some of the ticks is read;
+ * once many were read in vain, the run's ledger is read, which says which batches need not be. A tick counts as stored only
+ * when it was found with the same bytes and its batch survives a crash. When one of the ticks has other bytes than the stored
+ * tick of its number, none of them counts as stored: storing them shows the conflict. When the storage can't be read, a tick
+ * may be stored twice, and is never lost.
  *
- * What other processes store after the first look is not seen.
+ * What other processes store after the batches were listed is not seen.
  */
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -30,33 +31,39 @@ import { type EarlierBatch, EarlierBatches } from "./internal/earlierBatches.ts"
 import * as RunFiles from "../runs/RunFiles.ts"
 import * as StoredTicks from "../runs/StoredTicks.ts"
 
-/** Longest that ticks wait for what the storage has to say of them. */
+/** Longest that ticks wait for the storage. */
 const limit = Duration.seconds(30)
 
-/** After a listing that failed none is tried for a second, and twice as long each time up to a minute. */
+/** After a failure nothing is tried for a second, and twice as long after each further failure, up to a minute. */
 const pauses = { shortestMs: 1000, longestMs: 60_000 }
 
-/** Batches of a run that are read in vain before its ledger is: that has all of the run in it, and takes longer. */
+/** Batches of a run that are read in vain before its ledger is read, which takes longer because it covers the whole run. */
 const readInVain = 100
 
-/** Most batches, over all runs, whose names are held: about 250 MB. Beyond it the runs used the longest ago are let go. */
+/** Most batches, over all runs, whose names are kept: about 250 MB. Beyond it the least recently used runs are forgotten. */
 const maxBatches = 1_000_000
 
 export interface Recall {
   /** See `IdempotencyTracker`. */
   readonly among: IdempotencyTracker.IdempotencyTracker["Service"]["recall"]
 
-  /** What this process has stored of the run is known to nobody any more: its batches are listed again. */
+  /** The tracker has forgotten what this process has stored of the run: its batches are listed again. */
   readonly forget: (runId: RunId.RunId) => void
 }
 
 const none: ReadonlyArray<Tick.Tick> = []
 
+/** Tick numbers, both included. */
+interface Range {
+  readonly first: bigint
+  readonly last: bigint
+}
+
 /** Whether any of `wanted` is among `stretches`, as far as those lie between `first` and `last`. */
 const isAnyOf = (
   stretches: ReadonlyArray<TickSet.Stretch>,
   wanted: StoredTicks.Wanted,
-  { first, last }: { readonly first: bigint; readonly last: bigint }
+  { first, last }: Range
 ): boolean =>
   stretches.some((stretch) => {
     if (stretch.first > last || stretch.last < first) return false
@@ -68,48 +75,48 @@ const isAnyOf = (
     return false
   })
 
-/** A look at a run, as long as it lasts. */
-type Look = Deferred.Deferred<EarlierBatches | undefined>
+/** The listed batches of a run; `undefined` when they could not be listed. */
+type Listing = Deferred.Deferred<EarlierBatches | undefined>
 
-/** The runs that have been looked at, the one used last at the end. */
-class Runs {
-  private readonly looks = new Map<RunId.RunId, Look>()
+/** The listings of runs, the most recently used last. Not shared: it has state. */
+class Listings {
+  private readonly byRun = new Map<RunId.RunId, Listing>()
   private readonly sizes = new Map<RunId.RunId, number>()
   private batches = 0
 
-  /** The look at the run, if there has been one. */
-  use(runId: RunId.RunId) {
-    const look = this.looks.get(runId)
-    if (look === undefined || this.looks.size === 1) return look
-    this.looks.delete(runId)
-    this.looks.set(runId, look)
-    return look
+  /** The listing of the run, if there is one. It is the most recently used now. */
+  use(runId: RunId.RunId): Listing | undefined {
+    const listing = this.byRun.get(runId)
+    if (listing === undefined || this.byRun.size === 1) return listing
+    this.byRun.delete(runId)
+    this.byRun.set(runId, listing)
+    return listing
   }
 
-  begin(runId: RunId.RunId): Look {
-    const look: Look = Deferred.makeUnsafe()
-    this.looks.set(runId, look)
-    return look
+  begin(runId: RunId.RunId): Listing {
+    const listing: Listing = Deferred.makeUnsafe()
+    this.byRun.set(runId, listing)
+    return listing
   }
 
-  /** Counts what a look has found, unless the run has been forgotten since; makes room for it. */
-  found(runId: RunId.RunId, look: Look, { count }: EarlierBatches): void {
-    if (this.looks.get(runId) !== look) return
+  /** Counts the batches of a listing, unless its run was forgotten meanwhile; makes room for them. */
+  completed(runId: RunId.RunId, listing: Listing, { count }: EarlierBatches): void {
+    if (this.byRun.get(runId) !== listing) return
     this.sizes.set(runId, count)
     this.batches += count
-    for (const other of this.looks.keys()) {
+    for (const other of this.byRun.keys()) {
       if (this.batches <= maxBatches || other === runId) break
       this.forget(other)
     }
   }
 
-  /** A look that has failed: the next is another one. */
-  failed(runId: RunId.RunId, look: Look): void {
-    if (this.looks.get(runId) === look) this.forget(runId)
+  /** Forgets a listing that failed, so that the run is listed again. */
+  failed(runId: RunId.RunId, listing: Listing): void {
+    if (this.byRun.get(runId) === listing) this.forget(runId)
   }
 
   forget(runId: RunId.RunId): void {
-    this.looks.delete(runId)
+    this.byRun.delete(runId)
     this.batches -= this.sizes.get(runId) ?? 0
     this.sizes.delete(runId)
   }
@@ -120,112 +127,121 @@ const complain = (sentence: string, runId: RunId.RunId, error: StorageError) =>
     Effect.annotateLogs({ run: runId, error: error.message })
   )
 
-/** Finds which of `ticks` are in `batches`, and makes those batches survive a crash. */
-const find = Effect.fnUntraced(function* (
-  storage: Storage["Service"],
-  all: EarlierBatches,
-  batches: ReadonlyArray<EarlierBatch>,
-  ticks: ReadonlyArray<Tick.Tick>,
-  range: { readonly first: bigint; readonly last: bigint }
-) {
+/** What a batch has of `wanted`. Notes in `batch` which ticks it holds. */
+const lookInto = Effect.fnUntraced(function* (batch: EarlierBatch, wanted: StoredTicks.Wanted) {
+  const same: Array<Tick.Tick> = []
+  const differing: Array<Tick.Tick> = []
+  const numbers: Array<bigint> = []
+  yield* StoredTicks.look(
+    batch.key,
+    wanted,
+    (tick, isSame) => void (isSame ? same : differing).push(tick),
+    (number) => void numbers.push(number)
+  )
+  batch.ticks = TickSet.stretches(numbers)
+  return { same, differing }
+})
+
+/** Makes a batch survive a crash. Whether it is still there then. */
+const secure = Effect.fnUntraced(function* (batch: EarlierBatch) {
+  const storage = yield* Storage
+  if (!batch.isSecured) yield* storage.secure(batch.key)
+  batch.isSecured = true
+  return (yield* storage.stat(batch.key)) !== undefined
+})
+
+const warnOfOthers = ([first, ...others]: Arr.NonEmptyReadonlyArray<Tick.Tick>) =>
+  Effect.logWarning("Other ticks are stored under these numbers: their batch is stored as it is, if it can be").pipe(
+    Effect.annotateLogs({ run: first.simulationRunId, ticks: others.length + 1, first: `${first.tickNumber}` })
+  )
+
+/** Which of `ticks`, all in the range, are in those of `batches` that may hold some. Makes their batches survive a crash. */
+const find = Effect.fnUntraced(function* (batches: EarlierBatches, ticks: Tick.Batch, range: Range) {
   const wanted = StoredTicks.byNumber(ticks)
   const stored = new Set<Tick.Tick>()
   const differing = new Set<Tick.Tick>()
-  for (const batch of batches) {
+  for (const batch of batches.overlapping(range.first, range.last)) {
     if (batch.ticks !== undefined && !isAnyOf(batch.ticks, wanted, range)) continue
-    const [found, numbers]: [Array<Tick.Tick>, Array<bigint>] = [[], []]
-    yield* StoredTicks.look(
-      storage,
-      batch.key,
-      wanted,
-      (tick, isSame) => void (isSame ? found.push(tick) : differing.add(tick)),
-      (number) => void numbers.push(number)
-    )
-    batch.ticks = TickSet.stretches(numbers)
-    if (found.length === 0) {
-      all.readInVain++
-      continue
-    }
-    if (!batch.isSecured) yield* storage.secure(batch.key)
-    batch.isSecured = true
-    if ((yield* storage.stat(batch.key)) === undefined) continue // gone meanwhile
-    for (const tick of found) stored.add(tick)
+    const found = yield* lookInto(batch, wanted)
+    for (const tick of found.differing) differing.add(tick)
+    if (found.same.length === 0) batches.readInVain++
+    else if (yield* secure(batch)) for (const tick of found.same) stored.add(tick)
   }
   const others = [...differing].filter((tick) => !stored.has(tick))
-  if (others.length > 0) {
-    yield* Effect.logWarning(
-      "Other ticks are stored under these numbers: their batch is stored as it is, if it can be"
-    ).pipe(
-      Effect.annotateLogs({ run: others[0]?.simulationRunId, ticks: others.length, first: `${others[0]?.tickNumber}` })
-    )
-    return none
-  }
+  if (Arr.isReadonlyArrayNonEmpty(others)) return yield* Effect.as(warnOfOthers(others), none)
   return stored.size === 0 ? none : ticks.filter((tick) => stored.has(tick))
 })
 
-/** Makes the recall of a storage. It fails for nobody: what goes wrong is logged at WARN. */
-export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
-  const background = yield* Scope.make() // never closed: nobody waits for a look that was abandoned
-  const runs = new Runs()
-  let pauseMs = pauses.shortestMs
-  let nextMs = -Infinity
-  const annotate = Effect.annotateLogs({ module: "tickvault/recall/Recall", storage: storage.name })
+/** A pause after failures, which doubles with each. Not shared: it has state. */
+class Backoff {
+  private pauseMs = pauses.shortestMs
+  private untilMs = Number.NEGATIVE_INFINITY
 
-  /** `effect` within its time, and a defect in it as a failure. */
-  const limited = <A>(operation: "list" | "read", runId: RunId.RunId, effect: Effect.Effect<A, StorageError>) => {
-    const late = new StorageError({ operation, key: runId, reason: new TimedOut({ code: Duration.format(limit) }) })
-    return effect.pipe(
-      Effect.catchDefect((cause) =>
-        Effect.fail(new StorageError({ operation, key: runId, reason: new IoFailure({ code: "UNEXPECTED" }), cause }))
-      ),
-      (known) =>
-        Effect.timeoutOrElse(abandonable(known, background), { duration: limit, orElse: () => Effect.fail(late) })
-    )
-  }
-
-  const pause = Effect.map(Clock.currentTimeMillis, (nowMs) => {
-    nextMs = nowMs + pauseMs
-    pauseMs = Math.min(pauseMs * 2, pauses.longestMs)
+  readonly failed = Effect.map(Clock.currentTimeMillis, (nowMs) => {
+    this.untilMs = nowMs + this.pauseMs
+    this.pauseMs = Math.min(this.pauseMs * 2, pauses.longestMs)
   })
 
-  const isPausing = Effect.map(Clock.currentTimeMillis, (nowMs) => nowMs < nextMs)
+  readonly succeeded = Effect.sync(() => {
+    this.pauseMs = pauses.shortestMs
+  })
 
-  const list = (runId: RunId.RunId, look: Look) =>
-    limited("list", runId, RunFiles.batches(storage, runId)).pipe(
-      Effect.map((keys) => {
-        pauseMs = pauses.shortestMs
-        const batches = new EarlierBatches(keys)
-        runs.found(runId, look, batches)
-        return batches
-      }),
-      Effect.tapError(() =>
-        Effect.andThen(
-          pause,
-          Effect.sync(() => runs.failed(runId, look))
-        )
-      ),
+  readonly isPausing = Effect.map(Clock.currentTimeMillis, (nowMs) => nowMs < this.untilMs)
+}
+
+/** Makes the recall of the storage of the context. What fails in it is logged at WARN and recalls nothing. */
+export const make = Effect.gen(function* () {
+  const storage = yield* Storage
+  const background = yield* Scope.make() // never closed: nobody waits for a read that was abandoned
+  const listings = new Listings()
+  const backoff = new Backoff()
+  const annotate = Effect.annotateLogs({ module: "tickvault/recall/Recall", storage: storage.name })
+
+  /** `effect` within its time; a defect in it is a failure. */
+  const limited = <A>(
+    operation: "list" | "read",
+    runId: RunId.RunId,
+    effect: Effect.Effect<A, StorageError, Storage>
+  ) => {
+    const fail = (reason: IoFailure | TimedOut, cause?: unknown) =>
+      Effect.fail(new StorageError({ operation, key: runId, reason, cause }))
+    const known = effect.pipe(
+      Effect.catchDefect((defect) => fail(new IoFailure({ code: "UNEXPECTED" }), defect)),
+      Effect.provideService(Storage, storage)
+    )
+    return Effect.timeoutOrElse(abandonable(known, background), {
+      duration: limit,
+      orElse: () => fail(new TimedOut({ code: Duration.format(limit) }))
+    })
+  }
+
+  const list = (runId: RunId.RunId, listing: Listing) =>
+    limited("list", runId, RunFiles.batches(runId)).pipe(
+      Effect.map((keys) => new EarlierBatches(keys)),
+      Effect.tap((batches) => Effect.map(backoff.succeeded, () => listings.completed(runId, listing, batches))),
+      Effect.tapError(() => Effect.map(backoff.failed, () => listings.failed(runId, listing))),
       Effect.catch((error) => Effect.as(complain("Stored batches can't be listed", runId, error), undefined))
     )
 
-  /** The batches of the run that are there at the first look; `undefined` when they can't be listed. */
+  /** The batches of the run that were there when it was first asked for; `undefined` when they can't be listed. */
   const open = Effect.fnUntraced(function* (runId: RunId.RunId) {
-    const look = runs.use(runId)
-    if (look !== undefined) return yield* Deferred.await(look)
-    if (yield* isPausing) return undefined
-    // In one step: a look that was begun and never made would be waited for for ever.
+    const listing = listings.use(runId)
+    if (listing !== undefined) return yield* Deferred.await(listing)
+    if (yield* backoff.isPausing) return undefined
+    // In one step: nothing would ever complete a listing that was begun without its fiber.
     const begun = yield* Effect.suspend(() => {
-      const begins = runs.begin(runId)
+      const begins = listings.begin(runId)
       return Effect.as(Effect.forkIn(annotate(Deferred.into(list(runId, begins), begins)), background), begins)
     }).pipe(Effect.uninterruptible)
     return yield* Deferred.await(begun)
   })
 
-  /** Asks the ledger once about all batches. Where it can't be read the batches are, one by one. */
-  const ask = Effect.fnUntraced(function* (runId: RunId.RunId, batches: EarlierBatches) {
-    if (batches.isTold || batches.readInVain < readInVain) return
-    batches.isTold = true
-    yield* limited("read", runId, LedgerFacts.read(storage, runId)).pipe(
-      Effect.map((facts) => batches.tell(facts)),
+  /** Reads the ledger, once it is worth it, for what all batches hold. When it can't be read, the batches are, one by one. */
+  const readLedger = Effect.fnUntraced(function* (runId: RunId.RunId, batches: EarlierBatches) {
+    if (batches.isLedgerRead || batches.readInVain < readInVain) return
+    batches.isLedgerRead = true
+    yield* limited("read", runId, LedgerFacts.read(runId)).pipe(
+      Effect.map((facts) => batches.addFacts(facts)),
       Effect.catch(({ message }) =>
         Effect.logDebug("Ledger can't be read, its batches are").pipe(
           Effect.annotateLogs({ run: runId, error: message })
@@ -240,23 +256,22 @@ export const make = Effect.fnUntraced(function* (storage: Storage["Service"]) {
       const batches = yield* open(runId)
       if (batches === undefined || batches.count === 0) return none
       const range = StorageKey.range(ticks)
-      const touched = batches.overlapping(range.first, range.last)
-      if (touched.length === 0) return none
-      // Each read that hangs holds a thread: after one the next waits its time.
-      if (yield* isPausing) return none
-      yield* ask(runId, batches)
-      return yield* limited("read", runId, find(storage, batches, touched, ticks, range)).pipe(
-        Effect.tap(() => Effect.sync(() => void (pauseMs = pauses.shortestMs))),
-        Effect.tapError(({ reason }) => (reason._tag === "TimedOut" ? pause : Effect.void)),
+      if (batches.overlapping(range.first, range.last).length === 0) return none
+      // Each read that hangs holds a thread: after one that did, wait before the next.
+      if (yield* backoff.isPausing) return none
+      yield* readLedger(runId, batches)
+      return yield* limited("read", runId, find(batches, ticks, range)).pipe(
+        Effect.tap(() => backoff.succeeded),
+        Effect.tapError(({ reason }) => (reason._tag === "TimedOut" ? backoff.failed : Effect.void)),
         Effect.catch((error) => Effect.as(complain("Stored batches can't be read", runId, error), none))
       )
     }, annotate),
-    forget: (runId) => runs.forget(runId)
+    forget: (runId) => listings.forget(runId)
   }
   return recall
 })
 
-/** `tracker`, which also knows what was stored before. */
+/** `tracker`, which recalls with `recall` what was stored before. */
 export const attach = (
   tracker: IdempotencyTracker.IdempotencyTracker["Service"],
   recall: Recall
@@ -264,8 +279,8 @@ export const attach = (
   IdempotencyTracker.IdempotencyTracker.of({ ...tracker, recall: recall.among })
 
 /**
- * A tracker of ranges that also knows what earlier processes have put into the storage; with `memory` "keys" the tracker
- * of keys, which doesn't. Fails with `SchemaError` on a bad option.
+ * A tracker of ranges that also knows what earlier processes have stored in the storage of the context; with `memory` "keys"
+ * the tracker of keys, which doesn't. Fails with `SchemaError` on a bad option.
  */
 export const layer = (
   options: typeof IdempotencyTracker.Options.Encoded = {}
@@ -275,7 +290,7 @@ export const layer = (
     Effect.gen(function* () {
       const { memory } = yield* Schema.decodeEffect(IdempotencyTracker.Options)(options)
       if (memory === "keys") return yield* IdempotencyTracker.makeMemory("memory", options)
-      const recall = yield* make(yield* Storage)
+      const recall = yield* make
       return attach(yield* IdempotencyTracker.makeRanges("ranges", options, recall.forget), recall)
     })
   )

@@ -15,14 +15,14 @@ import { type DeadLetterError, DeadLetterQueue } from "../deadletter/DeadLetterQ
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import * as TickSet from "../domain/TickSet.ts"
-import { RunLedger } from "../ledger/RunLedger.ts"
+import type { RunLedger } from "../ledger/RunLedger.ts"
 import * as RunSettings from "../simulation/RunSettings.ts"
 import type * as SimulationEngine from "../simulation/SimulationEngine.ts"
 import { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
-import * as Grid from "./internal/grid.ts"
-import * as Stock from "./internal/Stock.ts"
+import * as SampledTicks from "./internal/sampledTicks.ts"
+import * as TrustedBatches from "./internal/TrustedBatches.ts"
 
 /** Without its metadata nobody knows what a run was made with. */
 export class MetadataMissing extends Schema.TaggedError<MetadataMissing>()("MetadataMissing", {
@@ -86,7 +86,8 @@ const ticksOf = (deadLetters: DeadLetterQueue["Service"], id: string) =>
   )
 
 /** The ticks of the run that wait in letters. Memory: one letter at a time, and their stretches. */
-const waiting = Effect.fnUntraced(function* (deadLetters: DeadLetterQueue["Service"], runId: RunId.RunId) {
+const waiting = Effect.fnUntraced(function* (runId: RunId.RunId) {
+  const deadLetters = yield* DeadLetterQueue
   const found: Array<TickSet.Stretch> = []
   yield* Stream.runForEach(deadLetters.ids, (id) =>
     Effect.map(ticksOf(deadLetters, id), (ticks: ReadonlyArray<Tick.Tick> = []) => {
@@ -99,34 +100,32 @@ const waiting = Effect.fnUntraced(function* (deadLetters: DeadLetterQueue["Servi
 
 /**
  * Finds where the run `runId` of the storage of the context goes on, with its ledger and the dead letters of the context.
- * Nobody else should be at work on the run. Sets damaged batches aside and enters into the ledger what it doesn't know, one by one:
- * to be repeated after a crash. Fails with `MetadataMissing`, with what is missing or wrong in the metadata, and when the storage or the
+ * Nobody else may write to the run meanwhile. Sets damaged batches aside and adds to the ledger what it lacks; repeat it
+ * after a crash. Fails with `MetadataMissing`, with what is missing or wrong in the metadata, and when the storage or the
  * dead-letter queue can't be read. Memory: by batches and gaps, not by ticks.
  */
 export const find = Effect.fn("ResumePoint.find")(function* (
   runId: RunId.RunId
 ): Effect.fn.Return<ResumePoint, ResumeError, Storage | RunLedger | DeadLetterQueue> {
-  const storage = yield* Storage
-  const ledger = yield* RunLedger
   const recorded = yield* RunSettings.recorded(yield* metadata(runId))
   const sampling = { interval: BigInt(recorded.samplingInterval), first: recorded.firstTick }
-  const letters = yield* waiting(yield* DeadLetterQueue, runId)
-  const stock = yield* Stock.take({ runId, storage, ledger })
+  const letters = yield* waiting(runId)
+  const batches = yield* TrustedBatches.find(runId)
   for (;;) {
-    const stored = Grid.setOf(stock.stretches, sampling)
-    const settled = Grid.setOf([...stored.stretches, ...letters], sampling)
-    const firstMissing = Grid.firstMissing(settled, sampling)
-    const last = Grid.greatestBelow(stored, firstMissing)
-    const from = last === undefined ? undefined : yield* stock.tick(last)
-    if (last !== undefined && from === undefined) continue // its batch is no more: there is another hole now
+    const stored = SampledTicks.of(batches.stretches, sampling)
+    const settled = SampledTicks.of([...stored.stretches, ...letters], sampling)
+    const firstMissing = SampledTicks.firstMissing(settled, sampling)
+    const last = SampledTicks.greatestBelow(stored, firstMissing)
+    const from = last === undefined ? undefined : yield* batches.tick(last)
+    if (last !== undefined && from === undefined) continue // its batch was dropped: its ticks are missing now
     return {
       recorded,
       resume: { runId, from, settled, recorded },
       firstMissing,
       stored: stored.size,
       inLetters: settled.size - stored.size,
-      batches: stock.size,
-      setAside: stock.setAside
+      batches: batches.size,
+      setAside: batches.setAside
     }
   }
 })

@@ -1,10 +1,10 @@
 /**
- * What lies in a storage: its runs, and the batches of a run, told from the keys alone.
+ * What a storage holds: its runs, and the batches of a run, found from the keys alone.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as RunId from "../domain/RunId.ts"
-import type { Storage } from "../storage/Storage.ts"
+import { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 
@@ -13,9 +13,9 @@ export interface BatchKey extends StorageKey.BatchName {
   readonly key: StorageKey.StorageKey
 }
 
-/** The runs that something is stored of, in the order of their keys, each once. */
-export const runIds = (storage: Storage["Service"]): Stream.Stream<RunId.RunId, StorageError> =>
-  Stream.suspend(() => {
+/** The runs that the storage holds anything of, each once, in the order of their keys. */
+export const runIds: Stream.Stream<RunId.RunId, StorageError, Storage> = Stream.unwrap(
+  Storage.useSync((storage) => {
     let current = ""
     return storage.list("").pipe(
       Stream.map((key) => (key.includes("/") ? key.slice(0, key.indexOf("/")) : "")),
@@ -27,23 +27,20 @@ export const runIds = (storage: Storage["Service"]): Stream.Stream<RunId.RunId, 
       Stream.filter(RunId.is)
     )
   })
+)
 
-/** The batches of a run, by their first tick. Memory: a name a batch. Lets others work meanwhile, however many there are. */
-export const batches = (
-  storage: Storage["Service"],
+/** The batches of a run, by their first tick. Memory: a name for each batch. Lets other fibers work meanwhile. */
+export const batches = Effect.fnUntraced(function* (
   runId: RunId.RunId
-): Effect.Effect<ReadonlyArray<BatchKey>, StorageError> =>
-  Effect.suspend(() => {
-    const found: Array<BatchKey> = []
-    const note = (keys: ReadonlyArray<StorageKey.StorageKey>) =>
-      Effect.sync(() => {
-        for (const key of keys) {
-          const name = StorageKey.batchName(key)
-          if (name !== undefined) found.push({ ...name, key })
-        }
-      })
-    return storage.list(StorageKey.batchPrefix(runId)).pipe(
-      Stream.runForEachArray((keys) => Effect.andThen(note(keys), Effect.yieldNow)),
-      Effect.as(found)
-    )
+): Effect.fn.Return<ReadonlyArray<BatchKey>, StorageError, Storage> {
+  const storage = yield* Storage
+  const found: Array<BatchKey> = []
+  yield* Stream.runForEachArray(storage.list(StorageKey.batchPrefix(runId)), (keys) => {
+    for (const key of keys) {
+      const name = StorageKey.batchName(key)
+      if (name !== undefined) found.push({ ...name, key })
+    }
+    return Effect.yieldNow
   })
+  return found
+})

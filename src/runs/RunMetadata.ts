@@ -1,5 +1,5 @@
 /**
- * What the metadata of a run say that matters for which ticks it should have.
+ * What the metadata of a run say about the ticks that it should have.
  */
 import { fromBinary } from "@bufbuild/protobuf"
 import * as Bytes from "effect/Bytes"
@@ -7,40 +7,43 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type * as RunId from "../domain/RunId.ts"
 import { SimulationMetadataSchema } from "../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
-import type { Storage } from "../storage/Storage.ts"
+import { Storage } from "../storage/Storage.ts"
 import { ObjectDamaged, StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 
-/** Where the user metadata of a run say every how many ticks one is captured, as text. */
+/** Key in the user metadata of a run: every how many ticks one is captured, as text. */
 export const samplingIntervalKey = "samplingInterval"
 
-/** The number above 0 that `text` of the metadata is; `undefined` when it is none. */
+/** `text` of the metadata as a number above 0; `undefined` when it isn't one. */
 export const interval = (text = ""): bigint | undefined => (/^[1-9]\d{0,17}$/u.test(text) ? BigInt(text) : undefined)
 
-/** Where they say which of its ticks is the first one, as text. */
+/** Key in the user metadata of a run: the number of its first tick, as text. */
 export const firstTickKey = "firstTick"
 
-/** Where they say at which tick the run was to end, as text. Absent: it had no end, or an older version began it. */
+/** Key in the user metadata of a run: the tick at which it was to end, as text. Absent: no end, or an older version began it. */
 export const maxTicksKey = "maxTicks"
 
-/** Where they name the kind of the simulation, whose settings are `resolved_config_json` then. */
+/** Key in the user metadata of a run: the kind of its simulation, whose settings are in `resolved_config_json` then. */
 export const simulationKindKey = "simulationKind"
 
-/** What a run has promised of its ticks; each is `undefined` when it hasn't. */
+/** What a run should have; `undefined` where the metadata don't say. */
 export interface Promised {
-  /** Every how many ticks it has one. */
+  /** Every how many ticks one is captured. */
   readonly samplingInterval: bigint | undefined
   readonly firstTick: bigint | undefined
 }
 
-/** Of a run without metadata. */
+/** For a run without metadata. */
 export const nothing: Promised = { samplingInterval: undefined, firstTick: undefined }
 
 /**
- * What the metadata of the run promise of its ticks; nothing when there are none. Fails with `ObjectDamaged` when they
- * can't be read as metadata of this run.
+ * What the metadata of the run say; `nothing` when the run has none. Fails with `ObjectDamaged` when they aren't valid
+ * metadata of this run.
  */
-export const promised = Effect.fnUntraced(function* (storage: Storage["Service"], runId: RunId.RunId) {
+export const promised = Effect.fnUntraced(function* (
+  runId: RunId.RunId
+): Effect.fn.Return<Promised, StorageError, Storage> {
+  const storage = yield* Storage
   const key = StorageKey.metadata(runId)
   const damaged = (problem: string) =>
     new StorageError({ operation: "read", key, reason: new ObjectDamaged({ problem }) })
@@ -53,9 +56,8 @@ export const promised = Effect.fnUntraced(function* (storage: Storage["Service"]
     catch: (cause) => damaged(`it is no SimulationMetadata (${String(cause)})`)
   })
   if (simulationRunId !== runId) return yield* damaged("it is of another run")
-  const found: Promised = {
+  return {
     samplingInterval: interval(userMetadata[samplingIntervalKey]),
     firstTick: interval(userMetadata[firstTickKey])
   }
-  return found
 })

@@ -1,19 +1,20 @@
 /**
- * The ticks of a run in ascending order over all its batches, whatever instance wrote them.
+ * Reads the ticks of a run in ascending order over all its batches, whatever service wrote them.
  *
- * Batches may interleave, and need not be in order inside. Each number comes once: of several ticks with one number the
- * one in the batch whose key comes first (`verify` tells whether they differ). The first batch is read when its first tick
- * is due, and once the second one is, two are read ahead. Memory: the batches that overlap at a tick, and the next two.
+ * Batches may interleave, and the ticks in a batch may be in any order. Each number comes once: when several batches have it,
+ * the tick of the batch whose key comes first (`verify` says whether they differ). The first batch is read when its first
+ * tick is due; once the second one is, two are read ahead. Memory: the batches that overlap at a tick, and the next two.
  *
- * Every batch is held against the run's ledger when it is read. What is damaged or missing, and what that costs, see
- * `ticks` and `salvagedTicks`.
+ * Every batch is checked against the run's ledger when it is read. What happens to damaged and missing batches: see `ticks`
+ * and `salvagedTicks`.
  */
+import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Order from "effect/Order"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
-import type * as TickSet from "../domain/TickSet.ts"
 import type * as LedgerEntry from "../ledger/LedgerEntry.ts"
 import * as LedgerFacts from "../ledger/LedgerFacts.ts"
 import type { Storage } from "../storage/Storage.ts"
@@ -21,47 +22,34 @@ import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 import { BatchMemory } from "./internal/BatchMemory.ts"
 import * as Merge from "./internal/merge.ts"
+import * as StoredBatch from "./internal/storedBatch.ts"
 import * as RunFiles from "./RunFiles.ts"
-import * as StoredBatch from "./StoredBatch.ts"
 
-/** Tick numbers, both included; without one of them there is no end on that side. */
+export type { Gone } from "./internal/merge.ts"
+
+/** Tick numbers, both included; without one of them the range is open on that side. */
 export interface Range {
   readonly from?: bigint | undefined
   readonly to?: bigint | undefined
 }
 
-/** Which ticks, and what may be done with them. */
+/** Which ticks to read, and how long the reader needs their payloads. */
 export interface Options extends Range {
   /**
-   * With "kept" payloads, the default, may be done what one likes for as long as one likes; with "lent" ones one is done
-   * before the next chunk of the stream is pulled: then their memory is written over, which makes the reading of batches
-   * that are not compressed nearly twice as quick. Nothing that pulls ahead or chunks anew may be put behind a stream of
-   * those.
+   * "kept", the default: payloads stay valid. "lent": payloads are valid until the next chunk of the stream is pulled, when
+   * their memory is used again; batches that are not compressed are read almost twice as fast. Put nothing behind a stream
+   * of lent payloads that pulls ahead or changes its chunks.
    */
   readonly payloads?: "kept" | "lent" | undefined
 }
 
-/** What a damaged batch has lost of what was asked for. */
-export interface Gone {
-  readonly _tag: "Gone"
-  readonly key: StorageKey.StorageKey
-  readonly problem: string
-  /** The bytes of the object in which there is no tick any more. Empty when the whole object is gone. */
-  readonly places: ReadonlyArray<{ readonly offset: number; readonly bytes: number }>
-  /**
-   * The ticks that were in it and are no more; another batch may have some of them. `undefined` when the ledger doesn't
-   * know the batch.
-   */
-  readonly ticks: ReadonlyArray<TickSet.Stretch> | undefined
-}
+/** What a stream of a damaged run gives. */
+export type Salvaged = { readonly _tag: "Tick"; readonly tick: Tick.Tick } | Merge.Gone
 
-/** What is next in a damaged run. */
-export type Salvaged = { readonly _tag: "Tick"; readonly tick: Tick.Tick } | Gone
-
-/** `ticks` within the range, ascending, of equal numbers the first. */
+/** The `ticks` in the range, ascending; of equal numbers the first. */
 const ordered = (ticks: ReadonlyArray<Tick.Tick>, from: bigint, to: bigint): ReadonlyArray<Tick.Tick> => {
   if (isOrdered(ticks, from, to)) return ticks
-  const sorted = ticks.filter(({ tickNumber }) => tickNumber >= from && tickNumber <= to).sort(Merge.compare)
+  const sorted = ticks.filter(({ tickNumber }) => tickNumber >= from && tickNumber <= to).sort(Merge.order)
   return sorted.filter((tick, index) => tick.tickNumber !== sorted[index - 1]?.tickNumber)
 }
 
@@ -82,102 +70,105 @@ const bounds = ({ from = 0n, to = largest }: Range) => ({ from, to })
 const overlaps = (name: StorageKey.BatchName | undefined, from: bigint, to: bigint): boolean =>
   name !== undefined && name.last >= from && name.first <= to
 
-/** How batches are read, each into memory that is its own until it is released. */
-const reading = (
-  storage: Storage["Service"],
-  known: ReadonlyMap<string, ReadonlyArray<LedgerEntry.Commit>>,
-  payloads: Options["payloads"]
-) => {
+/** What the ledger says about batches, by key. */
+type Known = ReadonlyMap<string, Arr.NonEmptyReadonlyArray<LedgerEntry.Commit>>
+
+/** Reads batches, each into memory that it has until it is released. */
+const reading = (known: Known, payloads: Options["payloads"]) => {
   const memory = new BatchMemory()
   return Effect.fnUntraced(function* (batch: RunFiles.BatchKey) {
     const loan = payloads === "lent" ? memory.lend() : undefined
-    const read = yield* StoredBatch.read(storage, batch, known.get(batch.key) ?? [], loan?.room)
+    const read = yield* StoredBatch.read(batch, known.get(batch.key), loan?.room)
     return { read, release: () => loan?.giveBack() }
   })
 }
 
-/** What the ledger says of the batches in the range, then those batches: one that is stored meanwhile is not missed. */
-const look = Effect.fnUntraced(function* (storage: Storage["Service"], runId: RunId.RunId, from: bigint, to: bigint) {
+/** What the ledger says about the batches in the range, then those batches: one that is stored meanwhile isn't missing. */
+const look = Effect.fnUntraced(function* (runId: RunId.RunId, from: bigint, to: bigint) {
   const isWanted = (key: string) => overlaps(StorageKey.batchName(key), from, to)
-  const { batches: known } = yield* LedgerFacts.read(storage, runId, isWanted)
-  const batches = (yield* RunFiles.batches(storage, runId)).filter((batch) => overlaps(batch, from, to))
-  return { known, batches }
+  const { batches: known } = yield* LedgerFacts.read(runId, isWanted)
+  const batches = (yield* RunFiles.batches(runId)).filter((batch) => overlaps(batch, from, to))
+  return { known, batches: withMissing(batches, known) }
 })
 
-/**
- * The ticks of `runId` in the range. A damaged batch that overlaps the range ends the stream with the `StorageError` that
- * names it, after the ticks before the damage, up to the first one that is not there; so does, with `ObjectMissing`, one that the ledger knows and that is gone,
- * at the first of its ticks that no other batch has. A run that there is not has no ticks.
- */
-export const ticks = (
-  storage: Storage["Service"],
-  runId: RunId.RunId,
-  options: Options = {}
-): Stream.Stream<Tick.Tick, StorageError> =>
+/** The ticks that a missing batch was written with; `undefined` when the ledger doesn't know it. */
+const writtenOf = (known: Known, { key }: RunFiles.BatchKey) => {
+  const commits = known.get(key)
+  return commits === undefined ? undefined : LedgerFacts.newest(commits).stretches
+}
+
+/** Loads batches for a reader who needs the whole run. */
+const loadWhole = (known: Known, { payloads, ...range }: Options): Merge.Load => {
+  const { from, to } = bounds(range)
+  const readBatch = reading(known, payloads)
+  const load = Effect.fnUntraced(function* (
+    batch: RunFiles.BatchKey
+  ): Effect.fn.Return<Merge.Loaded, StorageError, Storage> {
+    const { read, release } = yield* readBatch(batch)
+    if (Result.isSuccess(read)) return { ticks: ordered(read.success, from, to), release }
+    const failure = StoredBatch.failure(batch.key, read.failure.problem)
+    return { ticks: ordered(beforeDamage(read.failure), from, to), failure }
+  })
+  return (batch) =>
+    Effect.catchReason(load(batch), "StorageError", "ObjectMissing", (_, missing) => {
+      const written = writtenOf(known, batch)
+      if (written === undefined) return Effect.fail(missing)
+      const missed = StoredBatch.numbers(written, from, to).map((tickNumber): Merge.Missed => ({
+        _tag: "Missed",
+        tickNumber
+      }))
+      return Effect.succeed<Merge.Loaded>({ ticks: missed.sort(Merge.order), missing })
+    })
+}
+
+/** Loads what is intact of batches, and what they have lost. */
+const loadIntact = (known: Known, { payloads, ...range }: Options): Merge.Load => {
+  const { from, to } = bounds(range)
+  const readBatch = reading(known, payloads)
+  return (batch) =>
+    readBatch(batch).pipe(
+      Effect.map(({ read, release }): Merge.Loaded =>
+        Result.isSuccess(read)
+          ? { ticks: ordered(read.success, from, to), release }
+          : remains(batch.key, read.failure, from, to)
+      ),
+      Effect.catchReason("StorageError", "ObjectMissing", () =>
+        Effect.succeed(remains(batch.key, missing(writtenOf(known, batch)), from, to))
+      )
+    )
+}
+
+const merged = (runId: RunId.RunId, options: Options, loadOf: typeof loadWhole) =>
   Stream.unwrap(
     Effect.gen(function* () {
       const { from, to } = bounds(options)
-      const { batches, known } = yield* look(storage, runId, from, to)
-      const readBatch = reading(storage, known, options.payloads)
-      const here = Effect.fnUntraced(function* (
-        batch: RunFiles.BatchKey
-      ): Effect.fn.Return<Merge.Loaded, StorageError> {
-        const { read, release } = yield* readBatch(batch)
-        if (Result.isSuccess(read)) return { ticks: ordered(read.success, from, to), release }
-        const failure = StoredBatch.failure(batch.key, read.failure.problem)
-        return { ticks: ordered(beforeDamage(read.failure), from, to), failure }
-      })
-      const load: Merge.Load = (batch) =>
-        Effect.catchReason(here(batch), "StorageError", "ObjectMissing", (_, missing) => {
-          const written = LedgerFacts.newest(known.get(batch.key) ?? [])?.stretches
-          if (written === undefined) return Effect.fail(missing)
-          const missed = StoredBatch.numbers(written, from, to).map((tickNumber): Merge.Missed => ({
-            _tag: "Missed",
-            tickNumber
-          }))
-          return Effect.succeed<Merge.Loaded>({ ticks: missed.sort(Merge.compare), missing })
-        })
-      return Stream.filter(Merge.merged(withMissing(batches, known), load), isTick)
+      const { batches, known } = yield* look(runId, from, to)
+      return Merge.merged(batches, loadOf(known, options))
     })
   )
 
 /**
- * All ticks of `runId` in the range that are intact, and what is gone where it was: a batch that the ledger knows gives
- * every tick that is what was written, to the bit, another one every tick that can be read. A batch that is missing is
- * told too. Fails only when the storage does.
+ * The ticks of `runId` in the range; none when there is no such run. Where a batch in the range is damaged, the stream ends
+ * with the `StorageError` that names it, after the ticks before the first one that is lost. Where the ledger knows a batch
+ * that is gone, the stream ends with `ObjectMissing` at the first of its ticks that no other batch has.
+ */
+export const ticks = (runId: RunId.RunId, options: Options = {}): Stream.Stream<Tick.Tick, StorageError, Storage> =>
+  Stream.filter(merged(runId, options, loadWhole), isTick)
+
+/**
+ * All intact ticks of `runId` in the range, and what is gone, where it was. Of a batch that the ledger knows a tick is intact
+ * when it is what was written, to the bit; of another batch, when it can be read. Reports batches that are missing, too. Fails
+ * only when the storage does.
  */
 export const salvagedTicks = (
-  storage: Storage["Service"],
   runId: RunId.RunId,
   options: Options = {}
-): Stream.Stream<Salvaged, StorageError> =>
-  Stream.unwrap(
-    Effect.gen(function* () {
-      const { from, to } = bounds(options)
-      const { batches, known } = yield* look(storage, runId, from, to)
-      const readBatch = reading(storage, known, options.payloads)
-      const load: Merge.Load = (batch) =>
-        readBatch(batch).pipe(
-          Effect.map(({ read, release }): Merge.Loaded =>
-            Result.isSuccess(read)
-              ? { ticks: ordered(read.success, from, to), release }
-              : remains(batch.key, read.failure, from, to)
-          ),
-          Effect.catchReason("StorageError", "ObjectMissing", () =>
-            Effect.succeed(
-              remains(batch.key, missing(LedgerFacts.newest(known.get(batch.key) ?? [])?.stretches), from, to)
-            )
-          )
-        )
-      return Stream.map(Merge.merged(withMissing(batches, known), load), (one): Salvaged =>
-        isTick(one) ? { _tag: "Tick", tick: one } : one
-      )
-    })
-  )
+): Stream.Stream<Salvaged, StorageError, Storage> =>
+  Stream.map(merged(runId, options, loadIntact), (one): Salvaged => (isTick(one) ? { _tag: "Tick", tick: one } : one))
 
 const ticksOf = (found: StoredBatch.Damaged["found"]) => found.flatMap((one) => (one._tag === "Tick" ? [one.tick] : []))
 
-/** The intact ticks that lie before a damage, up to the first number that lies behind it or is gone. */
+/** The intact ticks before the damaged bytes, up to the first number that lies behind them or is lost. */
 const beforeDamage = ({ found, written }: StoredBatch.Damaged): ReadonlyArray<Tick.Tick> => {
   const damage = found.findIndex(({ _tag }) => _tag === "Damage")
   const intact = ticksOf(damage < 0 ? found : found.slice(0, damage))
@@ -198,24 +189,25 @@ const missing = (written: StoredBatch.Damaged["written"]): StoredBatch.Damaged =
   written
 })
 
-/** `batches` with those that the ledger knows and the storage has no more, by their first tick. */
-const withMissing = (
-  batches: ReadonlyArray<RunFiles.BatchKey>,
-  known: ReadonlyMap<string, unknown>
-): ReadonlyArray<RunFiles.BatchKey> => {
-  const there = new Set<string>(batches.map(({ key }) => key))
+const byKey = Order.mapInput(Order.String, ({ key }: RunFiles.BatchKey): string => key)
+
+/** `batches` and those that the ledger knows and the storage doesn't have any more, by their first tick. */
+const withMissing = (batches: ReadonlyArray<RunFiles.BatchKey>, known: Known): ReadonlyArray<RunFiles.BatchKey> => {
+  const stored = new Set<string>(batches.map(({ key }) => key))
   const missed = [...known.keys()].flatMap((key) => {
     const name = StorageKey.batchName(key)
-    if (there.has(key) || name === undefined || !StorageKey.is(key)) return []
+    if (stored.has(key) || name === undefined || !StorageKey.is(key)) return []
     return [{ ...name, key }]
   })
-  return missed.length === 0 ? batches : [...batches, ...missed].sort((a, b) => (a.key < b.key ? -1 : 1))
+  return missed.length === 0 ? batches : [...batches, ...missed].sort(byKey)
 }
 
-/** What is left of a damaged batch, and what is gone of the range, if anything is. */
+/** What is left of a damaged batch, and which ticks of the range it has lost, if any. */
 const remains = (key: StorageKey.StorageKey, damaged: StoredBatch.Damaged, from: bigint, to: bigint): Merge.Loaded => {
   const intact = ticksOf(damaged.found)
-  const places = damaged.found.flatMap((one) => (one._tag === "Damage" ? [one] : []))
+  const places = damaged.found.flatMap((one) =>
+    one._tag === "Damage" ? [{ offset: one.offset, bytes: one.bytes }] : []
+  )
   const present = new Set(intact.map(({ tickNumber }) => tickNumber))
   const gone = damaged.written === undefined ? undefined : StoredBatch.missing(damaged.written, present, from, to)
   const left = { ticks: ordered(intact, from, to) }
@@ -226,7 +218,7 @@ const remains = (key: StorageKey.StorageKey, damaged: StoredBatch.Damaged, from:
       _tag: "Gone",
       key,
       problem: damaged.problem,
-      places: places.map(({ bytes, offset }) => ({ offset, bytes })),
+      places,
       ticks: gone
     }
   }

@@ -1,54 +1,54 @@
 /**
- * Which of given ticks are in the storage already, told by their bytes.
+ * Which of given ticks are stored already, compared byte by byte.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
-import * as RunFiles from "./RunFiles.ts"
 import * as BatchFile from "../storage/BatchFile.ts"
-import type { Storage } from "../storage/Storage.ts"
+import { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import type { StorageKey } from "../storage/StorageKey.ts"
+import * as RunFiles from "./RunFiles.ts"
 
-/** The given ticks, each in one of the three, in their order. */
+/** The given ticks, each in one of the three arrays, in their order. */
 export interface Divided {
   /** Not stored. */
   readonly fresh: ReadonlyArray<Tick.Tick>
-  /** Stored, with the very same bytes. */
+  /** Stored, with the same bytes. */
   readonly stored: ReadonlyArray<Tick.Tick>
-  /** Stored with other bytes, under `key`: two ticks claim one number. */
+  /** The batch under `key` has other bytes for this number. */
   readonly conflicting: ReadonlyArray<{ readonly tick: Tick.Tick; readonly key: StorageKey }>
-  /** The batches that have those that are stored. */
+  /** The batches that hold the `stored` ones. */
   readonly keys: ReadonlyArray<StorageKey>
 }
 
 type State = "stored" | StorageKey
 
-/** Ticks by their number, of which there may be several. */
+/** Ticks by their number; several may have the same. */
 export type Wanted = ReadonlyMap<bigint, ReadonlyArray<Tick.Tick>>
 
 /**
- * Tells `onFound` what the batch under `key` has of `wanted`, and whether it is the same to the byte; `onNumber` all that
- * is in it. What a damaged batch holds before its damage is found too; one that is gone holds nothing.
+ * Reads the batch under `key`: calls `onFound` for each of `wanted` that it has, with whether the bytes are the same, and
+ * `onNumber` for each tick in it. Of a damaged batch the ticks before the damage are found; a batch that is gone has none.
  */
 export const look = (
-  storage: Storage["Service"],
   key: StorageKey,
   wanted: Wanted,
   onFound: (tick: Tick.Tick, isSame: boolean) => void,
   onNumber: (tickNumber: bigint) => void = () => undefined
-): Effect.Effect<void, StorageError> =>
-  BatchFile.read(storage, key).pipe(
-    Stream.runForEachArray((ticks) =>
+): Effect.Effect<void, StorageError, Storage> =>
+  Storage.use((storage) =>
+    Stream.runForEachArray(BatchFile.read(storage, key), (ticks) =>
       Effect.sync(() => {
         for (const { payload, tickNumber } of ticks) {
           onNumber(tickNumber)
           for (const tick of wanted.get(tickNumber) ?? []) onFound(tick, Bytes.Equivalence(tick.payload, payload))
         }
       })
-    ),
+    )
+  ).pipe(
     Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.void),
     Effect.catchReason("StorageError", "ObjectMissing", () => Effect.void) // set aside since it was listed
   )
@@ -56,29 +56,33 @@ export const look = (
 /** `ticks` by their number. */
 export const byNumber = (ticks: ReadonlyArray<Tick.Tick>): Wanted => Map.groupBy(ticks, ({ tickNumber }) => tickNumber)
 
-/** The ticks that can be stored at all, by run and number; a number may be there twice. */
+/** The ticks with a valid run id and number, by run and number. */
 const byRun = (ticks: ReadonlyArray<Tick.Tick>): ReadonlyMap<RunId.RunId, Map<bigint, Array<Tick.Tick>>> => {
   const runs = new Map<RunId.RunId, Map<bigint, Array<Tick.Tick>>>()
   for (const tick of ticks) {
     const { simulationRunId, tickNumber } = tick
     if (!RunId.is(simulationRunId) || tickNumber < 0n) continue
     const wanted = runs.get(simulationRunId) ?? new Map<bigint, Array<Tick.Tick>>()
-    wanted.set(tickNumber, [...(wanted.get(tickNumber) ?? []), tick])
+    const same = wanted.get(tickNumber)
+    if (same === undefined) wanted.set(tickNumber, [tick])
+    else same.push(tick)
     runs.set(simulationRunId, wanted)
   }
   return runs
 }
 
-/** Divides `ticks` by what is stored of their runs. Only batches whose range has one of them are read. */
-export const divide = Effect.fnUntraced(function* (storage: Storage["Service"], ticks: ReadonlyArray<Tick.Tick>) {
+/** Divides `ticks` by what is stored of their runs. Reads only batches whose range has one of them. */
+export const divide = Effect.fnUntraced(function* (
+  ticks: ReadonlyArray<Tick.Tick>
+): Effect.fn.Return<Divided, StorageError, Storage> {
   const states = new Map<Tick.Tick, State>()
   const keys: Array<StorageKey> = []
   for (const [runId, wanted] of byRun(ticks)) {
     const numbers = [...wanted.keys()]
-    for (const { first, key, last } of yield* RunFiles.batches(storage, runId)) {
+    for (const { first, key, last } of yield* RunFiles.batches(runId)) {
       if (!numbers.some((number) => number >= first && number <= last)) continue
       let isStored = false
-      yield* look(storage, key, wanted, (tick, isSame) => {
+      yield* look(key, wanted, (tick, isSame) => {
         if (states.get(tick) === "stored") return
         states.set(tick, isSame ? "stored" : key)
         isStored ||= isSame
@@ -86,7 +90,7 @@ export const divide = Effect.fnUntraced(function* (storage: Storage["Service"], 
       if (isStored) keys.push(key)
     }
   }
-  const divided: Divided = {
+  return {
     keys,
     fresh: ticks.filter((tick) => !states.has(tick)),
     stored: ticks.filter((tick) => states.get(tick) === "stored"),
@@ -95,5 +99,4 @@ export const divide = Effect.fnUntraced(function* (storage: Storage["Service"], 
       return state === undefined || state === "stored" ? [] : [{ tick, key: state }]
     })
   }
-  return divided
 })

@@ -14,6 +14,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
@@ -80,3 +81,10 @@ export const make = Effect.fnUntraced(function* (name: string, rootDirectory: st
     setAside: refuse("set-aside")
   })
 })
+
+/** See `make`. */
+export const layer = (
+  name: string,
+  rootDirectory: string
+): Layer.Layer<Storage.Storage, StorageError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(Storage.Storage, make(name, rootDirectory))

@@ -1,39 +1,44 @@
 /**
- * What became of the dead letters of a run, by its ledger: entries in any order, each of which may be told twice.
+ * What became of the dead letters of a run, according to its ledger.
  */
+import * as Arr from "effect/Array"
+import * as Order from "effect/Order"
 import type * as LedgerEntry from "../ledger/LedgerEntry.ts"
 
-/** A dead letter that ticks of the run were in. */
+/** A dead letter that held ticks of the run. */
 export interface Fate {
   readonly id: string
-  /** The ticks of the run that came into it; none when the ledger has lost the entry that said so. */
+  /** The ticks of the run that were put into it; none when the ledger has lost the entry about that. */
   readonly stretches: LedgerEntry.Letter["stretches"]
   readonly count: number
   readonly reason: string | undefined
   readonly service: string | undefined
   readonly atMs: number | undefined
-  /** Times that it was replayed. */
+  /** How often it was replayed. */
   readonly replays: number
-  /** Ticks that replays stored, and that were stored already. */
+  /** Ticks of the run that replays stored. */
   readonly stored: number
+  /** Ticks of the run that replays found stored already. */
   readonly duplicate: number
-  /** Ticks that are in it by the last that was noted; of a dropped one, those that were thrown away. */
+  /** Ticks still in it after the last replay; in a dropped letter, the ticks that were thrown away. */
   readonly remaining: number
   readonly fate: "waiting" | "replayed" | "dropped"
   /** Why it was dropped. */
   readonly dropReason: string | undefined
 }
 
-/** The entries of one letter. */
-class Story {
+const byTime = Order.mapInput(Order.Number, ({ atMs }: LedgerEntry.Replay) => atMs)
+
+/** The entries about one letter, which come in any order, and may come twice. */
+class LetterEntries {
   letter: LedgerEntry.Letter | undefined
   drop: LedgerEntry.Drop | undefined
-  /** By their content, so that one that is told twice counts once. */
+  /** By their content, so that an entry that comes twice counts once. */
   readonly replays = new Map<string, LedgerEntry.Replay>()
 
-  tell(id: string): Fate {
+  fate(id: string): Fate {
     const { drop, letter } = this
-    const replays = [...this.replays.values()].sort((a, b) => a.atMs - b.atMs)
+    const replays = Arr.sort(this.replays.values(), byTime)
     const count = letter?.count ?? 0
     const remaining = drop?.count ?? replays.at(-1)?.remaining ?? count
     return {
@@ -53,28 +58,36 @@ class Story {
   }
 }
 
-/** Gathers the entries of letters. */
-export class Fates {
-  private readonly stories = new Map<string, Story>()
+const byId = Order.mapInput(Order.String, ({ id }: Fate) => id)
 
-  /** Notes what `entry` says of a letter, if it says anything. */
-  add(entry: LedgerEntry.Entry): void {
-    if (entry._tag === "Letter") this.story(entry.id).letter = entry
-    else if (entry._tag === "Drop") this.story(entry.letter).drop = entry
-    else if (entry._tag === "Replay") {
-      const { atMs, duplicate, letter, remaining, stored } = entry
-      this.story(letter).replays.set(`${atMs} ${stored} ${duplicate} ${remaining}`, entry)
-    }
+/** Collects the entries about letters. */
+export class Fates {
+  private readonly letters = new Map<string, LetterEntries>()
+
+  addLetter(entry: LedgerEntry.Letter): void {
+    this.entriesOf(entry.id).letter = entry
+  }
+
+  addReplay(entry: LedgerEntry.Replay): void {
+    const { atMs, duplicate, letter, remaining, stored } = entry
+    this.entriesOf(letter).replays.set(`${atMs} ${stored} ${duplicate} ${remaining}`, entry)
+  }
+
+  addDrop(entry: LedgerEntry.Drop): void {
+    this.entriesOf(entry.letter).drop = entry
   }
 
   /** The letters, oldest first: their ids begin with the time of the first failure. */
   get all(): ReadonlyArray<Fate> {
-    return [...this.stories].map(([id, story]) => story.tell(id)).sort((a, b) => (a.id < b.id ? -1 : 1))
+    return Arr.sort(
+      Arr.map([...this.letters], ([id, entries]) => entries.fate(id)),
+      byId
+    )
   }
 
-  private story(id: string): Story {
-    const story = this.stories.get(id) ?? new Story()
-    this.stories.set(id, story)
-    return story
+  private entriesOf(id: string): LetterEntries {
+    const entries = this.letters.get(id) ?? new LetterEntries()
+    this.letters.set(id, entries)
+    return entries
   }
 }

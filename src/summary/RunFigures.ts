@@ -1,16 +1,18 @@
 /**
  * Figures of how a run was written, from the entries of its ledger.
  */
+import * as Arr from "effect/Array"
+import * as Order from "effect/Order"
 import * as LedgerEntry from "../ledger/LedgerEntry.ts"
 import type { RunSummary } from "./RunSummary.ts"
 
-/** What some of the batches of a run have in common. */
+/** The batches of a run that have the same service or the same flush reason. */
 export interface Share {
   /** Name of the service, or the flush reason; `undefined` where the entries were made from the batches afterwards. */
   readonly name: string | undefined
   readonly files: number
   readonly ticks: number
-  /** What the files took, compressed where they are. */
+  /** Sizes of the files, as they are stored. */
   readonly bytes: number
   readonly attempts: number
 }
@@ -28,19 +30,23 @@ export interface RunFigures {
   readonly byFlushReason: ReadonlyArray<Share>
 }
 
+/** Shares without a name come last. */
+const byName = Order.mapInput(Order.String, ({ name }: Share) => name ?? "\uffff")
+
 const shares = (
   commits: ReadonlyArray<LedgerEntry.Commit>,
   nameOf: (commit: LedgerEntry.Commit) => string | undefined
 ): ReadonlyArray<Share> =>
-  [...Map.groupBy(commits, nameOf)]
-    .map(([name, group]) => ({
+  Arr.sort(
+    Arr.map([...Map.groupBy(commits, nameOf)], ([name, group]): Share => ({
       name,
       files: group.length,
       ticks: group.reduce((total, { count }) => total + count, 0),
       bytes: group.reduce((total, commit) => total + LedgerEntry.sizeOf(commit), 0),
       attempts: group.reduce((total, { write }) => total + (write?.attempts ?? 0), 0)
-    }))
-    .sort((a, b) => ((a.name ?? "\uffff") < (b.name ?? "\uffff") ? -1 : 1))
+    })),
+    byName
+  )
 
 /** The figures of `summary`, over the batches that are stored and that the ledger knows. */
 export const of = ({ batches }: RunSummary): RunFigures => {

@@ -1,34 +1,34 @@
 /**
  * What is known of a run without reading its batches: from their names and sizes, and from the run's ledger.
  *
- * That is quick, and tells what is missing; whether the batches hold what they should, only `verify` knows, which reads
+ * That is fast, and shows what is missing. Whether the batches hold what they should, only `verify` can say, which reads
  * them.
  */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+import * as Order from "effect/Order"
 import type * as RunId from "../domain/RunId.ts"
 import * as TickSet from "../domain/TickSet.ts"
-import * as Ledger from "../ledger/Ledger.ts"
 import * as LedgerEntry from "../ledger/LedgerEntry.ts"
 import * as LedgerFacts from "../ledger/LedgerFacts.ts"
-import type { Storage } from "../storage/Storage.ts"
+import * as LedgerFold from "../ledger/LedgerFold.ts"
+import * as RunFiles from "../runs/RunFiles.ts"
+import { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 import * as Letters from "./LedgerLetters.ts"
-import * as RunFiles from "../runs/RunFiles.ts"
 
-/** A batch that is stored, that the ledger says was stored, or both. */
+/** A batch that is in the storage, in the ledger, or in both. */
 export interface Batch {
   readonly key: string
   readonly first: bigint
   readonly last: bigint
-  /** Its size in the storage; `undefined` when it is there no more. */
+  /** Its size in the storage; `undefined` when it is not there. */
   readonly bytes: number | undefined
-  /** What the ledger says of it, the newest entry; `undefined` when it doesn't know it. */
+  /** Its entry in the ledger; `undefined` when there is none. */
   readonly commit: LedgerEntry.Commit | undefined
 }
 
-/** A run. */
 export interface RunSummary {
   readonly runId: RunId.RunId
   /** By their first tick. */
@@ -39,7 +39,7 @@ export interface RunSummary {
   readonly damagedLines: number
   /** Distinct ticks of the batches that are stored and that the ledger knows. */
   readonly ticks: bigint
-  /** Bytes of the batches that are stored, as they lie in the storage. */
+  /** Sizes of the stored batches in the storage. */
   readonly bytes: number
   readonly first: bigint | undefined
   readonly last: bigint | undefined
@@ -51,70 +51,74 @@ export interface RunSummary {
   readonly lastCommitMs: number | undefined
 }
 
-/** Of several entries the newest counts, and one that tells how it was written more than one made afterwards. */
-const best = (one: LedgerEntry.Commit, other: LedgerEntry.Commit): LedgerEntry.Commit => {
+/** The better of two entries for the same batch: the newer one, or of equal ones the one that says how it was written. */
+const better = (one: LedgerEntry.Commit, other: LedgerEntry.Commit): LedgerEntry.Commit => {
   if (one.checksum === other.checksum) return one.write === undefined ? other : one
   return one.committedAtMs <= other.committedAtMs ? other : one
 }
 
-/** What a ledger says, gathered. */
+/** What a ledger says. */
 class Facts {
   readonly setAside: Array<LedgerEntry.SetAside> = []
   readonly letters = new Letters.Fates()
+  readonly batches = new LedgerFacts.LedgerFacts()
   damagedLines = 0
-  private readonly batches = new LedgerFacts.LedgerFacts()
 
-  add(item: Ledger.Item): void {
-    if (item._tag === "Damage") {
-      this.damagedLines++
-      return
-    }
-    const { entry } = item
-    this.batches.add(entry)
-    if (entry._tag === "SetAside") this.setAside.push(entry)
-    else this.letters.add(entry)
-  }
-
-  /** By key, one each. */
+  /** The entry of each batch, by key. */
   get commits(): ReadonlyMap<string, LedgerEntry.Commit> {
-    return new Map([...this.batches.batches].map(([key, commits]) => [key, commits.reduce(best)]))
+    return new Map([...this.batches.batches].map(([key, commits]) => [key, commits.reduce(better)]))
   }
+}
+
+const handlers: LedgerFold.Handlers<Facts> = {
+  Header: LedgerFold.skip,
+  Commit: LedgerFold.mutate((facts, entry) => facts.batches.addCommit(entry)),
+  Letter: LedgerFold.mutate((facts, entry) => facts.letters.addLetter(entry)),
+  Replay: LedgerFold.mutate((facts, entry) => facts.letters.addReplay(entry)),
+  Drop: LedgerFold.mutate((facts, entry) => facts.letters.addDrop(entry)),
+  SetAside: LedgerFold.mutate((facts, entry) => {
+    facts.batches.addSetAside(entry)
+    facts.setAside.push(entry)
+  }),
+  Damage: LedgerFold.mutate((facts) => {
+    facts.damagedLines++
+  })
 }
 
 type Commits = Facts["commits"]
 
-/** Sizes that are asked for side by side. */
+/** Batches whose sizes are asked for at the same time. */
 const concurrency = 16
 
-const compare = (left: Batch, right: Batch): number => (left.key < right.key ? -1 : 1)
+const byKey = Order.mapInput(Order.String, ({ key }: Batch) => key)
 
-const storedBatches = (storage: Storage["Service"], runId: RunId.RunId, commits: Commits) =>
-  Effect.flatMap(RunFiles.batches(storage, runId), (batches) =>
-    Effect.forEach(
-      batches,
-      ({ first, key, last }) =>
-        Effect.map(storage.stat(key), (stat): Batch => ({
-          key,
-          first,
-          last,
-          bytes: stat?.bytes,
-          commit: commits.get(key)
-        })),
-      { concurrency }
-    )
+const storedBatches = Effect.fnUntraced(function* (runId: RunId.RunId, commits: Commits) {
+  const storage = yield* Storage
+  return yield* Effect.forEach(
+    yield* RunFiles.batches(runId),
+    ({ first, key, last }) =>
+      Effect.map(storage.stat(key), (stat): Batch => ({
+        key,
+        first,
+        last,
+        bytes: stat?.bytes,
+        commit: commits.get(key)
+      })),
+    { concurrency }
   )
+})
 
-/** Batches that the ledger knows and the storage has no more. */
+/** Batches that the ledger knows and the storage doesn't have any more. */
 const goneBatches = (stored: ReadonlyArray<Batch>, commits: Commits): ReadonlyArray<Batch> => {
-  const there = new Set(stored.map(({ key }) => key))
+  const keys = new Set(stored.map(({ key }) => key))
   return [...commits.values()].flatMap((commit) => {
     const name = StorageKey.batchName(commit.key)
-    if (there.has(commit.key) || name === undefined) return []
+    if (keys.has(commit.key) || name === undefined) return []
     return [{ key: commit.key, first: name.first, last: name.last, bytes: undefined, commit }]
   })
 }
 
-/** The ticks of a batch: by the ledger, or else evenly spaced between those that its name has. */
+/** The ticks of a batch as the ledger has them; without an entry, evenly spaced between the two in its name. */
 const stretchesOf = ({ commit, first, last }: Batch, step: bigint): ReadonlyArray<TickSet.Stretch> =>
   commit === undefined ? [{ first, last, step }] : LedgerEntry.toStretches(commit.stretches)
 
@@ -132,7 +136,7 @@ const ticksOf = (batches: ReadonlyArray<Batch>, letters: ReadonlyArray<Letters.F
   const step = TickSet.commonStep(all)
   const accounted = new TickSet.TickSet([...stored.flatMap((batch) => stretchesOf(batch, step)), ...elsewhere], step)
   const set = new TickSet.TickSet(noted, step)
-  // Of a batch that no ledger knows only the ends are known, which say little of the step.
+  // Of a batch without an entry only the first and the last tick are known: one such batch doesn't give the step.
   const isStepKnown = new TickSet.TickSet(all, step).size > 1n && (noted.length > 0 || unknown.length > 1)
   return {
     ticks: set.size,
@@ -141,29 +145,21 @@ const ticksOf = (batches: ReadonlyArray<Batch>, letters: ReadonlyArray<Letters.F
   }
 }
 
-const least = <A extends bigint | number>(values: Iterable<A>): A | undefined => {
-  let found: A | undefined
-  for (const value of values) if (found === undefined || value < found) found = value
-  return found
-}
+const least = <A>(values: ReadonlyArray<A>, order: Order.Order<A>): A | undefined =>
+  Arr.isReadonlyArrayNonEmpty(values) ? Arr.min(values, order) : undefined
 
-const greatest = <A extends bigint | number>(values: Iterable<A>): A | undefined => {
-  let found: A | undefined
-  for (const value of values) if (found === undefined || value > found) found = value
-  return found
-}
+const greatest = <A>(values: ReadonlyArray<A>, order: Order.Order<A>): A | undefined =>
+  Arr.isReadonlyArrayNonEmpty(values) ? Arr.max(values, order) : undefined
 
-/** Looks at a run. Memory: an entry a batch. */
+/** Summarizes a run. Memory: an entry for each batch. */
 export const read = Effect.fnUntraced(function* (
-  storage: Storage["Service"],
   runId: RunId.RunId
-): Effect.fn.Return<RunSummary, StorageError> {
-  const facts = new Facts()
-  // Before the batches are listed: one that is stored meanwhile is unknown to the ledger, not gone.
-  yield* Stream.runForEach(Ledger.read(storage, runId), (item) => Effect.sync(() => facts.add(item)))
+): Effect.fn.Return<RunSummary, StorageError, Storage> {
+  // Before the batches are listed: a batch that is stored meanwhile is unknown to the ledger, not gone.
+  const facts = yield* LedgerFold.run(runId, () => new Facts(), handlers)
   const { commits } = facts
-  const stored = yield* storedBatches(storage, runId, commits)
-  const batches = [...stored, ...goneBatches(stored, commits)].sort(compare)
+  const stored = yield* storedBatches(runId, commits)
+  const batches = [...stored, ...goneBatches(stored, commits)].sort(byKey)
   const letters = facts.letters.all
   const commitTimes = batches.flatMap(({ commit }) => (commit === undefined ? [] : [commit.committedAtMs]))
   return {
@@ -173,25 +169,31 @@ export const read = Effect.fnUntraced(function* (
     setAside: facts.setAside,
     damagedLines: facts.damagedLines,
     bytes: stored.reduce((total, { bytes }) => total + (bytes ?? 0), 0),
-    first: least(stored.map(({ first }) => first)),
-    last: greatest(stored.map(({ last }) => last)),
+    first: least(
+      stored.map(({ first }) => first),
+      Order.BigInt
+    ),
+    last: greatest(
+      stored.map(({ last }) => last),
+      Order.BigInt
+    ),
     ...ticksOf(batches, letters),
-    firstCommitMs: least(commitTimes),
-    lastCommitMs: greatest(commitTimes)
+    firstCommitMs: least(commitTimes, Order.Number),
+    lastCommitMs: greatest(commitTimes, Order.Number)
   }
 })
 
-/** What stands between a run and wholeness, as far as it shows. */
+/** Why a run isn't whole. */
 export type Trouble =
   | { readonly _tag: "gone" | "size" | "unknown"; readonly files: number }
   | { readonly _tag: "missing" | "letters" | "dropped"; readonly ticks: bigint }
   | { readonly _tag: "ledger"; readonly lines: number }
 
-/** Whether a batch that is stored has not the size that the ledger says. */
+/** Whether the size of a stored batch differs from the one in the ledger. */
 export const hasOtherSize = ({ bytes, commit }: Batch): boolean =>
   bytes !== undefined && commit !== undefined && LedgerEntry.sizeOf(commit) !== bytes
 
-/** What shows of a run, the gravest first; nothing when it looks whole. */
+/** What is wrong with a run, the gravest first; nothing when it looks whole. */
 export const troubles = ({ batches, damagedLines, letters, missing }: RunSummary): ReadonlyArray<Trouble> => {
   const gone = batches.filter(({ bytes }) => bytes === undefined).length
   const size = batches.filter(hasOtherSize).length

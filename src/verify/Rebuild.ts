@@ -1,118 +1,123 @@
 /**
- * Writes what the ledger of a run lacks: entries for batches and dead letters that it doesn't know, as they are now.
+ * Adds what is missing to the ledger of a run: entries for batches and dead letters that it doesn't know, as they are now.
  *
- * A batch that is damaged, taken alone or by what an entry says of it, gets none: its damage stays known. A log that is
- * damaged within is copied as far as it is intact, and set aside. Safe to repeat and to interrupt: an entry that is there
+ * A damaged batch gets no entry, so that its damage stays known; nor does one that differs from the entry that it has. A log
+ * with damaged lines is set aside after its intact lines were copied. It is safe to repeat and to interrupt: the same entry
  * twice says nothing new.
  *
- * Not to be done while a pipeline writes to the run: a process goes on writing to its log where it was set aside, and
- * nobody reads there what it notes. A log that was written to in the last minute is left alone, which makes that
- * unlikely, not impossible.
+ * Don't do it while a pipeline writes to the run: a process goes on writing to its log after that was set aside, and nobody
+ * reads those entries. A log that was written to in the last minute is left alone, which makes that unlikely, but not
+ * impossible.
  */
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { DeadLetterQueues } from "../deadletter/DeadLetterQueues.ts"
 import type * as RunId from "../domain/RunId.ts"
-import type { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
-import * as Logs from "../ledger/internal/Logs.ts"
-import * as Recover from "../ledger/internal/recover.ts"
 import * as Ledger from "../ledger/Ledger.ts"
 import * as LedgerEntry from "../ledger/LedgerEntry.ts"
+import * as LedgerFold from "../ledger/LedgerFold.ts"
 import * as LedgerLine from "../ledger/LedgerLine.ts"
-import type { Storage } from "../storage/Storage.ts"
+import * as LedgerLogs from "../ledger/LedgerLogs.ts"
+import * as UnknownBatches from "../ledger/UnknownBatches.ts"
+import { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
-import * as StorageKey from "../storage/StorageKey.ts"
+import type * as StorageKey from "../storage/StorageKey.ts"
 import * as Finding from "./Finding.ts"
-import { LetterBook } from "./internal/LetterBook.ts"
+import * as LettersByRun from "./internal/LettersByRun.ts"
 
 /** What was done. */
 export interface Rebuilt {
-  /** Batches that have an entry now. */
+  /** Batches that got an entry. */
   readonly files: number
-  /** Dead letters that have an entry now. */
+  /** Dead letters that got an entry. */
   readonly letters: number
-  /** Where damaged logs are now, in words for people. */
+  /** Where the damaged logs are now, in words for people. */
   readonly setAside: ReadonlyArray<string>
-  /** Keys of batches that have no entry and are damaged. */
+  /** Keys of the damaged batches that got no entry. */
   readonly damaged: ReadonlyArray<string>
 }
 
-/** A log that was written to since is left alone: its process may be at work, as far as that can be told. */
+/** How long a log must not have been written to before it is set aside: its process may still be at work. */
 const idleMs = 60_000
 
-/** Batches that are read at the same time: as many as find buffers that are there. */
-const atATime = 2
+/** Batches that are read at the same time. */
+const concurrency = 2
 
-/** Bytes from which entries are written, in one piece: a call for each would take as long as reading its batch. */
-const togetherBytes = 64 * 1024
+/** Bytes of entries from which they are written, in one piece. Writing each alone would take as long as reading its batch. */
+const writtenBytes = 64 * 1024
 
-interface Context {
-  readonly storage: Storage["Service"]
-  readonly runId: RunId.RunId
-  readonly append: (entry: LedgerEntry.Entry, checks?: ReadonlyArray<number>) => Effect.Effect<void, StorageError>
-  readonly appendLines: (lines: ReadonlyArray<Uint8Array>) => Effect.Effect<void, StorageError>
-}
+/** Adds lines to the new log of the run. */
+type Append = (lines: ReadonlyArray<Uint8Array>) => Effect.Effect<void, StorageError>
 
-const rebuildFiles = Effect.fnUntraced(function* ({ appendLines, runId, storage }: Context) {
+/** The line for a batch; `undefined` when it is damaged. None when it was set aside or removed since it was listed. */
+const lineOf = (batch: UnknownBatches.UnknownBatch) =>
+  UnknownBatches.entryOf(batch).pipe(
+    Effect.map((made) => [{ key: batch.key, line: made && LedgerLine.encode(made.entry, made.checks) }]),
+    Effect.catchReason("StorageError", "ObjectMissing", () => Effect.succeed([]))
+  )
+
+const addFiles = Effect.fnUntraced(function* (runId: RunId.RunId, append: Append) {
   const damaged: Array<string> = []
-  const batches = yield* Recover.unknown(storage, runId, Effect.void)
-  const lineOf = (batch: Recover.Unknown) =>
-    Recover.entryOf(storage, batch).pipe(
-      Effect.map((made) => {
-        if (made === undefined) damaged.push(batch.key)
-        return made === undefined ? [] : [LedgerLine.encode(made.entry, made.checks)]
-      }),
-      // Set aside or taken away since it was listed.
-      Effect.catchReason("StorageError", "ObjectMissing", () => Effect.succeed([]))
-    )
   let files = 0
   let lines: Array<Uint8Array> = []
   let bytes = 0
-  for (const some of Arr.chunksOf(batches, atATime)) {
-    for (const line of (yield* Effect.forEach(some, lineOf, { concurrency: atATime })).flat()) {
-      files++
-      lines.push(line)
-      bytes += line.length
+  for (const batches of Arr.chunksOf(yield* UnknownBatches.find(runId, Effect.void), concurrency)) {
+    for (const { key, line } of (yield* Effect.forEach(batches, lineOf, { concurrency })).flat()) {
+      if (line === undefined) damaged.push(key)
+      else lines.push(line)
+      bytes += line?.length ?? 0
     }
-    if (bytes < togetherBytes) continue
-    yield* appendLines(lines)
+    if (bytes < writtenBytes) continue
+    yield* append(lines)
+    files += lines.length
     lines = []
     bytes = 0
   }
-  if (lines.length > 0) yield* appendLines(lines)
-  return { files, damaged: damaged.toSorted() }
+  if (lines.length > 0) yield* append(lines)
+  return { files: files + lines.length, damaged: damaged.toSorted() }
 })
 
-const rebuildLetters = Effect.fnUntraced(function* ({ append, runId, storage }: Context, book: LetterBook) {
-  yield* book.refresh
-  const letters = new Map(book.of(runId).map((letter) => [letter.id, letter]))
-  yield* Stream.runForEach(Ledger.read(storage, runId), (item) =>
-    Effect.sync(() => {
-      if (item._tag === "Line" && item.entry._tag === "Letter") letters.delete(item.entry.id)
-    })
-  )
+/** Ids of the letters that the ledger knows. */
+const knownLetters = (runId: RunId.RunId) =>
+  LedgerFold.run(runId, () => new Set<string>(), {
+    Header: LedgerFold.skip,
+    Commit: LedgerFold.skip,
+    Replay: LedgerFold.skip,
+    Drop: LedgerFold.skip,
+    SetAside: LedgerFold.skip,
+    Letter: (ids, { id }) => ids.add(id)
+  })
+
+const addLetters = Effect.fnUntraced(function* (runId: RunId.RunId, append: Append) {
+  const letters = yield* LettersByRun.make
+  yield* letters.refresh
+  const known = yield* knownLetters(runId)
+  const unknown = letters.of(runId).filter(({ id }) => !known.has(id))
   const atMs = Math.floor(yield* Clock.currentTimeMillis)
-  for (const { id, reason, service, stretches } of letters.values()) {
+  const lines = unknown.map(({ id, reason, service, stretches }) => {
     const { count } = Finding.ticks(stretches)
-    yield* append({ _tag: "Letter", id, reason, service, atMs, count, stretches: LedgerEntry.fromStretches(stretches) })
-  }
-  return letters.size
+    const entry = { id, reason, service, atMs, count, stretches: LedgerEntry.fromStretches(stretches) }
+    return LedgerLine.encode({ _tag: "Letter", ...entry })
+  })
+  if (lines.length > 0) yield* append(lines)
+  return lines.length
 })
 
-/** The logs that are damaged within, and in which nobody has written for a while. */
-const damagedLogs = Effect.fnUntraced(function* ({ runId, storage }: Context) {
+const hasDamage = (log: StorageKey.StorageKey) =>
+  Effect.map(
+    Stream.runHead(Stream.filter(Ledger.readLog(log), (item) => item._tag === "Damage" && !item.torn)),
+    (found) => found._tag === "Some"
+  )
+
+/** The logs with damaged lines that nobody has written to for a while. */
+const damagedLogs = Effect.fnUntraced(function* (runId: RunId.RunId) {
+  const storage = yield* Storage
   const now = yield* Clock.currentTimeMillis
-  return yield* storage.list(StorageKey.ledgerPrefix(runId)).pipe(
-    Stream.filterEffect((log) =>
-      Ledger.readLog(storage, log).pipe(
-        Stream.runFold(
-          () => false,
-          (found, item) => found || (item._tag === "Damage" && !item.torn)
-        )
-      )
-    ),
+  return yield* Ledger.logs(runId).pipe(
+    Stream.filterEffect(hasDamage),
     Stream.filterEffect((log) =>
       Effect.map(
         storage.stat(log),
@@ -123,44 +128,55 @@ const damagedLogs = Effect.fnUntraced(function* ({ runId, storage }: Context) {
   )
 })
 
-const copy = ({ append, storage }: Context, log: StorageKey.StorageKey) =>
-  Stream.runForEach(Ledger.readLog(storage, log), (item) =>
-    item._tag === "Damage" || item.entry._tag === "Header" ? Effect.void : append(item.entry, item.checks())
-  )
+const copyEntry = LedgerFold.mutate((lines: Array<Uint8Array>, entry: LedgerEntry.Entry) => {
+  lines.push(LedgerLine.encode(entry))
+})
+
+/** The lines for a new log. Headers are left out: it has its own. */
+const copied = LedgerFold.reducer<Array<Uint8Array>>({
+  Header: LedgerFold.skip,
+  Commit: LedgerFold.mutate((lines, entry, checks) => {
+    lines.push(LedgerLine.encode(entry, checks()))
+  }),
+  Letter: copyEntry,
+  Replay: copyEntry,
+  Drop: copyEntry,
+  SetAside: copyEntry
+})
+
+const copy = (log: StorageKey.StorageKey, append: Append) =>
+  Stream.runForEachArray(Ledger.readLog(log), (items) => {
+    const lines = items.reduce(copied, [])
+    return lines.length === 0 ? Effect.void : append(lines)
+  })
+
+/** Sets `log` aside and notes that. */
+const setAside = Effect.fnUntraced(function* (log: StorageKey.StorageKey, append: Append) {
+  const storage = yield* Storage
+  const place = yield* storage.setAside(log)
+  const atMs = Math.floor(yield* Clock.currentTimeMillis)
+  const reason = "a damaged log of the ledger, copied as far as it is intact"
+  yield* append([LedgerLine.encode({ _tag: "SetAside", key: log, place, reason, atMs })])
+  return place
+})
 
 /**
- * Makes the ledger of the run, which no process must be writing to, tell all that can be told. Fails when the storage or a
- * folder of letters fails.
+ * Rebuilds the ledger of the run in the storage of the context, with the letters in the dead-letter queues of the context.
+ * Fails when the storage or a folder of letters does: repeat it.
  */
 export const rebuild = Effect.fnUntraced(function* (
-  storage: Storage["Service"],
-  runId: RunId.RunId,
-  { letters: queues }: { readonly letters: ReadonlyArray<DeadLetterQueue["Service"]> }
-) {
-  const logs = Logs.make(storage, yield* Logs.writerName, yield* Scope.make())
-  const appendLines: Context["appendLines"] = (lines) => logs.append(runId, lines)
-  const append: Context["append"] = (entry, checks) => appendLines([LedgerLine.encode(entry, checks)])
-  const context: Context = { storage, runId, append, appendLines }
+  runId: RunId.RunId
+): Effect.fn.Return<Rebuilt, StorageError, Storage | DeadLetterQueues> {
+  const logs = yield* LedgerLogs.make(yield* Scope.make())
+  const append: Append = (lines) => logs.append(runId, lines)
   return yield* Effect.gen(function* () {
-    const damaged = yield* damagedLogs(context)
-    yield* Effect.forEach(damaged, (log) => copy(context, log), { discard: true })
-    const files = yield* rebuildFiles(context)
-    const letters = yield* rebuildLetters(context, new LetterBook(queues))
+    const damaged = yield* damagedLogs(runId)
+    yield* Effect.forEach(damaged, (log) => copy(log, append), { discard: true })
+    const files = yield* addFiles(runId, append)
+    const letters = yield* addLetters(runId, append)
     yield* logs.sync
-    const atMs = Math.floor(yield* Clock.currentTimeMillis)
-    const setAside = yield* Effect.forEach(damaged, (key) =>
-      Effect.tap(storage.setAside(key), (place) =>
-        append({
-          _tag: "SetAside",
-          key,
-          place,
-          reason: "a damaged log of the ledger, copied as far as it is intact",
-          atMs
-        })
-      )
-    )
+    const places = yield* Effect.forEach(damaged, (log) => setAside(log, append))
     yield* logs.sync
-    const rebuilt: Rebuilt = { ...files, letters, setAside }
-    return rebuilt
+    return { ...files, letters, setAside: places }
   }).pipe(Effect.ensuring(logs.close))
 })

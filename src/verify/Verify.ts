@@ -1,74 +1,65 @@
 /**
- * Is a run whole: is every tick of it stored, once and as it was written?
+ * Is a run whole: is every tick of it stored, once, and as it was written?
  *
- * Every batch is read once from end to end, in memory by the number of files and gaps and not of bytes; files that share ticks are read once more. Changes nothing, and a pipeline may be at work meanwhile:
- * the batches are listed first, then the letters, then the ledger is read, and what is missing by then is looked for
- * among what has come since. A batch that is on its way at that moment is missing, though.
+ * Every batch is read once from end to end; files that share ticks are read once more. Memory: by the number of files and
+ * gaps, not by bytes. Nothing is changed, and a pipeline may write to the run meanwhile: the batches are listed first, then
+ * the letters, then the ledger is read, and ticks that are missing by then are looked for in batches that were stored since.
+ * Only a batch that is being written at that moment counts as missing.
  *
- * What came before the first tick that anything speaks of, and after the last, nobody can tell.
+ * What came before the first known tick of the run, and after the last, nothing can tell.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
+import type { DeadLetterQueues } from "../deadletter/DeadLetterQueues.ts"
 import type * as RunId from "../domain/RunId.ts"
+import * as RunFiles from "../runs/RunFiles.ts"
 import type { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
-import { inspect } from "./internal/inspect.ts"
-import { LetterBook } from "./internal/LetterBook.ts"
-import * as RunFiles from "../runs/RunFiles.ts"
+import type { Progress } from "./internal/evidence.ts"
+import * as LettersByRun from "./internal/LettersByRun.ts"
+import { verifyRun } from "./internal/verifyRun.ts"
 import { Collector, type Verdict } from "./Verdict.ts"
 
-/** How far it is. */
-export interface Progress {
-  readonly run: RunId.RunId
-  /** Files that have been read, and how many there are. */
-  readonly files: number
-  readonly of: number
-  /** Bytes read of the run. */
-  readonly bytes: number
-}
+export type { Progress } from "./internal/evidence.ts"
 
 export interface Options {
-  /** Where letters with ticks of the run may wait. */
-  readonly letters: ReadonlyArray<DeadLetterQueue["Service"]>
-  /** Told of every chunk that is read. */
+  /** Called for every chunk that is read. Default: nothing is called. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
-const look = (
-  storage: Storage["Service"],
-  runId: RunId.RunId,
-  book: LetterBook,
-  { onProgress = () => undefined }: Options
-): Effect.Effect<Verdict, StorageError> =>
-  Effect.suspend(() => inspect({ storage, runId, book, found: new Collector(), onProgress }))
+const verifyWith = (letters: LettersByRun.LettersByRun, runId: RunId.RunId, { onProgress }: Options) =>
+  Effect.suspend(() =>
+    verifyRun({ runId, letters, found: new Collector(), onProgress: onProgress ?? (() => undefined) })
+  )
 
-/** The verdict on a run, whatever is wrong with it. Fails when the storage or a folder of letters can't be read. */
+/**
+ * The verdict on a run of the storage of the context, whatever is wrong with it; letters with ticks of the run may wait in
+ * the dead-letter queues of the context. Fails when the storage or a folder of letters can't be read.
+ */
 export const verify = (
-  storage: Storage["Service"],
   runId: RunId.RunId,
-  options: Options
-): Effect.Effect<Verdict, StorageError> =>
-  Effect.suspend(() => look(storage, runId, new LetterBook(options.letters), options))
+  options: Options = {}
+): Effect.Effect<Verdict, StorageError, Storage | DeadLetterQueues> =>
+  Effect.flatMap(LettersByRun.make, (letters) => verifyWith(letters, runId, options))
 
 /** The runs whose ticks wait in letters, whether anything of them is stored or not. */
-export const waitingRuns = (letters: Options["letters"]): Effect.Effect<ReadonlyArray<RunId.RunId>, StorageError> =>
-  Effect.suspend(() => {
-    const book = new LetterBook(letters)
-    return Effect.map(book.refresh, () => book.runIds)
-  })
+export const waitingRuns: Effect.Effect<ReadonlyArray<RunId.RunId>, StorageError, DeadLetterQueues> = Effect.gen(
+  function* () {
+    const letters = yield* LettersByRun.make
+    yield* letters.refresh
+    return letters.runIds
+  }
+)
 
-/** The verdicts on several runs, one after the other. A letter is read once. */
-export const verifyEach = (
-  storage: Storage["Service"],
-  runIds: Stream.Stream<RunId.RunId, StorageError>,
-  options: Options
-): Stream.Stream<Verdict, StorageError> =>
-  Stream.suspend(() => {
-    const book = new LetterBook(options.letters)
-    return Stream.mapEffect(runIds, (runId) => look(storage, runId, book, options))
-  })
+/** The verdicts on several runs, one after the other. Each letter is read once for all of them. */
+export const verifyEach = <R>(
+  runIds: Stream.Stream<RunId.RunId, StorageError, R>,
+  options: Options = {}
+): Stream.Stream<Verdict, StorageError, Storage | DeadLetterQueues | R> =>
+  Stream.unwrap(
+    Effect.map(LettersByRun.make, (letters) => Stream.mapEffect(runIds, (runId) => verifyWith(letters, runId, options)))
+  )
 
-/** The verdicts on all runs that something is stored of. */
-export const verifyAll = (storage: Storage["Service"], options: Options): Stream.Stream<Verdict, StorageError> =>
-  verifyEach(storage, RunFiles.runIds(storage), options)
+/** The verdicts on all runs that the storage of the context holds anything of. */
+export const verifyAll = (options: Options = {}): Stream.Stream<Verdict, StorageError, Storage | DeadLetterQueues> =>
+  verifyEach(RunFiles.runIds, options)

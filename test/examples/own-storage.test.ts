@@ -8,12 +8,12 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { layer } from "../../examples/own-storage.ts"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
+import * as DeadLetterQueues from "../../src/deadletter/DeadLetterQueues.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as Pipeline from "../../src/Pipeline.ts"
 import * as TickQueue from "../../src/queue/TickQueue.ts"
 import * as Recall from "../../src/recall/Recall.ts"
-import { Storage } from "../../src/storage/Storage.ts"
 import * as StorageContract from "../../src/testing/StorageContract.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import * as Verify from "../../src/verify/Verify.ts"
@@ -43,8 +43,8 @@ it.live("a pipeline stores a run in the example's database, and another process 
         )
       )
     )
-    const verdict = yield* Storage.use((storage) => Verify.verify(storage, RunId.make("run-1"), { letters: [] })).pipe(
-      Effect.provide(Layer.fresh(database))
+    const verdict = yield* Verify.verify(RunId.make("run-1")).pipe(
+      Effect.provide(Layer.merge(Layer.fresh(database), DeadLetterQueues.layerNone))
     )
     assert.strictEqual(verdict.state, "whole")
     assert.strictEqual(verdict.ticks, 2500)

@@ -14,13 +14,12 @@ import type * as Tick from "../../src/domain/Tick.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as Replay from "../../src/replay/Replay.ts"
 import * as Finding from "../../src/verify/Finding.ts"
-import * as RunFiles from "../../src/runs/RunFiles.ts"
-import * as Verify from "../../src/verify/Verify.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import { failing, lifecycle, settleDown, ticksOf, valueOf, whileTimePasses } from "../persistence/harness.ts"
 import { seeds } from "../support/effort.ts"
 import { type Kind, live } from "./world.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 type World = Effect.Success<ReturnType<typeof live>>
 
@@ -179,13 +178,13 @@ const ofBadProducers: ReadonlyArray<string> = ["Hole", "WaitingLetter", "Unknown
 /** The next process compares the runs with their ledgers, and then each of them is whole by the word of `verify`. */
 const assertVerified = Effect.fnUntraced(function* ({ bench, note, tracked }: World, kind: Kind) {
   const storage = bench.faults.underneath
-  const runIds = yield* Stream.runCollect(RunFiles.runIds(storage))
+  const runIds = yield* Stream.runCollect(InStorage.runIds(storage))
   const ledger = Effect.provideService(RunLedger.make, Storage.Storage, storage)
   yield* Effect.scoped(Effect.flatMap(ledger, ({ attend }) => Effect.forEach(runIds, attend)))
   const letters = [Context.get(bench.context, DeadLetterQueue.DeadLetterQueue)]
   const allowedKinds = [...(kind.badProducers ? ofBadProducers : []), ...(tracked ? [] : ["Duplicate"])]
   for (const runId of runIds) {
-    const { findings } = yield* Verify.verify(storage, runId, { letters })
+    const { findings } = yield* InStorage.verify(storage, runId, { letters })
     const grave = findings.filter(({ _tag }) => !allowedKinds.includes(_tag)).map(Finding.describe)
     assert.deepStrictEqual(grave, [], `${note}: verify of ${runId}`)
   }

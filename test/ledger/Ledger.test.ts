@@ -4,7 +4,6 @@ import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Checksum from "../../src/domain/Checksum.ts"
-import * as Ledger from "../../src/ledger/Ledger.ts"
 import type * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
 import * as LedgerLine from "../../src/ledger/LedgerLine.ts"
 import * as Storage from "../../src/storage/Storage.ts"
@@ -12,6 +11,7 @@ import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import { randomFrom } from "../support/random.ts"
 import * as Stored from "../runs/storedRun.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 const watched = Effect.provide(LogWatch.layer())
 
@@ -32,7 +32,7 @@ const read = Effect.fnUntraced(function* (bytes: Uint8Array, chunkBytes = bytes.
   const chunks: Array<Uint8Array> = []
   for (let from = 0; from < bytes.length; from += chunkBytes) chunks.push(bytes.subarray(from, from + chunkBytes))
   const storage = { ...memory, list: () => Stream.succeed(log), read: () => Stream.fromArray(chunks) }
-  const items = yield* Stream.runCollect(Ledger.read(storage, Stored.run))
+  const items = yield* Stream.runCollect(InStorage.ledger(storage, Stored.run))
   return items.map((item) => (item._tag === "Line" ? item.entry : item))
 })
 
@@ -131,7 +131,7 @@ describe("a log of a ledger", () => {
     Effect.gen(function* () {
       const memory = yield* Storage.makeMemory("memory")
       const storage = { ...memory, list: () => Stream.succeed(log) }
-      assert.deepStrictEqual(yield* Stream.runCollect(Ledger.read(storage, Stored.run)), [])
+      assert.deepStrictEqual(yield* Stream.runCollect(InStorage.ledger(storage, Stored.run)), [])
     }).pipe(watched)
   )
 })

@@ -22,9 +22,12 @@ const setAside = (key: string, atMs: number): LedgerEntry.SetAside => ({
 })
 
 /** When the batches were stored whose entries count. */
-const counting = (entries: ReadonlyArray<LedgerEntry.Entry>) => {
+const counting = (entries: ReadonlyArray<LedgerEntry.Commit | LedgerEntry.SetAside>) => {
   const facts = new LedgerFacts.LedgerFacts()
-  for (const entry of entries) facts.add(entry)
+  for (const entry of entries) {
+    if (entry._tag === "Commit") facts.addCommit(entry)
+    else facts.addSetAside(entry)
+  }
   return Object.fromEntries(
     [...facts.batches].map(([key, commits]) => [key, commits.map((commit) => commit.committedAtMs)])
   )

@@ -11,8 +11,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as Checksum from "../../src/domain/Checksum.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
-import * as Ledger from "../../src/ledger/Ledger.ts"
-import * as Recover from "../../src/ledger/internal/recover.ts"
+import * as UnknownBatches from "../../src/ledger/UnknownBatches.ts"
 import type * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
 import * as LedgerLine from "../../src/ledger/LedgerLine.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
@@ -25,6 +24,7 @@ import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import * as Stored from "../runs/storedRun.ts"
 import { settleDown, whileTimePasses } from "../persistence/harness.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 const run = RunId.make("run")
 
@@ -52,7 +52,7 @@ const withLedger = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 
 const entries = Effect.gen(function* () {
   const { underneath } = yield* FaultyStorage.FaultyStorage
-  const items = yield* Stream.runCollect(Ledger.read(underneath, run))
+  const items = yield* Stream.runCollect(InStorage.ledger(underneath, run))
   return items.map((item) => (item._tag === "Line" ? item.entry : item))
 })
 
@@ -138,7 +138,7 @@ describe("a ledger", () => {
           .map(({ key }) => key)
         const durable: Array<string> = []
         for (const log of new Set(synced)) {
-          const items = yield* Stream.runCollect(Ledger.readLog(underneath, yield* Effect.orDie(StorageKey.parse(log))))
+          const items = yield* Stream.runCollect(InStorage.log(underneath, yield* Effect.orDie(StorageKey.parse(log))))
           for (const item of items) {
             if (item._tag === "Line" && item.entry._tag === "Drop") durable.push(item.entry.letter)
           }
@@ -186,7 +186,7 @@ describe("a ledger", () => {
       const { bytes, checks } = yield* BatchFile.write(underneath, key, ticks)
       yield* LogWatch.expect("Info", "Ledger entries made from stored batches", { times: 1 })
       yield* withLedger(Effect.andThen(record("a"), settleDown))
-      const items = yield* Stream.runCollect(Ledger.read(underneath, run))
+      const items = yield* Stream.runCollect(InStorage.ledger(underneath, run))
       const commit = items.find((item) => item._tag === "Line" && item.entry._tag === "Commit")
       assert(commit?._tag === "Line")
       assert.deepInclude(commit.entry, { key, count: 5, bytes, stretches: [[1n, 5n, 1n]] })
@@ -256,7 +256,10 @@ describe("a ledger", () => {
           { disableYield: true }
         )
       )
-      assert.deepStrictEqual(yield* Recover.unknown(large, run, Effect.void), [])
+      assert.deepStrictEqual(
+        yield* Effect.provideService(UnknownBatches.find(run, Effect.void), Storage.Storage, large),
+        []
+      )
       yield* Fiber.interrupt(others)
       assert.isAtLeast(steps, 10 + 40 + 10)
     }).pipe(Effect.provide(memory))

@@ -5,7 +5,6 @@ import * as Stream from "effect/Stream"
 import * as Delimited from "../../src/domain/Delimited.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
-import * as Ledger from "../../src/ledger/Ledger.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
 import * as Storage from "../../src/storage/Storage.ts"
@@ -15,6 +14,7 @@ import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import * as Context from "effect/Context"
 import { type Bench, failing, io, metric, onBench } from "./harness.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 const ticks = TestTick.range("run", 1, 5, 400)
 const bytes = Delimited.encodedBytes(ticks)
@@ -52,7 +52,7 @@ it.effect("stores a batch compressed where the storage says so, and counts its b
       assert.strictEqual(yield* metric("persistence_written_bytes_total"), bytes)
       assert.strictEqual(yield* metric("persistence_stored_bytes_total", { codec: "zstd" }), stored)
       yield* Context.get(bench.context, RunLedger.RunLedger).flush
-      const items = yield* Stream.runCollect(Ledger.read(storage, RunId.make("run")))
+      const items = yield* Stream.runCollect(InStorage.ledger(storage, RunId.make("run")))
       const commits = items.flatMap((one) => (one._tag === "Line" && one.entry._tag === "Commit" ? [one.entry] : []))
       assert.lengthOf(commits, 1)
       assert.deepInclude(commits[0], { key, bytes, storedBytes: stored })

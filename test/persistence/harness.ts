@@ -107,7 +107,9 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
     Context.make(DeadLetterQueue.DeadLetterQueue, deadLetters),
     Context.make(
       IdempotencyTracker.IdempotencyTracker,
-      options.recalls === true ? Recall.attach(seen, yield* Recall.make(storage)) : seen
+      options.recalls === true
+        ? Recall.attach(seen, yield* Effect.provideService(Recall.make, Storage.Storage, storage))
+        : seen
     )
   )
   const names = Array.from({ length: instances }, (_, index) => `persistence-${index + 1}`)

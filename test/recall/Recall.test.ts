@@ -28,7 +28,7 @@ const range = (first: number, last: number) => TestTick.range("run", first, last
 /** A storage of earlier days with faults, and a recall that has not looked into it yet. */
 const makeEarlier = Effect.gen(function* () {
   const { faults, storage } = FaultyStorage.make(yield* Storage.makeMemory("memory"))
-  const recall = yield* Recall.make(storage)
+  const recall = yield* Effect.provideService(Recall.make, Storage.Storage, storage)
   const put = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>) {
     if (!Tick.isBatch(ticks)) return yield* Effect.die(new Error("a batch has ticks"))
     const key = StorageKey.batch(runId, ticks)

@@ -8,7 +8,6 @@ import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
-import * as Ledger from "../../src/ledger/Ledger.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import type * as PersistenceService from "../../src/persistence/PersistenceService.ts"
 import * as Replay from "../../src/replay/Replay.ts"
@@ -17,6 +16,7 @@ import * as Storage from "../../src/storage/Storage.ts"
 import { IoFailure } from "../../src/storage/StorageError.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 /** What replays that go wrong may say. */
 export const complaints: ReadonlyArray<LogWatch.Allowed> = [
@@ -74,7 +74,7 @@ export const makeReplays = Effect.fnUntraced(function* (options: typeof Persiste
     }),
     /** The entries of the ledger of `run`, headers left out. */
     entries: (run: string) =>
-      Ledger.read(underneath, RunId.make(run)).pipe(
+      InStorage.ledger(underneath, RunId.make(run)).pipe(
         Stream.runCollect,
         Effect.map((items) =>
           items.flatMap((item) => (item._tag === "Line" && item.entry._tag !== "Header" ? [item.entry] : []))

@@ -12,7 +12,6 @@ import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as TickSet from "../../src/domain/TickSet.ts"
 import { SimulationMetadataSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
-import * as Ledger from "../../src/ledger/Ledger.ts"
 import * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as ResumePoint from "../../src/resume/ResumePoint.ts"
@@ -23,6 +22,7 @@ import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { letterOf } from "../replay/replays.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 export const run = RunId.make("run")
 
@@ -119,7 +119,7 @@ export const makeRun = Effect.fnUntraced(function* (samplingInterval = 1, modifi
 
     /** How many ticks the ledger says that the batch of these ticks has, entry by entry. */
     notedCounts: (numbers: ReadonlyArray<number>) =>
-      Effect.map(Stream.runCollect(Ledger.read(storage, run)), (items) =>
+      Effect.map(Stream.runCollect(InStorage.ledger(storage, run)), (items) =>
         items.flatMap((item) =>
           item._tag === "Line" && item.entry._tag === "Commit" && item.entry.key === keyOf(numbers)
             ? [item.entry.count]
@@ -128,7 +128,7 @@ export const makeRun = Effect.fnUntraced(function* (samplingInterval = 1, modifi
       ),
 
     /** The keys of what the ledger says was set aside. */
-    notedAside: Ledger.read(storage, run).pipe(
+    notedAside: InStorage.ledger(storage, run).pipe(
       Stream.runCollect,
       Effect.map((items) =>
         items.flatMap((item) => (item._tag === "Line" && item.entry._tag === "SetAside" ? [item.entry.key] : []))

@@ -7,20 +7,17 @@ import * as Stream from "effect/Stream"
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import * as Delimited from "../../src/domain/Delimited.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
-import * as Ledger from "../../src/ledger/Ledger.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
-import * as Stock from "../../src/resume/internal/Stock.ts"
-import * as Rebuild from "../../src/verify/Rebuild.ts"
+import * as TrustedBatches from "../../src/resume/internal/TrustedBatches.ts"
 import * as RunFigures from "../../src/summary/RunFigures.ts"
 import * as RunSummary from "../../src/summary/RunSummary.ts"
-import * as RunTicks from "../../src/runs/RunTicks.ts"
-import * as Verify from "../../src/verify/Verify.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { randomFrom } from "../support/random.ts"
 import { batchOf, run, store, storeNoted, tamper } from "./storedRun.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 const random = randomFrom(23)
 
@@ -47,22 +44,22 @@ const setup = Effect.gen(function* () {
 const numbersOf = (ticks: ReadonlyArray<Tick.Tick>) => ticks.map(({ tickNumber }) => Number(tickNumber))
 
 const findings = (storage: Storage.Storage["Service"]) =>
-  Effect.map(Verify.verify(storage, run, { letters: [] }), (verdict) => verdict.findings)
+  Effect.map(InStorage.verify(storage, run, { letters: [] }), (verdict) => verdict.findings)
 
 describe("a compressed run", () => {
   it.effect("is whole, and its figures are those of its ticks beside the size of its files", () =>
     Effect.gen(function* () {
       const { keys, storage } = yield* setup
       const bytes = Delimited.encodedBytes([...first, ...second])
-      const verdict = yield* Verify.verify(storage, run, { letters: [] })
+      const verdict = yield* InStorage.verify(storage, run, { letters: [] })
       assert.deepInclude(verdict, { state: "whole", ticks: 800, files: 2, bytes, findings: [] })
-      const summary = yield* RunSummary.read(storage, run)
+      const summary = yield* InStorage.summary(storage, run)
       const sizes = yield* Effect.forEach(keys, (key) => Effect.map(storage.stat(key), (stat) => stat?.bytes ?? 0))
       assert.strictEqual(summary.bytes, (sizes[0] ?? 0) + (sizes[1] ?? 0))
       assert.isBelow(summary.bytes, bytes)
       assert.deepStrictEqual(RunSummary.troubles(summary), [])
       assert.strictEqual(RunFigures.of(summary).bytes, bytes)
-      assert.deepStrictEqual([...(yield* Stream.runCollect(RunTicks.ticks(storage, run)))], [...first, ...second])
+      assert.deepStrictEqual([...(yield* Stream.runCollect(InStorage.ticks(storage, run)))], [...first, ...second])
     })
   )
 
@@ -75,12 +72,15 @@ describe("a compressed run", () => {
         const { keys, storage } = yield* setup
         yield* tamper(storage, keys[1], change)
         assert.deepStrictEqual(yield* findings(storage), [])
-        assert.lengthOf(yield* Stream.runCollect(RunTicks.ticks(storage, run)), 800)
+        assert.lengthOf(yield* Stream.runCollect(InStorage.ticks(storage, run)), 800)
         const scope = yield* Scope.Scope
         const ledger = yield* RunLedger.make.pipe(Effect.provideService(Storage.Storage, storage), Scope.provide(scope))
-        const stock = yield* Stock.take({ runId: run, storage, ledger })
-        assert.deepStrictEqual(stock.setAside, [], "its size is another one, its ticks are what was written")
-        assert.strictEqual(stock.size, 2)
+        const trusted = yield* TrustedBatches.find(run).pipe(
+          Effect.provideService(Storage.Storage, storage),
+          Effect.provideService(RunLedger.RunLedger, ledger)
+        )
+        assert.deepStrictEqual(trusted.setAside, [], "its size is another one, its ticks are what was written")
+        assert.strictEqual(trusted.size, 2)
       }
     }).pipe(Effect.scoped, Effect.provide(LogWatch.layer({ allow: [{ level: "Debug", message: /./u }] })))
   )
@@ -89,7 +89,7 @@ describe("a compressed run", () => {
     Effect.gen(function* () {
       const { keys, storage } = yield* setup
       yield* tamper(storage, keys[0], (bytes) => bytes.subarray(0, bytes.length / 2))
-      const found = yield* Stream.runCollect(RunTicks.salvagedTicks(storage, run))
+      const found = yield* Stream.runCollect(InStorage.salvagedTicks(storage, run))
       const ticks = found.flatMap((one) => (one._tag === "Tick" ? [one.tick] : []))
       const [gone, ...others] = found.flatMap((one) => (one._tag === "Gone" ? [one] : []))
       assert.deepStrictEqual(others, [])
@@ -108,9 +108,9 @@ describe("a compressed run", () => {
       )
       assert.deepInclude(all[0], { first: BigInt(intact + 1), last: 400n, count: 400 - intact })
       assert.deepInclude(all[1], { key: keys[0], count: 400, intact })
-      const error = yield* Effect.flip(Stream.runCollect(RunTicks.ticks(storage, run)))
+      const error = yield* Effect.flip(Stream.runCollect(InStorage.ticks(storage, run)))
       assert.strictEqual(error.reason._tag, "ObjectDamaged")
-      assert.lengthOf(yield* Stream.runCollect(Stream.take(RunTicks.ticks(storage, run), intact)), intact)
+      assert.lengthOf(yield* Stream.runCollect(Stream.take(InStorage.ticks(storage, run), intact)), intact)
     })
   )
 
@@ -124,7 +124,7 @@ describe("a compressed run", () => {
         changed[at] = (changed[at] ?? 0) ^ 1
         return changed
       })
-      const found = yield* Stream.runCollect(RunTicks.salvagedTicks(storage, run))
+      const found = yield* Stream.runCollect(InStorage.salvagedTicks(storage, run))
       const ticks = found.flatMap((one) => (one._tag === "Tick" ? [one.tick] : []))
       const wanted = new Map([...first, ...second].map((tick) => [tick.tickNumber, tick]))
       for (const tick of ticks) assert.deepStrictEqual(tick, wanted.get(tick.tickNumber))
@@ -146,9 +146,9 @@ describe("a compressed run", () => {
         (yield* findings(storage)).map(({ _tag }) => _tag),
         ["UnknownFile"]
       )
-      assert.deepInclude(yield* Rebuild.rebuild(storage, run, { letters: [] }), { files: 1, damaged: [] })
+      assert.deepInclude(yield* InStorage.rebuild(storage, run, { letters: [] }), { files: 1, damaged: [] })
       assert.deepStrictEqual(yield* findings(storage), [])
-      const entries = yield* Stream.runCollect(Ledger.read(storage, run))
+      const entries = yield* Stream.runCollect(InStorage.ledger(storage, run))
       const commits = entries.flatMap((one) => (one._tag === "Line" && one.entry._tag === "Commit" ? [one.entry] : []))
       assert.lengthOf(commits, 1)
       assert.deepInclude(commits[0], { bytes, storedBytes })
@@ -165,7 +165,7 @@ describe("a compressed run", () => {
         ["UnknownFile", "Duplicate"]
       )
       assert.deepStrictEqual(
-        numbersOf(yield* Stream.runCollect(RunTicks.ticks(storage, run))),
+        numbersOf(yield* Stream.runCollect(InStorage.ticks(storage, run))),
         numbersOf([...first, ...second])
       )
     })

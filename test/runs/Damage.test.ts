@@ -5,12 +5,12 @@ import * as Stream from "effect/Stream"
 import * as Delimited from "../../src/domain/Delimited.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
 import type { Finding } from "../../src/verify/Finding.ts"
-import * as Verify from "../../src/verify/Verify.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import * as Stored from "./storedRun.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 /** A run of one batch, its ledger, and a letter with the ticks that follow. */
 const setup = Effect.gen(function* () {
@@ -28,9 +28,9 @@ const names = (finding: Finding): string =>
 
 const verdict = Effect.fnUntraced(function* (
   storage: Storage.Storage["Service"],
-  queue: Verify.Options["letters"][number]
+  queue: InStorage.Letters["letters"][number]
 ) {
-  const { findings, state } = yield* Verify.verify(storage, Stored.run, { letters: [queue] })
+  const { findings, state } = yield* InStorage.verify(storage, Stored.run, { letters: [queue] })
   return { state, names: findings.filter(({ _tag }) => _tag !== "WaitingLetter").map(names) }
 })
 

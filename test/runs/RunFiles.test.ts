@@ -3,10 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as RunId from "../../src/domain/RunId.ts"
-import * as RunFiles from "../../src/runs/RunFiles.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 const storageWith = Effect.fnUntraced(function* (...keys: ReadonlyArray<string>) {
   const storage = yield* Storage.makeMemory("memory")
@@ -22,7 +22,7 @@ describe("the files of runs", () => {
     Effect.gen(function* () {
       const keys = ["b/metadata.pb", `b/${batch(1, 2)}`, "a/ledger/x.log", "a b/ledger/x.log", "loose"]
       const storage = yield* storageWith(...keys)
-      assert.deepStrictEqual(yield* Stream.runCollect(RunFiles.runIds(storage)), ["a b", "a", "b"].map(RunId.make))
+      assert.deepStrictEqual(yield* Stream.runCollect(InStorage.runIds(storage)), ["a b", "a", "b"].map(RunId.make))
     }).pipe(Effect.provide(LogWatch.layer()))
   )
 
@@ -30,7 +30,7 @@ describe("the files of runs", () => {
     Effect.gen(function* () {
       const keys = [batch(10, 12), batch(1, 9), batch(1, 3), "batch_1_2.pb", "metadata.pb", `sub/${batch(1, 2)}`]
       const storage = yield* storageWith(...keys.map((key) => `run/${key}`), `run-2/${batch(5, 6)}`)
-      const found = yield* RunFiles.batches(storage, RunId.make("run"))
+      const found = yield* InStorage.batches(storage, RunId.make("run"))
       assert.deepStrictEqual(
         found.map(({ first, key, last, runId }) => `${runId}: ${key} ${first} ${last}`),
         [`run: run/${batch(1, 3)} 1 3`, `run: run/${batch(1, 9)} 1 9`, `run: run/${batch(10, 12)} 10 12`]

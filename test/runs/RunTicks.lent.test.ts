@@ -7,13 +7,14 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as Checksum from "../../src/domain/Checksum.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
-import * as RunTicks from "../../src/runs/RunTicks.ts"
+import type * as RunTicks from "../../src/runs/RunTicks.ts"
 import * as FileStorage from "../../src/storage/FileStorage.ts"
 import type { StorageError } from "../../src/storage/StorageError.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { temporaryFolder } from "../support/temporaryFolder.ts"
 import { run, store, storeNoted, tamper } from "./storedRun.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 /** Files of 20 ticks of which each shares its range with the next two, some of them noted in a ledger, and a large one. */
 const setup = Effect.fnUntraced(function* (compression: "none" | "zstd") {
@@ -36,8 +37,8 @@ type Found = Stream.Stream<Tick.Tick | RunTicks.Salvaged, StorageError>
 const streams: ReadonlyArray<
   readonly [name: string, read: (storage: FileStorage.FileStorage, payloads: Way) => Found]
 > = [
-  ["ticks", (storage, payloads) => RunTicks.ticks(storage, run, { payloads })],
-  ["salvagedTicks", (storage, payloads) => RunTicks.salvagedTicks(storage, run, { payloads })]
+  ["ticks", (storage, payloads) => InStorage.ticks(storage, run, { payloads })],
+  ["salvagedTicks", (storage, payloads) => InStorage.salvagedTicks(storage, run, { payloads })]
 ]
 
 const withSum = ({ payload, ...tick }: Tick.Tick) => ({ ...tick, sum: Checksum.of(payload) })
@@ -98,8 +99,8 @@ describe("ticks that are lent", () => {
       for (const key of keys.filter((_, index) => index % 5 === 2)) {
         yield* tamper(storage, key, (bytes) => bytes.fill(0xff, 5000, 6000))
       }
-      const kept = yield* told(RunTicks.salvagedTicks(storage, run))
-      assert.deepStrictEqual(yield* told(RunTicks.salvagedTicks(storage, run, { payloads: "lent" })), kept)
+      const kept = yield* told(InStorage.salvagedTicks(storage, run))
+      assert.deepStrictEqual(yield* told(InStorage.salvagedTicks(storage, run, { payloads: "lent" })), kept)
       assert.isAbove(kept.filter((fact) => Predicate.hasProperty(fact, "_tag")).length, 3)
     }).pipe(Effect.provide(withFiles))
   )

@@ -10,7 +10,7 @@ import { runInNewContext } from "node:vm"
 import * as Delimited from "../../src/domain/Delimited.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
 import * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
-import * as RunTicks from "../../src/runs/RunTicks.ts"
+import type * as RunTicks from "../../src/runs/RunTicks.ts"
 import type { Storage } from "../../src/storage/Storage.ts"
 import { IoFailure, ObjectMissing } from "../../src/storage/StorageError.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
@@ -18,6 +18,7 @@ import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { type Random, randomFrom } from "../support/random.ts"
 import { note, numbers, numbersOf, run, store, storeNoted, tamper } from "./storedRun.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 setFlagsFromString("--expose-gc")
 const collectGarbage: () => void = runInNewContext("gc")
@@ -36,10 +37,10 @@ const setup = Effect.gen(function* () {
 const ticksOf = (first: number, last: number, stuffing = 0) => TestTick.range("run", first, last, stuffing)
 
 const collect = (storage: Storage["Service"], range: RunTicks.Range = {}) =>
-  Effect.map(Stream.runCollect(RunTicks.ticks(storage, run, range)), numbersOf)
+  Effect.map(Stream.runCollect(InStorage.ticks(storage, run, range)), numbersOf)
 
 /** The ticks before the failure, and the failure. */
-const untilFailure = Effect.fnUntraced(function* (stream: ReturnType<typeof RunTicks.ticks>) {
+const untilFailure = Effect.fnUntraced(function* (stream: ReturnType<typeof InStorage.ticks>) {
   const ticks: Array<Tick.Tick> = []
   const result = yield* Effect.result(Stream.runForEach(stream, (tick) => Effect.sync(() => void ticks.push(tick))))
   return { before: numbersOf(ticks), error: Result.isFailure(result) ? result.failure : undefined }
@@ -88,7 +89,7 @@ describe("the ticks of a run", () => {
             from: from === undefined ? undefined : BigInt(from),
             to: to === undefined ? undefined : BigInt(to)
           }
-          const found = yield* Stream.runCollect(RunTicks.ticks(storage, run, range))
+          const found = yield* Stream.runCollect(InStorage.ticks(storage, run, range))
           assert.deepStrictEqual(numbersOf(found), all.filter(within), `seed ${seed}`)
           const needed = batches.filter(
             (batch) => Math.max(...batch) >= (from ?? 0) && Math.min(...batch) <= (to ?? 1e9)
@@ -100,7 +101,7 @@ describe("the ticks of a run", () => {
             const expected = TestTick.make("run", tick.tickNumber, batches.indexOf(holder ?? []))
             assert.deepStrictEqual(tick, expected, `seed ${seed}: the first batch by key counts`)
           }
-          const salvaged = yield* Stream.runCollect(RunTicks.salvagedTicks(storage, run, range))
+          const salvaged = yield* Stream.runCollect(InStorage.salvagedTicks(storage, run, range))
           assert.deepStrictEqual(
             salvaged,
             found.map((tick) => ({ _tag: "Tick", tick }))
@@ -114,7 +115,7 @@ describe("the ticks of a run", () => {
     Effect.gen(function* () {
       const { readKeys, storage, underneath } = yield* setup
       const keys = yield* Effect.forEach([1, 11, 21], (first) => storeNoted(underneath, ticksOf(first, first + 9)))
-      const ten = yield* Stream.runCollect(Stream.take(RunTicks.ticks(storage, run), 10))
+      const ten = yield* Stream.runCollect(Stream.take(InStorage.ticks(storage, run), 10))
       assert.deepStrictEqual(numbersOf(ten), numbers(1, 10))
       assert.deepStrictEqual(yield* readKeys, keys.slice(0, 1))
     }).pipe(Effect.provide(memory))
@@ -126,7 +127,7 @@ describe("the ticks of a run", () => {
       const keys = yield* Effect.forEach(numbers(0, 9), (index) =>
         storeNoted(underneath, ticksOf(index * 10, index * 10 + 9))
       )
-      yield* Stream.runDrain(Stream.take(RunTicks.ticks(storage, run), 11))
+      yield* Stream.runDrain(Stream.take(InStorage.ticks(storage, run), 11))
       assert.deepStrictEqual(yield* readKeys, keys.slice(0, 4))
     }).pipe(Effect.provide(memory))
   )
@@ -157,7 +158,7 @@ describe("the ticks of a run", () => {
       const { storage, underneath } = yield* setup
       const largest = 2n ** 63n - 1n
       yield* storeNoted(underneath, [TestTick.make("run", largest - 1n), TestTick.make("run", largest)])
-      const found = yield* Stream.runCollect(RunTicks.ticks(storage, run, { from: largest, to: largest }))
+      const found = yield* Stream.runCollect(InStorage.ticks(storage, run, { from: largest, to: largest }))
       assert.deepStrictEqual(
         found.map(({ tickNumber }) => tickNumber),
         [largest]
@@ -181,7 +182,7 @@ describe("the ticks of a run", () => {
       }
       const heavy = { ...storage, read: (key: string) => Stream.suspend(() => Stream.fromIterable(made(key))) }
       const held: Array<number> = []
-      yield* Stream.runForEach(RunTicks.ticks(heavy, run), ({ tickNumber }) =>
+      yield* Stream.runForEach(InStorage.ticks(heavy, run), ({ tickNumber }) =>
         Effect.sync(() => {
           if (Number(tickNumber) % perBatch > 0) return
           collectGarbage()
@@ -210,7 +211,7 @@ describe("a damaged batch", () => {
       yield* storeNoted(underneath, ticksOf(20, 25))
       const offset = Delimited.encodedBytes(damaged.slice(0, 3))
       yield* tamper(underneath, key, (bytes) => bytes.slice(0, offset + 5))
-      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      const { before, error } = yield* untilFailure(InStorage.ticks(storage, run))
       assert.deepStrictEqual(before, [1, 3, 5, 6, 7, 8])
       assert.strictEqual(error?.key, key)
       assert.strictEqual(error?.reason._tag, "ObjectDamaged")
@@ -228,7 +229,7 @@ describe("a damaged batch", () => {
           : Effect.map(store(underneath, damaged), ({ key }) => key)
         const offset = Delimited.encodedBytes(damaged.slice(0, 4))
         yield* tamper(underneath, key, (bytes) => bytes.fill(0xff, offset, offset + 10))
-        const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+        const { before, error } = yield* untilFailure(InStorage.ticks(storage, run))
         // Without a ledger nobody knows what was damaged, but what is intact behind it is known.
         assert.deepStrictEqual(before, [1, 2, 3])
         assert.strictEqual(error?.reason._tag, "ObjectDamaged")
@@ -242,7 +243,7 @@ describe("a damaged batch", () => {
       const key = yield* storeNoted(underneath, ticksOf(1, 5, 20))
       const last = Delimited.encodedBytes(ticksOf(1, 4, 20)) - 1
       yield* tamper(underneath, key, (bytes) => bytes.with(last, 8))
-      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      const { before, error } = yield* untilFailure(InStorage.ticks(storage, run))
       assert.deepStrictEqual(before, [1, 2, 3])
       assert.include(error?.message, "its checksum is not the one that the ledger of the run has")
     }).pipe(Effect.provide(memory))
@@ -253,7 +254,7 @@ describe("a damaged batch", () => {
       const { storage, underneath } = yield* setup
       const { key } = yield* store(underneath, ticksOf(1, 5))
       yield* tamper(underneath, key, (bytes) => bytes.slice(0, Delimited.encodedBytes(ticksOf(1, 3))))
-      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      const { before, error } = yield* untilFailure(InStorage.ticks(storage, run))
       assert.deepStrictEqual(before, [1, 2, 3])
       assert.include(error?.message, "it holds ticks 1 to 3, which is not what its name says")
     }).pipe(Effect.provide(memory))
@@ -267,7 +268,7 @@ describe("a damaged batch", () => {
       const offset = Delimited.encodedBytes(ticksOf(1, 2, 20))
       const bytes = Delimited.encodedBytes(ticksOf(3, 3, 20))
       yield* tamper(underneath, key, (stored) => stored.with(offset + bytes - 1, 8))
-      const found = yield* Stream.runCollect(RunTicks.salvagedTicks(storage, run))
+      const found = yield* Stream.runCollect(InStorage.salvagedTicks(storage, run))
       assert.deepStrictEqual(
         found.flatMap((one) => (one._tag === "Tick" ? [Number(one.tick.tickNumber)] : [])),
         [1, 2, 4, 5, 6, 7, 8]
@@ -284,7 +285,7 @@ describe("a damaged batch", () => {
           }
         ]
       )
-      const outside = yield* Stream.runCollect(RunTicks.salvagedTicks(storage, run, { from: 4n }))
+      const outside = yield* Stream.runCollect(InStorage.salvagedTicks(storage, run, { from: 4n }))
       assert.isTrue(
         outside.every(({ _tag }) => _tag === "Tick"),
         "nothing that is asked for is gone"
@@ -298,7 +299,7 @@ describe("a damaged batch", () => {
       const { key } = yield* store(underneath, ticksOf(1, 5, 20))
       const offset = Delimited.encodedBytes(ticksOf(1, 2, 20))
       yield* tamper(underneath, key, (bytes) => bytes.with(offset + 1, 0x0f))
-      const found = yield* Stream.runCollect(RunTicks.salvagedTicks(storage, run))
+      const found = yield* Stream.runCollect(InStorage.salvagedTicks(storage, run))
       const [gone] = found.flatMap((one) => (one._tag === "Gone" ? [one] : []))
       assert.deepStrictEqual(gone?.places, [{ offset, bytes: Delimited.encodedBytes(ticksOf(3, 3, 20)) }])
       assert.isUndefined(gone?.ticks)
@@ -312,7 +313,7 @@ describe("a damaged batch", () => {
       const key = yield* storeNoted(underneath, ticksOf(1, 9))
       const kept = Delimited.encodedBytes(ticksOf(1, 4))
       yield* tamper(underneath, key, (bytes) => bytes.slice(0, kept))
-      const found = yield* Stream.runCollect(RunTicks.salvagedTicks(storage, run))
+      const found = yield* Stream.runCollect(InStorage.salvagedTicks(storage, run))
       const [gone] = found.flatMap((one) => (one._tag === "Gone" ? [one] : []))
       assert.deepStrictEqual(gone?.places, [{ offset: kept, bytes: Delimited.encodedBytes(ticksOf(5, 9)) }])
       assert.deepStrictEqual(gone?.ticks, [{ first: 5n, last: 9n, step: 1n }])
@@ -326,7 +327,7 @@ describe("a damaged batch", () => {
       const key = yield* storeNoted(underneath, ticksOf(4, 6))
       yield* storeNoted(underneath, ticksOf(7, 9))
       yield* underneath.remove(key)
-      const salvaged = Stream.runCollect(RunTicks.salvagedTicks(storage, run))
+      const salvaged = Stream.runCollect(InStorage.salvagedTicks(storage, run))
       assert.deepStrictEqual(
         (yield* salvaged).map((one) => (one._tag === "Tick" ? Number(one.tick.tickNumber) : one.ticks)),
         [1, 2, 3, [{ first: 4n, last: 6n, step: 1n }], 7, 8, 9]
@@ -346,10 +347,10 @@ describe("a damaged batch", () => {
       const key = yield* storeNoted(underneath, ticksOf(4, 6))
       yield* storeNoted(underneath, ticksOf(7, 9))
       yield* underneath.remove(key)
-      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      const { before, error } = yield* untilFailure(InStorage.ticks(storage, run))
       assert.deepStrictEqual(before, [1, 2, 3])
       assert.deepInclude(error, { key, reason: new ObjectMissing() })
-      const within = yield* untilFailure(RunTicks.ticks(storage, run, { from: 5n }))
+      const within = yield* untilFailure(InStorage.ticks(storage, run, { from: 5n }))
       assert.deepStrictEqual([within.before, within.error?.key], [[], key])
       assert.deepStrictEqual(yield* collect(storage, { to: 3n }), [1, 2, 3])
       assert.deepStrictEqual(yield* collect(storage, { from: 7n }), [7, 8, 9])
@@ -362,7 +363,7 @@ describe("a damaged batch", () => {
       yield* storeNoted(underneath, ticksOf(1, 3))
       const key = yield* storeNoted(underneath, ticksOf(4, 6))
       yield* underneath.remove(key)
-      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      const { before, error } = yield* untilFailure(InStorage.ticks(storage, run))
       assert.deepStrictEqual([before, error?.key], [[1, 2, 3], key])
     }).pipe(Effect.provide(memory))
   )
@@ -376,7 +377,7 @@ describe("a damaged batch", () => {
       yield* storeNoted(underneath, ticksOf(6, 7))
       yield* storeNoted(underneath, ticksOf(10, 12))
       yield* underneath.remove(key)
-      const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+      const { before, error } = yield* untilFailure(InStorage.ticks(storage, run))
       assert.deepStrictEqual([before, error?.key], [numbers(1, 7), key])
       assert.deepStrictEqual(yield* collect(storage, { to: 7n }), numbers(1, 7))
       yield* storeNoted(underneath, ticksOf(8, 9))
@@ -409,10 +410,10 @@ describe("a damaged batch", () => {
           ...underneath,
           read: (one) => (one === key ? Stream.map(underneath.read(one), damage) : underneath.read(one))
         }
-        const { before, error } = yield* untilFailure(RunTicks.ticks(storage, run))
+        const { before, error } = yield* untilFailure(InStorage.ticks(storage, run))
         assert.strictEqual(error?.key, key)
         assert.deepStrictEqual(before, numbers(1, 4).slice(0, before.length))
-        const found = yield* Stream.runCollect(RunTicks.salvagedTicks(storage, run))
+        const found = yield* Stream.runCollect(InStorage.salvagedTicks(storage, run))
         const intact = found.flatMap((one) => (one._tag === "Tick" ? [one.tick] : []))
         const gone = found.flatMap((one) => (one._tag === "Gone" ? LedgerEntry.fromStretches(one.ticks ?? []) : []))
         for (const tick of intact) assert.deepStrictEqual(tick, ticks[Number(tick.tickNumber) - 1])
@@ -426,7 +427,7 @@ describe("a damaged batch", () => {
       const { faults, storage, underneath } = yield* setup
       yield* storeNoted(underneath, ticksOf(1, 5))
       yield* faults.next("read", [FaultyStorage.pass, FaultyStorage.fail(new IoFailure({ code: "EIO" }))])
-      const error = yield* Effect.flip(Stream.runCollect(RunTicks.salvagedTicks(storage, run)))
+      const error = yield* Effect.flip(Stream.runCollect(InStorage.salvagedTicks(storage, run)))
       assert.strictEqual(error.reason._tag, "IoFailure")
     }).pipe(Effect.provide(memory))
   )

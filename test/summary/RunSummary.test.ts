@@ -11,6 +11,7 @@ import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { commitOf, note, numbers, run, store, storeNoted, tamper } from "../runs/storedRun.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 const memory = FaultyStorage.layer.pipe(Layer.provideMerge(LogWatch.layer()))
 
@@ -48,7 +49,7 @@ describe("the summary of a run", () => {
       const { faults, storage } = FaultyStorage.make(yield* setup)
       yield* storeNoted(faults.underneath, every(10, 100, 10), { committedAtMs: 5000 })
       yield* storeNoted(faults.underneath, every(110, 200, 10), { committedAtMs: 3000 })
-      const summary = yield* RunSummary.read(storage, run)
+      const summary = yield* InStorage.summary(storage, run)
       assert.deepInclude(summary, { ticks: 20n, first: 10n, last: 200n, step: 10n, missing: 0n, damagedLines: 0 })
       assert.deepInclude(summary, { firstCommitMs: 3000, lastCommitMs: 5000 })
       assert.strictEqual(summary.bytes, Delimited.encodedBytes(every(10, 200, 10)))
@@ -63,7 +64,7 @@ describe("the summary of a run", () => {
       const storage = yield* setup
       yield* storeNoted(storage, every(1, 10, 1))
       yield* storeNoted(storage, every(6, 15, 1))
-      assert.strictEqual((yield* RunSummary.read(storage, run)).ticks, 15n)
+      assert.strictEqual((yield* InStorage.summary(storage, run)).ticks, 15n)
     }).pipe(Effect.provide(memory))
   )
 
@@ -76,7 +77,7 @@ describe("the summary of a run", () => {
       yield* store(storage, every(41, 50, 1))
       yield* tamper(storage, cut, (bytes) => bytes.slice(1))
       yield* storage.remove(gone)
-      const summary = yield* RunSummary.read(storage, run)
+      const summary = yield* InStorage.summary(storage, run)
       assert.deepStrictEqual(RunSummary.troubles(summary), [
         { _tag: "gone", files: 1 },
         { _tag: "size", files: 1 },
@@ -99,7 +100,7 @@ describe("the summary of a run", () => {
       yield* note(storage, letter("a", 11, 20))
       yield* note(storage, letter("b", 21, 25))
       yield* note(storage, { _tag: "Drop", letter: "b", stretches: [], count: 5, reason: "of no use", atMs: 3000 })
-      const summary = yield* RunSummary.read(storage, run)
+      const summary = yield* InStorage.summary(storage, run)
       assert.deepStrictEqual(RunSummary.troubles(summary), [
         { _tag: "missing", ticks: 5n },
         { _tag: "letters", ticks: 10n },
@@ -123,7 +124,7 @@ describe("the summary of a run", () => {
       yield* note(storage, replay("a", 6, 3000))
       yield* note(storage, letter("a", 1, 10))
       yield* note(storage, replay("b", 2, 3000))
-      const [a, b] = (yield* RunSummary.read(storage, run)).letters
+      const [a, b] = (yield* InStorage.summary(storage, run)).letters
       assert.deepInclude(a, { fate: "replayed", replays: 2, stored: 6, duplicate: 2, remaining: 0, count: 10 })
       assert.deepInclude(b, { fate: "waiting", replays: 1, remaining: 2, count: 0, reason: undefined })
     }).pipe(Effect.provide(memory))
@@ -136,13 +137,13 @@ describe("the summary of a run", () => {
       const key = yield* storeNoted(storage, every(11, 20, 1))
       yield* storage.setAside(key)
       yield* note(storage, { _tag: "SetAside", key, place: "elsewhere", reason: "damaged", atMs: 1000 })
-      const summary = yield* RunSummary.read(storage, run)
+      const summary = yield* InStorage.summary(storage, run)
       assert.deepStrictEqual(RunSummary.troubles(summary), [])
       assert.lengthOf(summary.setAside, 1)
       yield* storeNoted(storage, every(11, 20, 1), { committedAtMs: 1001 })
-      assert.deepStrictEqual(RunSummary.troubles(yield* RunSummary.read(storage, run)), [])
+      assert.deepStrictEqual(RunSummary.troubles(yield* InStorage.summary(storage, run)), [])
       yield* storage.remove(key)
-      assert.deepStrictEqual(RunSummary.troubles(yield* RunSummary.read(storage, run)), [{ _tag: "gone", files: 1 }])
+      assert.deepStrictEqual(RunSummary.troubles(yield* InStorage.summary(storage, run)), [{ _tag: "gone", files: 1 }])
     }).pipe(Effect.provide(memory))
   )
 
@@ -150,7 +151,7 @@ describe("the summary of a run", () => {
     Effect.gen(function* () {
       const storage = yield* setup
       yield* store(storage, every(10, 100, 10))
-      const summary = yield* RunSummary.read(storage, run)
+      const summary = yield* InStorage.summary(storage, run)
       assert.deepInclude(summary, { ticks: 0n, step: undefined, missing: 0n, first: 10n, last: 100n })
     }).pipe(Effect.provide(memory))
   )
@@ -168,7 +169,7 @@ describe("the summary of a run", () => {
           yield* note(storage, commitOf(ticks, stored, { committedAtMs: 1000 + index, ...more }))
         }
       }
-      const { batches } = yield* RunSummary.read(storage, run)
+      const { batches } = yield* InStorage.summary(storage, run)
       assert.deepStrictEqual(
         batches.map(({ commit }) => commit?.write?.service),
         ["a", "a"]
@@ -178,7 +179,7 @@ describe("the summary of a run", () => {
 
   it.effect("of a run without anything is empty", () =>
     Effect.gen(function* () {
-      const summary = yield* RunSummary.read(yield* setup, run)
+      const summary = yield* InStorage.summary(yield* setup, run)
       assert.deepInclude(summary, { ticks: 0n, bytes: 0, first: undefined, step: undefined, firstCommitMs: undefined })
       assert.deepStrictEqual(RunSummary.troubles(summary), [])
       assert.deepInclude(RunFigures.of(summary), { ticks: 0, seconds: undefined, retries: 0 })
@@ -193,7 +194,7 @@ describe("the figures of a run", () => {
       yield* storeNoted(storage, every(1, 10, 1), { committedAtMs: 3000, ...written("b", { attempts: 3 }) })
       yield* storeNoted(storage, every(11, 25, 1), { committedAtMs: 6000, ...written("a", { flushReason: "timeout" }) })
       yield* storeNoted(storage, every(26, 30, 1), { committedAtMs: 4000 })
-      const figures = RunFigures.of(yield* RunSummary.read(storage, run))
+      const figures = RunFigures.of(yield* InStorage.summary(storage, run))
       assert.deepInclude(figures, { ticks: 30, seconds: 5, attempts: 4, retries: 2 })
       assert.deepStrictEqual(
         figures.byService.map(({ attempts, files, name, ticks }) => [name, files, ticks, attempts]),

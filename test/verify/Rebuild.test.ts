@@ -2,12 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as Ledger from "../../src/ledger/Ledger.ts"
-import * as Rebuild from "../../src/verify/Rebuild.ts"
-import * as Verify from "../../src/verify/Verify.ts"
+import type * as Rebuild from "../../src/verify/Rebuild.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as Stored from "../runs/storedRun.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 const watched = Effect.provide(LogWatch.layer())
 
@@ -21,14 +20,14 @@ describe("a ledger made from what is stored", () => {
       const storage = yield* Storage.makeMemory("memory")
       const { checks, key } = yield* Stored.store(storage, Stored.numbered(1, 5))
       yield* Stored.store(storage, Stored.numbered(6, 9))
-      assert.strictEqual((yield* Verify.verify(storage, Stored.run, none)).state, "broken")
-      assert.deepStrictEqual(yield* Rebuild.rebuild(storage, Stored.run, none), { ...nothing, files: 2 })
-      assert.deepInclude(yield* Verify.verify(storage, Stored.run, none), { state: "whole", counts: {} })
-      const items = yield* Stream.runCollect(Ledger.read(storage, Stored.run))
+      assert.strictEqual((yield* InStorage.verify(storage, Stored.run, none)).state, "broken")
+      assert.deepStrictEqual(yield* InStorage.rebuild(storage, Stored.run, none), { ...nothing, files: 2 })
+      assert.deepInclude(yield* InStorage.verify(storage, Stored.run, none), { state: "whole", counts: {} })
+      const items = yield* Stream.runCollect(InStorage.ledger(storage, Stored.run))
       const line = items.find((item) => item._tag === "Line" && item.entry._tag === "Commit" && item.entry.key === key)
       assert.deepStrictEqual(line?._tag === "Line" ? line.checks() : undefined, checks)
       const logs = yield* Stream.runCollect(storage.list("run/ledger/"))
-      assert.deepStrictEqual(yield* Rebuild.rebuild(storage, Stored.run, none), nothing)
+      assert.deepStrictEqual(yield* InStorage.rebuild(storage, Stored.run, none), nothing)
       assert.deepStrictEqual(yield* Stream.runCollect(storage.list("run/ledger/")), logs)
     }).pipe(watched)
   )
@@ -42,8 +41,8 @@ describe("a ledger made from what is stored", () => {
       const cut = (yield* Stored.bytesOf(storage, key)).subarray(0, 20)
       const changed = (yield* Stored.bytesOf(storage, noted.key)).fill(7, 30, 32)
       const damaged = Stored.withObject(Stored.withObject(storage, key, cut), noted.key, changed)
-      assert.deepStrictEqual(yield* Rebuild.rebuild(damaged, Stored.run, none), { ...nothing, damaged: [key] })
-      assert.strictEqual((yield* Verify.verify(damaged, Stored.run, none)).counts["DamagedFile"], 2)
+      assert.deepStrictEqual(yield* InStorage.rebuild(damaged, Stored.run, none), { ...nothing, damaged: [key] })
+      assert.strictEqual((yield* InStorage.verify(damaged, Stored.run, none)).counts["DamagedFile"], 2)
     }).pipe(watched)
   )
 
@@ -56,12 +55,12 @@ describe("a ledger made from what is stored", () => {
       const bad = [keys[7] ?? "", keys[300] ?? ""]
       const spoilt = Uint8Array.of(1, 2, 3)
       const damaged = bad.reduce((rest, key) => Stored.withObject(rest, key, spoilt), storage)
-      assert.deepStrictEqual(yield* Rebuild.rebuild(damaged, Stored.run, none), {
+      assert.deepStrictEqual(yield* InStorage.rebuild(damaged, Stored.run, none), {
         ...nothing,
         files: 398,
         damaged: bad
       })
-      const items = yield* Stream.runCollect(Ledger.read(storage, Stored.run))
+      const items = yield* Stream.runCollect(InStorage.ledger(storage, Stored.run))
       const noted = items.flatMap((item) =>
         item._tag === "Line" && item.entry._tag === "Commit" ? [item.entry.key] : []
       )
@@ -78,12 +77,12 @@ describe("a ledger made from what is stored", () => {
       yield* Stored.store(storage, Stored.numbered(1, 5))
       const { letter } = yield* Stored.letterOf(Stored.numbered(6, 7))
       const letters = [yield* Stored.queueOf(letter)]
-      assert.deepStrictEqual(yield* Rebuild.rebuild(storage, Stored.run, { letters }), {
+      assert.deepStrictEqual(yield* InStorage.rebuild(storage, Stored.run, { letters }), {
         ...nothing,
         files: 1,
         letters: 1
       })
-      const { counts, state } = yield* Verify.verify(storage, Stored.run, { letters })
+      const { counts, state } = yield* InStorage.verify(storage, Stored.run, { letters })
       assert.deepStrictEqual({ counts, state }, { counts: { WaitingLetter: 1 }, state: "dead-letters" })
     }).pipe(watched)
   )
@@ -96,10 +95,10 @@ describe("a ledger made from what is stored", () => {
       const damaged = two.line.slice()
       damaged[20] = 1
       const log = yield* Stored.log(storage, [one.line, damaged])
-      const rebuilt = yield* Rebuild.rebuild(storage, Stored.run, none)
+      const rebuilt = yield* InStorage.rebuild(storage, Stored.run, none)
       assert.deepStrictEqual(rebuilt, { ...nothing, files: 1, setAside: ["memory, set aside 1"] })
       assert.isUndefined(yield* storage.stat(log))
-      assert.deepInclude(yield* Verify.verify(storage, Stored.run, none), { state: "whole", counts: {} })
+      assert.deepInclude(yield* InStorage.verify(storage, Stored.run, none), { state: "whole", counts: {} })
     }).pipe(watched)
   )
 
@@ -115,7 +114,7 @@ describe("a ledger made from what is stored", () => {
       damaged[20] = 1
       yield* Stored.log(storage, [damaged, line], "at-work")
       yield* Stored.log(memory, [line.subarray(0, 9)], "torn")
-      assert.deepStrictEqual(yield* Rebuild.rebuild(storage, Stored.run, none), nothing)
+      assert.deepStrictEqual(yield* InStorage.rebuild(storage, Stored.run, none), nothing)
     }).pipe(watched)
   )
 })

@@ -8,13 +8,14 @@ import type * as Tick from "../../src/domain/Tick.ts"
 import { SimulationMetadataSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import type * as LedgerEntry from "../../src/ledger/LedgerEntry.ts"
 import * as LedgerLine from "../../src/ledger/LedgerLine.ts"
-import * as Verify from "../../src/verify/Verify.ts"
+import type * as Verify from "../../src/verify/Verify.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import { IoFailure, StorageError } from "../../src/storage/StorageError.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import * as Stored from "../runs/storedRun.ts"
+import * as InStorage from "../support/InStorage.ts"
 
 type Port = Storage.Storage["Service"]
 
@@ -31,10 +32,11 @@ const storageOf = Effect.fnUntraced(function* (...batches: ReadonlyArray<Tick.Ba
   return storage
 })
 
-const verify = (storage: Port, ...letters: Verify.Options["letters"]) => Verify.verify(storage, Stored.run, { letters })
+const verify = (storage: Port, ...letters: InStorage.Letters["letters"]) =>
+  InStorage.verify(storage, Stored.run, { letters })
 
 /** State and findings without what is the same in all tests. */
-const look = (storage: Port, ...letters: Verify.Options["letters"]) =>
+const look = (storage: Port, ...letters: InStorage.Letters["letters"]) =>
   Effect.map(verify(storage, ...letters), ({ findings, missing, state, ticks }) => ({
     state,
     ticks,
@@ -501,7 +503,7 @@ describe("verdicts", () => {
       yield* Stored.store(storage, Stored.batchOf(TestTick.range("zebra", 1, 3)), {}, RunId.make("zebra"))
       const seen: Array<string> = []
       const onProgress = ({ files, of, run }: Verify.Progress) => void seen.push(`${run} ${files}/${of}`)
-      const verdicts = yield* Stream.runCollect(Verify.verifyAll(storage, { letters: [], onProgress }))
+      const verdicts = yield* Stream.runCollect(InStorage.verifyAll(storage, { letters: [], onProgress }))
       assert.deepStrictEqual(
         verdicts.map(({ run, state }) => [run, state]),
         [

@@ -1,36 +1,37 @@
 /**
- * Entries on their way into the logs.
+ * Entries that wait to be written into the logs.
  */
 import type * as RunId from "../../domain/RunId.ts"
 import type { Entry } from "../LedgerEntry.ts"
 import * as LedgerLine from "../LedgerLine.ts"
 
 /**
- * Most bytes of entries that wait to be written: 64 MiB. Beyond it those of stored batches are left out: the objects speak
- * for themselves.
+ * Most bytes of entries that wait to be written: 64 MiB. Beyond it entries of stored batches are omitted, because they can be
+ * made again from the objects.
  */
 const maxPendingBytes = 64 * 1024 * 1024
 
-/** A line that waits to be written. Without `isRemade` nothing but the line itself says what it says. */
+/** A line that waits to be written. */
 interface Waiting {
   readonly line: Uint8Array
-  readonly isRemade: boolean
+  /** Whether it can be made again from the batch that it describes. */
+  readonly isReproducible: boolean
 }
 
-/** What waits to be written, and what is written and must be again if it does not survive. */
+/** The lines that wait, and those that are written but may have to be written again. Not shared: it has state. */
 export class Pending {
   private readonly waiting = new Map<RunId.RunId, Array<Waiting>>()
-  /** Written, not yet known to survive a crash. */
+  /** Written, but not synced. Only lines that can't be reproduced. */
   private unsynced: Array<readonly [runId: RunId.RunId, one: Waiting]> = []
   private bytes = 0
   count = 0
-  /** Entries that were left out. */
-  left = 0
+  /** Entries that were omitted. */
+  omitted = 0
 
   add(runId: RunId.RunId, entry: Entry, checks: ReadonlyArray<number> | undefined): void {
-    const isRemade = entry._tag === "Commit"
-    if (isRemade && this.bytes >= maxPendingBytes) this.left++
-    else this.put(runId, { line: LedgerLine.encode(entry, checks), isRemade })
+    const isReproducible = entry._tag === "Commit"
+    if (isReproducible && this.bytes >= maxPendingBytes) this.omitted++
+    else this.put(runId, { line: LedgerLine.encode(entry, checks), isReproducible })
   }
 
   /** The lines of the next run, which stay until they are `written`. */
@@ -46,7 +47,7 @@ export class Pending {
     this.count -= lines.length
     for (const one of lines) {
       this.bytes -= one.line.length
-      if (!one.isRemade) this.unsynced.push([runId, one])
+      if (!one.isReproducible) this.unsynced.push([runId, one])
     }
   }
 
@@ -54,7 +55,7 @@ export class Pending {
     this.unsynced = []
   }
 
-  /** The logs were given up: what nothing else says is written again, into the next ones. */
+  /** The logs were given up: lines in them that can't be reproduced are written again, into new logs. */
   givenUp(): void {
     const again = this.unsynced
     this.unsynced = []

@@ -1,20 +1,18 @@
 /**
- * Writes the entries that wait, turn by turn, and goes on trying when the storage fails.
+ * Writes pending entries into the logs, all that wait at a time, and tries again when the storage fails.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import type * as Scope from "effect/Scope"
-import type { Storage } from "../../storage/Storage.ts"
 import { IoFailure, StorageError } from "../../storage/StorageError.ts"
-import * as Logs from "./Logs.ts"
+import type { LedgerLogs } from "../LedgerLogs.ts"
 import type { Pending } from "./Pending.ts"
 
 const shortestPause = Duration.seconds(1)
 const longestPause = Duration.seconds(30)
 
-/** A fault in an implementation of the storage, as the failure that the writer gets over. */
+/** A defect of the storage's implementation as a failure, which the writer recovers from. */
 export const unexpected = (cause: unknown) =>
   new StorageError({ operation: "append", key: "ledger", reason: new IoFailure({ code: "UNEXPECTED" }), cause })
 
@@ -25,13 +23,23 @@ export const closed = new StorageError({
   reason: new IoFailure({ code: "the ledger is closed" })
 })
 
-/** Writes what waits, turn by turn. `turn` is repeated by the fiber that owns all of it. */
-export const make = Effect.fnUntraced(function* (
-  storage: Storage["Service"],
-  pending: Pending,
-  background: Scope.Scope
-) {
-  const logs = Logs.make(storage, yield* Logs.writerName, background)
+export interface Writer {
+  /** Waits for entries and writes them all. For one fiber to repeat. Doesn't fail: it pauses after a failure. */
+  readonly turn: Effect.Effect<void>
+
+  /** There are entries to write. */
+  readonly wake: () => void
+
+  /** Waits until everything that was added before survives a crash. Fails when the next attempt to write does. */
+  readonly flush: Effect.Effect<void, StorageError>
+
+  /** See `LedgerLogs`. */
+  readonly vanished: LedgerLogs["vanished"]
+  readonly close: LedgerLogs["close"]
+}
+
+/** Makes the writer of `pending` into `logs`. */
+export const make = (pending: Pending, logs: LedgerLogs): Writer => {
   const work = Latch.makeUnsafe(false)
   const asked = Latch.makeUnsafe(false)
   let requests: Array<Deferred.Deferred<void, StorageError>> = []
@@ -90,4 +98,4 @@ export const make = Effect.fnUntraced(function* (
   })
 
   return { turn, flush, wake: () => work.openUnsafe(), close: logs.close, vanished: logs.vanished }
-})
+}

@@ -50,7 +50,7 @@ const addQueue = Effect.fnUntraced(function* (into: Resources, { layer, name }: 
 const addStorage = Effect.fnUntraced(function* (into: Resources, { layer, name }: ConfiguredStorage) {
   const withLedgers = Layer.provideMerge(Layer.effect(RunLedger.RunLedger, RunLedger.make), layer)
   const context = yield* Layer.build(withLedgers)
-  into.storages.set(name, { context, recall: yield* Recall.make(Context.get(context, Storage.Storage)) })
+  into.storages.set(name, { context, recall: yield* Effect.provideContext(Recall.make, context) })
 })
 
 const addDeadLetterQueue = Effect.fnUntraced(function* (into: Resources, { layer, name }: ConfiguredDeadLetterQueue) {

@@ -1,18 +1,21 @@
 /**
- * The batches of a run that were there when it was first looked at, found by the ticks that they may hold.
+ * The batches of a run that were stored when it was listed, found by the ticks that they may hold.
  */
+import * as Order from "effect/Order"
 import type * as TickSet from "../../domain/TickSet.ts"
 import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
 import * as LedgerFacts from "../../ledger/LedgerFacts.ts"
 import type { BatchKey } from "../../runs/RunFiles.ts"
 
-/** A batch by its name, and what has been found out about it since. */
+/** A batch, and what has been found out about it since it was listed. */
 export interface EarlierBatch extends BatchKey {
-  /** What is in it; `undefined` as long as nobody has told. */
+  /** The ticks in it; `undefined` while they are not known. */
   ticks: ReadonlyArray<TickSet.Stretch> | undefined
-  /** Whether it survives a crash. */
+  /** Whether it was made to survive a crash. */
   isSecured: boolean
 }
+
+const byFirst = Order.mapInput(Order.BigInt, ({ first }: BatchKey) => first)
 
 /** Not shared: it has state. */
 export class EarlierBatches {
@@ -20,14 +23,13 @@ export class EarlierBatches {
   private readonly batches: ReadonlyArray<EarlierBatch>
   /** The greatest tick of each batch and those before it. */
   private readonly reach: ReadonlyArray<bigint>
-  /** How many were read for ticks that were not in them. */
+  /** How many reads of batches have found none of the ticks. */
   readInVain = 0
-  /** Whether the ledger has been asked about them. */
-  isTold = false
+  /** Whether the ledger was read for what they hold. */
+  isLedgerRead = false
 
   constructor(keys: ReadonlyArray<BatchKey>) {
-    const sorted = keys.map((key): EarlierBatch => ({ ...key, ticks: undefined, isSecured: false }))
-    this.batches = sorted.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0))
+    this.batches = keys.map((key): EarlierBatch => ({ ...key, ticks: undefined, isSecured: false })).sort(byFirst)
     let greatest = -1n
     this.reach = this.batches.map(({ last }) => (greatest = last > greatest ? last : greatest))
   }
@@ -36,7 +38,7 @@ export class EarlierBatches {
     return this.batches.length
   }
 
-  /** Those whose name says that they reach into the range of `first` to `last`, both included. */
+  /** Those whose name says that they may hold ticks from `first` to `last`, both included. */
   overlapping(first: bigint, last: bigint): ReadonlyArray<EarlierBatch> {
     const found: Array<EarlierBatch> = []
     for (let at = this.lastUpTo(last); at >= 0 && (this.reach[at] ?? first) >= first; at--) {
@@ -46,16 +48,16 @@ export class EarlierBatches {
     return found
   }
 
-  /** Notes what the ledger says of those that nobody has told of yet. */
-  tell(facts: LedgerFacts.LedgerFacts): void {
-    const known: ReadonlyMap<string, ReadonlyArray<LedgerEntry.Commit>> = facts.batches
+  /** Notes the ticks that the ledger knows of batches whose ticks are not known yet. */
+  addFacts(facts: LedgerFacts.LedgerFacts): void {
+    const known = facts.batches
     for (const batch of this.batches) {
-      const commit = LedgerFacts.newest(known.get(batch.key) ?? [])
-      if (commit !== undefined) batch.ticks ??= LedgerEntry.toStretches(commit.stretches)
+      const commits = known.get(batch.key)
+      if (commits !== undefined) batch.ticks ??= LedgerEntry.toStretches(LedgerFacts.newest(commits).stretches)
     }
   }
 
-  /** Where the last batch is that begins at `tick` or before; -1 when there is none. */
+  /** The index of the last batch that begins at `tick` or before; -1 when there is none. */
   private lastUpTo(tick: bigint): number {
     let [low, high] = [0, this.batches.length - 1]
     while (low <= high) {

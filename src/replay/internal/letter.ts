@@ -107,7 +107,9 @@ const taken = Effect.fnUntraced(function* ({ storage }: Parts, ticks: ReadonlyAr
 export const preview = Effect.fn("Replay.preview")(function* (parts: Parts, id: string) {
   yield* Effect.annotateCurrentSpan({ letter: id })
   const { letter, ticks } = yield* read(parts, id)
-  const { conflicting, fresh, stored } = yield* StoredTicks.divide(parts.storage, ticks)
+  const { conflicting, fresh, stored } = yield* StoredTicks.divide(ticks).pipe(
+    Effect.provideService(Storage.Storage, parts.storage)
+  )
   const storable = fresh.filter(isStorable)
   const blocked = yield* taken(parts, storable)
   const found: Preview = {
@@ -123,8 +125,9 @@ export const preview = Effect.fn("Replay.preview")(function* (parts: Parts, id: 
 const contents = Effect.fnUntraced(function* (parts: Parts, id: string) {
   const { ledger, storage } = parts
   const noted = () =>
-    Effect.andThen(ledger.flush, LetterTicks.ofLedgers(storage, id)).pipe(
-      Effect.map((portions) => ({ portions, ticks: portions.reduce((sum, portion) => sum + portion.count, 0) }))
+    Effect.andThen(ledger.flush, LetterTicks.ofLedgers(id)).pipe(
+      Effect.map((portions) => ({ portions, ticks: portions.reduce((sum, portion) => sum + portion.count, 0) })),
+      Effect.provideService(Storage.Storage, storage)
     )
   return yield* Effect.map(read(parts, id), ({ ticks }) => ({
     portions: LetterTicks.ofTicks(ticks),

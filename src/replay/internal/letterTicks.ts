@@ -1,14 +1,16 @@
 /**
- * Which ticks of which runs a letter has: by itself, or, when it is damaged, by the ledgers that have noted it.
+ * Which ticks of which runs a letter holds: from the letter itself, or, when it is damaged, from the ledgers that know it.
  */
+import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import * as TickSet from "../../domain/TickSet.ts"
-import * as Ledger from "../../ledger/Ledger.ts"
 import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
+import * as LedgerFold from "../../ledger/LedgerFold.ts"
 import * as RunFiles from "../../runs/RunFiles.ts"
 import type { Storage } from "../../storage/Storage.ts"
+import type { StorageError } from "../../storage/StorageError.ts"
 
 /** Ticks of one run in a letter. */
 export interface Portion {
@@ -17,7 +19,7 @@ export interface Portion {
   readonly count: number
 }
 
-/** By the `ticks` of a letter that can be read; those that no run can have are left out. */
+/** The portions of a letter that can be read. Ticks with an invalid run id or number are left out. */
 export const ofTicks = (ticks: ReadonlyArray<Tick.Tick>): ReadonlyArray<Portion> =>
   [...Map.groupBy(ticks, ({ simulationRunId }) => simulationRunId)].flatMap(([runId, of]) => {
     const numbers = of.map(({ tickNumber }) => tickNumber).filter((number) => number >= 0n)
@@ -25,35 +27,41 @@ export const ofTicks = (ticks: ReadonlyArray<Tick.Tick>): ReadonlyArray<Portion>
     return [{ runId, stretches: LedgerEntry.fromStretches(TickSet.stretches(numbers)), count: numbers.length }]
   })
 
-const isAbout = (letter: string, { entry }: Ledger.Item & { readonly _tag: "Line" }) =>
-  (entry._tag === "Letter" && entry.id === letter) || (entry._tag === "Replay" && entry.letter === letter)
+/** What a ledger says about a letter: its ticks, and how many of them the last replay has left. */
+interface Noted {
+  readonly stretches: Portion["stretches"]
+  readonly count: number
+  readonly remaining: number
+}
+
+const nothing: Noted = { stretches: [], count: 0, remaining: Infinity }
+
+const about = (letter: string): LedgerFold.Handlers<Noted> => ({
+  Header: LedgerFold.skip,
+  Commit: LedgerFold.skip,
+  Drop: LedgerFold.skip,
+  SetAside: LedgerFold.skip,
+  Letter: (noted, { count, id, stretches }) => (id === letter ? { ...noted, stretches, count } : noted),
+  Replay: (noted, { letter: id, remaining }) =>
+    id === letter ? { ...noted, remaining: Math.min(noted.remaining, remaining) } : noted
+})
 
 /**
- * By the ledgers of all runs in `storage`: reads each of them whole. The stretches are those that the letter began with,
- * the count is what the last replay has left. Fails with `StorageError` when a ledger can't be read.
+ * By the ledgers of all runs in the storage of the context: reads each of them whole. The stretches are those that the letter
+ * began with, the count is what the last replay has left. Fails with `StorageError` when a ledger can't be read.
  */
-export const ofLedgers = (storage: Storage["Service"], letter: string) =>
-  RunFiles.runIds(storage).pipe(
+export const ofLedgers = (letter: string): Effect.Effect<ReadonlyArray<Portion>, StorageError, Storage> =>
+  RunFiles.runIds.pipe(
     Stream.mapEffect((runId) =>
-      Ledger.read(storage, runId).pipe(
-        Stream.filter((item) => item._tag === "Line"),
-        Stream.filter((line) => isAbout(letter, line)),
-        Stream.runFold(
-          (): Portion & { readonly remaining: number } => ({ runId, stretches: [], count: 0, remaining: Infinity }),
-          (portion, { entry }) => {
-            if (entry._tag === "Letter") return { ...portion, stretches: entry.stretches, count: entry.count }
-            return entry._tag === "Replay"
-              ? { ...portion, remaining: Math.min(portion.remaining, entry.remaining) }
-              : portion
-          }
-        )
+      Effect.map(
+        LedgerFold.run(runId, () => nothing, about(letter)),
+        ({ count, remaining, stretches }): Portion => ({
+          runId,
+          stretches,
+          count: Math.min(count, remaining)
+        })
       )
     ),
     Stream.filter(({ stretches }) => stretches.length > 0),
-    Stream.map(({ count, remaining, stretches, runId }): Portion => ({
-      runId,
-      stretches,
-      count: Math.min(count, remaining)
-    })),
     Stream.runCollect
   )

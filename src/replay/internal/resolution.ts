@@ -11,6 +11,7 @@ import type * as DeadLetter from "../../deadletter/DeadLetter.ts"
 import * as Tick from "../../domain/Tick.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as StoredTicks from "../../runs/StoredTicks.ts"
+import { Storage } from "../../storage/Storage.ts"
 import { KeyConflict, StorageError } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 import type { Parts } from "./Parts.ts"
@@ -76,11 +77,13 @@ const secure = Effect.fnUntraced(function* ({ ledger, storage }: Parts, keys: Re
 
 /** Stores what isn't stored of `ticks`. Fails when the storage can't say what it has; everything may be repeated then. */
 export const resolve = Effect.fn("Replay.resolve")(function* (parts: Parts, ticks: Tick.Batch) {
-  const before = yield* StoredTicks.divide(parts.storage, ticks)
+  const divide = (some: ReadonlyArray<Tick.Tick>) =>
+    Effect.provideService(StoredTicks.divide(some), Storage, parts.storage)
+  const before = yield* divide(ticks)
   const { again, first } = firstOfEach(before.fresh)
   const { duplicate, failed, stored } = Tick.isBatch(first) ? yield* Redelivery.redeliver(parts, first) : nothing
   const unsure = [...duplicate, ...again]
-  const after = yield* StoredTicks.divide(parts.storage, unsure)
+  const after = yield* divide(unsure)
   const conflicting = [...before.conflicting, ...after.conflicting]
   const remaining = new Set([
     ...conflicting.map(({ tick }) => tick),

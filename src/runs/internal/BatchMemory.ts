@@ -1,17 +1,17 @@
 /**
- * Memory that batches are read into, used again once their ticks are done with: fresh memory costs more than all that is
- * done with it, as the system clears it and the garbage collector has to find out that it is free. What is compressed
- * takes little of it: it is decompressed into memory of its own.
+ * Memory that batches are read into. It is used again once nobody needs their ticks, because fresh memory costs more than the
+ * whole reading: the system clears it, and the garbage collector has to find out that it is free. A compressed batch uses
+ * little of it: it is decompressed into memory of its own.
  */
 import type { Room } from "../../storage/Storage.ts"
 
-/** A batch takes as many as it needs. */
+/** Size of a block; a batch takes as many as it needs. */
 const blockBytes = 4 * 1024 * 1024
 
-/** What one batch has. */
+/** The memory of one batch. */
 export interface Loan {
   readonly room: Room
-  /** Nobody looks at the batch any more, and nobody is reading it. */
+  /** Call it once nobody uses the batch's ticks and no read into them is under way. */
   readonly giveBack: () => void
 }
 

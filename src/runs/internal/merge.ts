@@ -1,17 +1,31 @@
 /**
- * Brings the ticks of the batches of a run into one order, and comes to what is missing where its ticks would be.
+ * Merges the ticks of the batches of a run into one ascending order. What a batch has lost appears where its ticks would be.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Order from "effect/Order"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tick from "../../domain/Tick.ts"
+import type * as TickSet from "../../domain/TickSet.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
+import type { Storage } from "../../storage/Storage.ts"
+import type * as StorageKey from "../../storage/StorageKey.ts"
 import type * as RunFiles from "../RunFiles.ts"
-import type { Gone } from "../RunTicks.ts"
 
-/** The place of a tick of a batch that is missing. */
+/** What a damaged batch has lost of the ticks that were asked for. */
+export interface Gone {
+  readonly _tag: "Gone"
+  readonly key: StorageKey.StorageKey
+  readonly problem: string
+  /** The damaged bytes of the object, in which no tick is left. Empty when the whole object is gone. */
+  readonly places: ReadonlyArray<{ readonly offset: number; readonly bytes: number }>
+  /** The ticks that it has lost; another batch may have some of them. `undefined` when the ledger doesn't know it. */
+  readonly ticks: ReadonlyArray<TickSet.Stretch> | undefined
+}
+
+/** A tick of a batch that is missing. */
 export interface Missed {
   readonly _tag: "Missed"
   readonly tickNumber: bigint
@@ -19,31 +33,32 @@ export interface Missed {
 
 /** A batch that has been read. */
 export interface Loaded {
-  /** What is asked for of it, ascending, each number once. */
+  /** Those of its ticks that were asked for, ascending, each number once. */
   readonly ticks: ReadonlyArray<Tick.Tick | Missed>
   /** Ends the stream after its ticks. */
   readonly failure?: StorageError
   /** Ends the stream at the first missed tick that no other batch has. */
   readonly missing?: StorageError
   readonly gone?: Gone
-  /** Called when its ticks are done with. */
+  /** Called once nobody uses its ticks any more. */
   readonly release?: () => void
 }
 
-/** What comes next of a run. */
+/** What a merge gives. */
 export type Found = Tick.Tick | Gone
 
-export type Load = (batch: RunFiles.BatchKey) => Effect.Effect<Loaded, StorageError>
+export type Load = (batch: RunFiles.BatchKey) => Effect.Effect<Loaded, StorageError, Storage>
 
 const isMissed = (head: Tick.Tick | Missed): head is Missed => "_tag" in head
 
-/** By number, and of equal ones what is there before what is not. */
-export const compare = (left: Tick.Tick | Missed, right: Tick.Tick | Missed): number => {
+/** By number; of equal ones a tick comes before a missed one. */
+export const order: Order.Order<Tick.Tick | Missed> = (left, right) => {
+  // Written out: it runs once for every tick of batches that overlap.
   if (left.tickNumber !== right.tickNumber) return left.tickNumber < right.tickNumber ? -1 : 1
-  return Number(isMissed(left)) - Number(isMissed(right))
+  return Order.Boolean(isMissed(left), isMissed(right))
 }
 
-/** A batch on its way through the merge. */
+/** A batch that is being merged. */
 class Source {
   private position = 0
   private missed: StorageError | undefined
@@ -57,12 +72,12 @@ class Source {
     return this.loaded.ticks[this.position]
   }
 
-  /** What ends the stream now. */
+  /** What ends the stream, once its ticks are given out. */
   get failure(): StorageError | undefined {
     return this.head === undefined ? (this.missed ?? this.loaded.failure) : undefined
   }
 
-  /** Whether nothing more is to come of it. */
+  /** Whether all of it is given out. */
   get isSpent(): boolean {
     return this.head === undefined && this.failure === undefined
   }
@@ -77,7 +92,7 @@ class Source {
     this.position++
   }
 
-  /** Puts the ticks before `limit` into `found`, up to the first that is missed. */
+  /** Moves the ticks before `limit` to `found`, up to the first missed one. */
   takeBefore(limit: bigint | undefined, found: Array<Found>): void {
     const { ticks } = this.loaded
     while (this.position < ticks.length) {
@@ -89,10 +104,10 @@ class Source {
   }
 }
 
-/** Batches that are read before they are due: one comes from the medium while another is looked at. */
+/** Batches that are read before they are due: one is read from the medium while another is checked. */
 const maxAhead = 2
 
-/** Brings the ticks of batches, which come by their first tick, into one order. Not shared: it has state. */
+/** Merges `batches`, which are ordered by their first tick. Not shared: it has state. */
 class Merge {
   private readonly batches: ReadonlyArray<RunFiles.BatchKey>
   private readonly load: Load
@@ -100,9 +115,9 @@ class Merge {
   private index = 0
   /** By their keys. */
   private sources: Array<Source> = []
-  /** Those whose last ticks were given out last. */
+  /** Those whose last ticks are in the array that was given out last. */
   private spent: Array<Source> = []
-  /** The next batches, as far as they are being read already. */
+  /** The next batches that are being read already, in their order: three at most. */
   private readonly ahead: Array<Fiber.Fiber<Loaded, StorageError>> = []
 
   constructor(batches: ReadonlyArray<RunFiles.BatchKey>, load: Load, scope: Scope.Scope) {
@@ -111,13 +126,13 @@ class Merge {
     this.scope = scope
   }
 
-  /** What comes next, up to the first tick of the next batch that has not been read; `done` when there is no more. */
+  /** The next ticks, up to the first tick of the next batch that has not been read; `None` at the end. */
   readonly proceed = Effect.fnUntraced(function* (this: Merge) {
     for (const { loaded } of this.spent) loaded.release?.()
     this.spent = []
     const found: Array<Found> = []
     for (let batch = this.due(); batch !== undefined; batch = this.due()) {
-      // Who asks for a second batch goes on to a third as a rule.
+      // A reader who needs a second batch usually needs a third.
       if (this.index > 0) yield* this.readAhead()
       const reading = this.ahead.shift()
       const loaded = yield* reading === undefined ? this.load(batch) : Fiber.join(reading)
@@ -141,12 +156,12 @@ class Merge {
     }
   })
 
-  /** The next batch, when it has to be read before any tick can be told to be next. */
+  /** The next batch, if it has to be read before the next tick is known. */
   private due(): RunFiles.BatchKey | undefined {
     const batch = this.batches[this.index]
+    if (batch === undefined || this.failure() !== undefined) return undefined
     const head = this.smallest()?.head
-    const isDue = this.failure() === undefined && (head === undefined || (batch?.first ?? 0n) <= head.tickNumber)
-    return isDue ? batch : undefined
+    return head === undefined || batch.first <= head.tickNumber ? batch : undefined
   }
 
   /** The failure of a source that has no ticks left. */
@@ -158,7 +173,7 @@ class Merge {
     let smallest: Source | undefined
     for (const source of this.sources) {
       if (source.head === undefined) continue
-      if (smallest?.head === undefined || compare(source.head, smallest.head) < 0) smallest = source
+      if (smallest?.head === undefined || order(source.head, smallest.head) < 0) smallest = source
     }
     return smallest
   }
@@ -181,7 +196,7 @@ class Merge {
     this.sources = this.sources.filter(({ isSpent }) => !isSpent)
   }
 
-  /** Where the ticks of `source` stop being next without a look at the others; `undefined` when there is nothing else. */
+  /** Up to where the ticks of `source` come before all others; `undefined` when there are no others. */
   private limit(source: Source, bound: bigint | undefined): bigint | undefined {
     let limit = bound
     for (const other of this.sources) {
@@ -193,11 +208,14 @@ class Merge {
 }
 
 /**
- * What the batches, which come by their first tick, have to tell, in ascending order. Fails when one of them does. The first
- * batch is read when it is due, and once a second one is, two are read ahead. One is released when what comes after
- * its last tick is asked for.
+ * The ticks of `batches`, which are ordered by their first tick, in ascending order. Fails when `load` does. The first batch
+ * is read when it is due; once the second one is, two are read ahead. A batch is released when what comes after its last
+ * tick is pulled.
  */
-export const merged = (batches: ReadonlyArray<RunFiles.BatchKey>, load: Load): Stream.Stream<Found, StorageError> =>
+export const merged = (
+  batches: ReadonlyArray<RunFiles.BatchKey>,
+  load: Load
+): Stream.Stream<Found, StorageError, Storage> =>
   Stream.unwrap(
     Effect.map(Effect.scope, (scope) => {
       const merge = new Merge(batches, load, scope)

@@ -1,19 +1,20 @@
 /**
- * The letters of the dead-letter queues by the runs whose ticks they have: read once each, kept without their bytes.
+ * The letters of the dead-letter queues, by the runs whose ticks they hold. Each is read once; its bytes are not kept.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as DeadLetter from "../../deadletter/DeadLetter.ts"
 import type { DeadLetterError, DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
+import { DeadLetterQueues } from "../../deadletter/DeadLetterQueues.ts"
 import * as RunId from "../../domain/RunId.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
 
-/** A letter that waits, as far as a single run is concerned. */
+/** A letter that waits, and its ticks of a single run. */
 export interface Waiting {
   readonly id: string
   readonly reason: string
-  /** Who gave its ticks up. */
+  /** The service that put it into the queue. */
   readonly service: string
   readonly stretches: ReadonlyArray<TickSet.Stretch>
 }
@@ -48,7 +49,7 @@ const byRun = (letter: DeadLetter.DeadLetter) =>
 
 const damaged = ({ problem }: DeadLetter.LetterDamaged): Known => ({ _tag: "Damaged", problem })
 
-/** Only what the folder of letters itself fails with is a failure of the one who looks. */
+/** Only a failure of the folder of letters is a failure of `verify`; what is wrong with a letter is a finding. */
 const unread = (error: DeadLetterError): Effect.Effect<Known | undefined, StorageError> => {
   switch (error.reason._tag) {
     case "LetterMissing":
@@ -72,8 +73,8 @@ const read = (queue: Queue, id: string): Effect.Effect<Known | undefined, Storag
 /** Letters that are read at the same time. */
 const concurrency = 4
 
-/** Reads letters and remembers them. Not shared: it has state. */
-export class LetterBook {
+/** Not shared: it has state. */
+export class LettersByRun {
   private readonly queues: ReadonlyArray<Queue>
   private letters = new Map<string, Known>()
 
@@ -81,9 +82,9 @@ export class LetterBook {
     this.queues = queues
   }
 
-  /** Looks which letters there are now, and reads those that it doesn't know. */
+  /** Finds out which letters there are now, and reads those that it doesn't know yet. */
   readonly refresh = Effect.suspend(() => {
-    const there = new Map<string, Known>()
+    const found = new Map<string, Known>()
     const one = (queue: Queue) =>
       queue.ids.pipe(
         Stream.catchTag("DeadLetterError", (error) => Stream.fromEffectDrain(unread(error))),
@@ -91,14 +92,14 @@ export class LetterBook {
           (id) => {
             const known = this.letters.get(id)
             return Effect.map(known === undefined ? read(queue, id) : Effect.succeed(known), (letter) => {
-              if (letter !== undefined) there.set(id, letter)
+              if (letter !== undefined) found.set(id, letter)
             })
           },
           { concurrency }
         ),
         Stream.runDrain
       )
-    return Effect.map(Effect.forEach(this.queues, one), () => void (this.letters = there))
+    return Effect.map(Effect.forEach(this.queues, one), () => void (this.letters = found))
   })
 
   has(id: string): boolean {
@@ -115,7 +116,7 @@ export class LetterBook {
     })
   }
 
-  /** The runs whose ticks wait in letters, as far as they can be stored at all. */
+  /** The runs whose ticks wait in letters. Ticks with an invalid run id or number don't count. */
   get runIds(): ReadonlyArray<RunId.RunId> {
     const runIds = [...this.letters.values()].flatMap((letter) =>
       letter._tag === "Damaged" ? [] : [...letter.stretchesByRun].filter(([, { length }]) => length > 0)
@@ -123,10 +124,16 @@ export class LetterBook {
     return [...new Set(runIds.map(([runId]) => runId))].filter(RunId.is)
   }
 
-  /** The letters that can't be read; whose ticks they have is not known. */
+  /** The letters that can't be read. The runs of their ticks are not known. */
   get damaged(): ReadonlyArray<{ readonly id: string; readonly problem: string }> {
     return [...this.letters].flatMap(([id, letter]) =>
       letter._tag === "Damaged" ? [{ id, problem: letter.problem }] : []
     )
   }
 }
+
+/** Those of the queues of the context, none of them read yet. */
+export const make: Effect.Effect<LettersByRun, never, DeadLetterQueues> = Effect.map(
+  DeadLetterQueues,
+  (queues) => new LettersByRun(queues)
+)

@@ -5,36 +5,36 @@ import * as TickSet from "../../domain/TickSet.ts"
 
 const commonDivisor = (a: bigint, b: bigint): bigint => (b === 0n ? a : commonDivisor(b, a % b))
 
-/** Which ticks are captured: the multiples of `interval` from `first`, which is one of them, on. */
+/** Which ticks are captured: `first`, and the multiples of `interval` after it. `first` is a multiple, too. */
 export interface Sampling {
   readonly interval: bigint
   readonly first: bigint
 }
 
-/** The ticks of `stretch` that are captured; the others are left out. */
-const onGrid = (
+/** The captured ticks in `stretch`. */
+const capturedIn = (
   { first, last, step }: TickSet.Stretch,
   { first: begin, interval }: Sampling
 ): ReadonlyArray<TickSet.Stretch> => {
-  const isOn = (tick: bigint) => tick >= begin && tick % interval === 0n
-  if (step === 0n) return isOn(first) ? [{ first, last: first, step }] : []
+  const isCaptured = (tick: bigint) => tick >= begin && tick % interval === 0n
+  if (step === 0n) return isCaptured(first) ? [{ first, last: first, step }] : []
   let from = first < begin ? first + ((begin - first + step - 1n) / step) * step : first
-  while (from <= last && !isOn(from)) from += step
+  while (from <= last && !isCaptured(from)) from += step
   if (from > last) return []
   const apart = (step * interval) / commonDivisor(step, interval)
   const until = last - ((last - from) % apart)
   return [{ first: from, last: until, step: from === until ? 0n : apart }]
 }
 
-/** Stretches that are put together at a time: those that interleave take memory by ticks until they are. */
+/** Stretches that are merged at a time: while they are merged, those that interleave take memory for each tick. */
 const atATime = 256
 
-/** The ticks among `all` that are captured. Memory: by gaps, when neighbours come one after the other. */
-export const setOf = (all: ReadonlyArray<TickSet.Stretch>, sampling: Sampling): TickSet.TickSet => {
+/** The captured ticks in `all`. Memory: by gaps, when each stretch comes next to the one before. */
+export const of = (all: ReadonlyArray<TickSet.Stretch>, sampling: Sampling): TickSet.TickSet => {
   const { interval } = sampling
   let set = new TickSet.TickSet([], interval)
   for (let from = 0; from < all.length; from += atATime) {
-    const next = all.slice(from, from + atATime).flatMap((stretch) => onGrid(stretch, sampling))
+    const next = all.slice(from, from + atATime).flatMap((stretch) => capturedIn(stretch, sampling))
     set = new TickSet.TickSet([...set.stretches, ...next], interval)
   }
   return set

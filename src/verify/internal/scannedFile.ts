@@ -1,5 +1,5 @@
 /**
- * The batches of a run as they lie there, each read once from its first byte to its last.
+ * A stored batch, read once from its first byte to its last, and compared with its entries in the ledger.
  */
 import * as Effect from "effect/Effect"
 import * as Checksum from "../../domain/Checksum.ts"
@@ -8,11 +8,11 @@ import type { Line } from "../../ledger/LedgerLine.ts"
 import type * as LedgerEntry from "../../ledger/LedgerEntry.ts"
 import type * as LedgerFacts from "../../ledger/LedgerFacts.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
-import type { Storage } from "../../storage/Storage.ts"
+import { Storage } from "../../storage/Storage.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
 import type { BatchKey } from "../../runs/RunFiles.ts"
 
-/** What is known of a batch: what is in it, and what the ledger says of it. */
+/** What is in a batch, and what the ledger says about it. */
 export interface ScannedFile extends BatchKey {
   readonly stretches: ReadonlyArray<TickSet.Stretch>
   readonly count: number
@@ -20,21 +20,33 @@ export interface ScannedFile extends BatchKey {
   readonly checksum: string
   /** Ticks that are in it more than once. */
   readonly repeated: number
-  /** What is wrong with it, taken alone. */
+  /** What is wrong with it, whatever the ledger says; `undefined` when it is in the delimited format. */
   readonly problem: string | undefined
-  /** When it was stored by the entry of the ledger that it is what it says; the newest of several. */
+  /** The time of the newest entry that it agrees with; `undefined` when there is none. */
   matchedAtMs: number | undefined
-  /** The newest entry of the ledger that it is not. */
+  /** The newest entry that it doesn't agree with. */
   differs: { readonly entry: LedgerEntry.Commit; readonly checks: Line["checks"] } | undefined
 }
 
-/** A medium that fails to read a single file is a finding; one that does not answer is none. */
+/** A file that can't be read is a finding; a storage that doesn't answer is a failure of `verify`. */
 const isOfTheFile = ({ reason }: StorageError): boolean =>
   reason._tag === "IoFailure" || reason._tag === "PermissionDenied" || reason._tag === "InvalidPlace"
 
-/** Reads the batch `file`; `undefined` when it is gone. `onBytes` is told of every chunk. */
-export const scan = (storage: Storage["Service"], file: BatchKey, onBytes: (bytes: number) => void) =>
-  BatchFile.prove(storage, file.key, onBytes).pipe(
+const unreadable = (file: BatchKey, why: string): ScannedFile => ({
+  ...file,
+  stretches: [],
+  count: 0,
+  bytes: 0,
+  checksum: "",
+  repeated: 0,
+  problem: `it can't be read: ${why}`,
+  matchedAtMs: undefined,
+  differs: undefined
+})
+
+/** Reads the batch `file`; `undefined` when it is gone. Calls `onBytes` for every chunk. */
+export const scan = (file: BatchKey, onBytes: (bytes: number) => void) =>
+  Storage.use((storage) => BatchFile.prove(storage, file.key, onBytes)).pipe(
     Effect.map(({ bytes, checksum, count, problem, repeated, stretches }): ScannedFile => ({
       ...file,
       stretches,
@@ -47,23 +59,10 @@ export const scan = (storage: Storage["Service"], file: BatchKey, onBytes: (byte
       differs: undefined
     })),
     Effect.catchReason("StorageError", "ObjectMissing", () => Effect.undefined),
-    Effect.catchIf(isOfTheFile, ({ reason }) => {
-      const unread: ScannedFile = {
-        ...file,
-        stretches: [],
-        count: 0,
-        bytes: 0,
-        checksum: "",
-        repeated: 0,
-        problem: `it can't be read: ${reason.message}`,
-        matchedAtMs: undefined,
-        differs: undefined
-      }
-      return Effect.succeed(unread)
-    })
+    Effect.catchIf(isOfTheFile, ({ reason }) => Effect.succeed(unreadable(file, reason.message)))
   )
 
-/** Compares `file` with what an entry of the ledger says of it. One entry that it is what it says is enough. */
+/** Compares `file` with an entry of the ledger. It is enough that it agrees with one of several. */
 export const compare = (file: ScannedFile, entry: LedgerEntry.Commit, checks: Line["checks"]): void => {
   if (file.problem === undefined && file.checksum === entry.checksum && file.bytes === entry.bytes) {
     file.matchedAtMs = Math.max(entry.committedAtMs, file.matchedAtMs ?? 0)
@@ -72,8 +71,9 @@ export const compare = (file: ScannedFile, entry: LedgerEntry.Commit, checks: Li
   }
 }
 
-/** Forgets what was said of objects that had the key of `file` and were set aside. */
-export const settle = (file: ScannedFile, setAsides: LedgerFacts.SetAsides): void => {
-  if (!setAsides.counts({ key: file.key, committedAtMs: file.matchedAtMs ?? -1 })) file.matchedAtMs = undefined
-  if (file.differs !== undefined && !setAsides.counts(file.differs.entry)) file.differs = undefined
+/** Forgets the entries about older objects that had the key of `file` and were set aside. */
+export const forgetSetAside = (file: ScannedFile, setAsides: LedgerFacts.SetAsides): void => {
+  const { differs, key, matchedAtMs } = file
+  if (matchedAtMs !== undefined && !setAsides.isValid({ key, committedAtMs: matchedAtMs })) file.matchedAtMs = undefined
+  if (differs !== undefined && !setAsides.isValid(differs.entry)) file.differs = undefined
 }

@@ -1,37 +1,38 @@
 /**
- * Ticks that are stored twice: are they the same, or do two files disagree? Only files that share ticks are read, once
- * more. Memory: the ticks that files share which overlap at one place of the run.
+ * Finds ticks that are stored twice, and whether their bytes are the same. Only files that share ticks are read, once more.
+ * Memory: for the files that overlap at a tick, a checksum of each tick that they share.
  */
 import * as Effect from "effect/Effect"
+import * as Order from "effect/Order"
 import * as Stream from "effect/Stream"
 import * as Checksum from "../../domain/Checksum.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
-import type { Storage } from "../../storage/Storage.ts"
+import { Storage } from "../../storage/Storage.ts"
 import type { Conflict, Duplicate } from "../Finding.ts"
-import type { ScannedFile } from "./scannedFiles.ts"
+import type { ScannedFile } from "./scannedFile.ts"
 
-type Twice = typeof Duplicate.Type | typeof Conflict.Type
+type StoredTwice = typeof Duplicate.Type | typeof Conflict.Type
 
-/** What is remembered of a tick to recognise it. */
+/** What is remembered of a tick. */
 interface Seen {
   readonly key: string
   readonly bytes: number
   readonly checksum: number
 }
 
-/** Compares ticks as they come, those of one file after those of another that begins no later. */
+/** Compares ticks with those before. The files must come by their first tick. Not shared: it has state. */
 class Comparison {
   private readonly seen = new Map<bigint, Seen>()
-  private readonly report: (finding: Twice) => void
-  private current: { -readonly [K in keyof Twice]: Twice[K] } | undefined
+  private readonly report: (finding: StoredTwice) => void
+  private current: { -readonly [K in keyof StoredTwice]: StoredTwice[K] } | undefined
 
-  constructor(report: (finding: Twice) => void) {
+  constructor(report: (finding: StoredTwice) => void) {
     this.report = report
   }
 
-  /** No tick before `first` comes any more. */
+  /** The next file begins at `first`: no tick before it comes any more. */
   begin(first: bigint): void {
     this.end()
     for (const tickNumber of this.seen.keys()) if (tickNumber < first) this.seen.delete(tickNumber)
@@ -45,13 +46,13 @@ class Comparison {
     this.extend(same ? "Duplicate" : "Conflict", tickNumber, [before.key, key])
   }
 
-  /** Reports what has come together. */
+  /** Reports the ticks in a row that were found last. */
   end(): void {
     if (this.current !== undefined) this.report(this.current)
     this.current = undefined
   }
 
-  private extend(_tag: Twice["_tag"], tickNumber: bigint, keys: readonly [string, string]): void {
+  private extend(_tag: StoredTwice["_tag"], tickNumber: bigint, keys: readonly [string, string]): void {
     const { current } = this
     if (current?._tag === _tag && current.keys[0] === keys[0] && current.keys[1] === keys[1]) {
       current.last = tickNumber
@@ -63,15 +64,15 @@ class Comparison {
   }
 }
 
-const isBefore = (a: ScannedFile, b: ScannedFile): number => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0)
+const byFirst = Order.mapInput(Order.BigInt, ({ first }: ScannedFile) => first)
 
-/** Reports the ticks that are in two of `files`, or in one of them twice. All of them are on a grid of `step`. */
-export const findTwice = Effect.fnUntraced(function* (
-  storage: Storage["Service"],
+/** Reports the ticks that are in two of `files`, or twice in one of them. All tick numbers are `step` apart, or a multiple. */
+export const findStoredTwice = Effect.fnUntraced(function* (
   files: ReadonlyArray<ScannedFile>,
   step: bigint,
-  report: (finding: Twice) => void
+  report: (finding: StoredTwice) => void
 ) {
+  const storage = yield* Storage
   const all = new TickSet.TickSet(
     files.flatMap(({ stretches }) => stretches),
     step
@@ -79,7 +80,7 @@ export const findTwice = Effect.fnUntraced(function* (
   const shared = new TickSet.TickSet(all.overlaps, step)
   const suspects = files
     .filter(({ repeated, stretches }) => repeated > 0 || stretches.some((stretch) => shared.touches(stretch)))
-    .toSorted(isBefore)
+    .toSorted(byFirst)
   const comparison = new Comparison(report)
   for (const { first, key, repeated } of suspects) {
     comparison.begin(first)
@@ -89,7 +90,7 @@ export const findTwice = Effect.fnUntraced(function* (
           if (repeated > 0 || shared.has(tick.tickNumber)) comparison.tick(tick, key)
         })
       ),
-      // Taken away or damaged since it was read: that is found the next time.
+      // Removed or damaged since it was read: the next verification finds that.
       Effect.catchReasons("StorageError", {
         ObjectMissing: () => Effect.void,
         ObjectDamaged: () => Effect.void

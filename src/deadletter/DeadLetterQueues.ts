@@ -1,0 +1,23 @@
+/**
+ * All dead-letter queues in which ticks of a run may wait.
+ *
+ * A service of a pipeline puts letters into one queue, its `DeadLetterQueue`. Whoever looks at a run as a whole needs the
+ * queues of all services that have stored ticks of it.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { DeadLetterQueue } from "./DeadLetterQueue.ts"
+
+export class DeadLetterQueues extends Context.Service<DeadLetterQueues, ReadonlyArray<DeadLetterQueue["Service"]>>()(
+  "tickvault/deadletter/DeadLetterQueues"
+) {}
+
+/** The queue of the context is the only one. */
+export const layer: Layer.Layer<DeadLetterQueues, never, DeadLetterQueue> = Layer.effect(
+  DeadLetterQueues,
+  Effect.map(DeadLetterQueue, (queue) => [queue])
+)
+
+/** There are no queues, and no letters. */
+export const layerNone: Layer.Layer<DeadLetterQueues> = Layer.succeed(DeadLetterQueues, [])
