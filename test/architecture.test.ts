@@ -41,11 +41,16 @@ const knowGenerated = ["gen", "domain", "deadletter", "runs", "simulation"]
 /** Adapters, file by file, that need Node itself. All others need Effect's platform services at most. */
 const platformAdapters = ["main.ts", "domain/Checksum.ts", "storage/internal/zstd.ts", "storage/FreeSpace.ts"]
 
-/** Files that still reach into the internal folder of another room. */
-const crossesStill = ["verify/Rebuild.ts", "resume/internal/Stock.ts"]
-
 /** Files that pass on what others export: the entry of the package, and the messages of the wire contract. */
 const barrels = ["index.ts", "domain/Contracts.ts"]
+
+/** Files that still import types from files that import them. The list is to become empty. */
+const typesInCircles = [
+  "idempotency/internal/runs.ts",
+  "simulation/world/processor.ts",
+  "simulation/world/reproduction.ts",
+  "simulation/world/strategies.ts"
+]
 
 interface Source {
   readonly file: string
@@ -116,20 +121,22 @@ describe("imports", () => {
       const found = yield* offences((source) =>
         relative(source).filter((target) => {
           const [room, rest] = target.split("/internal/")
-          return rest !== undefined && !source.file.startsWith(`${room}/`) && !crossesStill.includes(source.file)
+          return rest !== undefined && !source.file.startsWith(`${room}/`)
         })
       )
       assert.deepStrictEqual(found, [])
     })
   )
 
-  it.effect("of values go in no circles", () =>
+  it.effect("go in no circles, those of types neither", () =>
     Effect.gen(function* () {
       const sources = yield* readSources
       const targets = new Map(
         sources.map(({ code, file }) => {
-          const values = code.replaceAll(/^(import|export) type [^"]*"[^"]+"/gmu, "")
-          return [file, importsOf(values).map((target) => resolve(file, target))]
+          const counted = typesInCircles.includes(file)
+            ? code.replaceAll(/^(import|export) type [^"]*"[^"]+"/gmu, "")
+            : code
+          return [file, importsOf(counted).map((target) => resolve(file, target))]
         })
       )
       const done = new Set<string>()
