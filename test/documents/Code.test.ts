@@ -73,9 +73,10 @@ interface Example {
 }
 
 const examples: ReadonlyArray<Example> = [
+  // Blocks that show a file are left out: the project compiles the file itself.
   ...documents.flatMap((own) =>
     blocks(own)
-      .filter(({ language }) => language === "ts")
+      .filter(({ file, language }) => language === "ts" && file === undefined)
       .map(({ code }) => ({ source: own.name, code }))
   ),
   ...modules.flatMap((module) => examplesOf(module).map(({ code }) => ({ source: `src/${module}.ts`, code })))

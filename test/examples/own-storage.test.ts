@@ -14,12 +14,8 @@ import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as Pipeline from "../../src/Pipeline.ts"
 import * as TickQueue from "../../src/queue/TickQueue.ts"
 import * as Recall from "../../src/recall/Recall.ts"
-import * as StorageContract from "../../src/testing/StorageContract.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import * as Verify from "../../src/verify/Verify.ts"
-import { contract } from "../support/contract.ts"
-
-contract("Storage (examples/own-storage.ts)", StorageContract.cases(layer(":memory:")))
 
 it.live("a pipeline stores a run in the example's database, and another process finds it whole", () =>
   Effect.gen(function* () {
