@@ -163,15 +163,13 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
     })
   })
   const ids = Stream.suspend(() => Stream.fromIterable(sorted().map(({ id }) => id)))
-  const get: DeadLetterQueue["Service"]["get"] = (id) =>
-    Effect.suspend(() => {
-      const letter = held.get(id)
-      return letter === undefined ? Effect.fail(fail(new LetterMissing({ letter: id }))) : Effect.succeed(letter)
-    })
+  const get = Effect.fn("DeadLetterQueue.get")(function* (id: string) {
+    return held.get(id) ?? (yield* fail(new LetterMissing({ letter: id })))
+  })
   return DeadLetterQueue.of({
     name,
     location: "memory",
-    offer: Effect.fnUntraced(function* (letter) {
+    offer: Effect.fn("DeadLetterQueue.offer")(function* (letter) {
       if (held.has(letter.id)) return "kept" as const
       if (held.size >= capacity) return yield* fail(new QueueFull({ capacity }))
       held.set(letter.id, letter)
@@ -181,18 +179,16 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
     size: Effect.sync(() => held.size),
     ids,
     get,
-    update: Effect.fnUntraced(function* (letter) {
+    update: Effect.fn("DeadLetterQueue.update")(function* (letter) {
       if (!held.has(letter.id)) return yield* fail(new LetterMissing({ letter: letter.id }))
       held.set(letter.id, letter)
       yield* measure
     }, Effect.uninterruptible),
-    remove: (id) =>
-      Effect.uninterruptible(
-        Effect.tap(
-          Effect.sync(() => held.delete(id)),
-          () => measure
-        )
-      ),
+    remove: Effect.fn("DeadLetterQueue.remove")(function* (id) {
+      const removed = held.delete(id)
+      yield* measure
+      return removed
+    }, Effect.uninterruptible),
     checkChangeable: Effect.void,
     letters: lettersOf({ name, ids, get })
   })
@@ -210,7 +206,7 @@ export const makeDiscard = Effect.fnUntraced(function* (name: string) {
   return DeadLetterQueue.of({
     name,
     location: "nowhere",
-    offer: Effect.fnUntraced(function* (letter) {
+    offer: Effect.fn("DeadLetterQueue.offer")(function* (letter) {
       yield* Effect.logError("Failed batch has no dead-letter queue configured, its ticks are lost").pipe(
         Effect.annotateLogs({ ...letter.message.metadata, reason: letter.message.failureReason })
       )

@@ -144,7 +144,8 @@ const over = Effect.fnUntraced(function* (
   })
 
   // Waits for nobody. The same letter offered twice at the same time has the same bytes under the same name.
-  const offer = Effect.fnUntraced(function* (letter: DeadLetter) {
+  const offer = Effect.fn("DeadLetterQueue.offer")(function* (letter: DeadLetter) {
+    yield* Effect.annotateCurrentSpan({ letter: letter.id })
     const { key } = yield* notWritten(LetterFiles.of(letter))
     const known = index.files(letter.id).length > 0
     // Letters may have been removed since: look again before this one counts as there, or as one too many.
@@ -161,7 +162,7 @@ const over = Effect.fnUntraced(function* (
     }).pipe(Effect.as("kept" as const))
   })
 
-  const remove = Effect.fnUntraced(
+  const remove = Effect.fn("DeadLetterQueue.remove")(
     function* (id: string) {
       let removed = false
       for (const { key } of yield* listOne(id)) {
@@ -174,7 +175,7 @@ const over = Effect.fnUntraced(function* (
     (effect, id) => alone(id)(effect)
   )
 
-  const update = Effect.fnUntraced(
+  const update = Effect.fn("DeadLetterQueue.update")(
     function* (letter: DeadLetter) {
       const held = yield* notWritten(listOne(letter.id))
       if (held.length === 0) return yield* fail(new LetterMissing({ letter: letter.id }))
@@ -187,7 +188,7 @@ const over = Effect.fnUntraced(function* (
     (effect, { id }) => alone(id)(effect)
   )
 
-  const get = Effect.fnUntraced(function* (id: string) {
+  const get = Effect.fn("DeadLetterQueue.get")(function* (id: string) {
     let files = index.files(id)
     for (let look = 0; look < looks; look++) {
       if (files.length === 0) files = yield* notRead(listOne(id))

@@ -190,11 +190,11 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
 
   return IdempotencyTracker.of({
     recall: recallNothing,
-    claim: Effect.fnUntraced(function* (runId, ticks) {
+    claim: Effect.fn("IdempotencyTracker.claim")(function* (runId, ticks) {
       yield* forget(yield* Clock.currentTimeMillis)
       return yield* Ref.modify(ref, (state) => claimIn(state, runId, ticks))
     }, Effect.uninterruptible),
-    commit: Effect.fnUntraced(function* (runId, ticks) {
+    commit: Effect.fn("IdempotencyTracker.commit")(function* (runId, ticks) {
       const atMs = yield* Clock.currentTimeMillis
       const keys = ticks.map((tick) => key(runId, tick))
       yield* Ref.update(ref, (state) => {
@@ -206,7 +206,7 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
       })
       yield* forget(atMs)
     }, Effect.uninterruptible),
-    release: (runId, ticks) =>
+    release: Effect.fn("IdempotencyTracker.release")((runId, ticks) =>
       Ref.update(ref, (state) => ({
         ...state,
         claimed: without(
@@ -214,6 +214,7 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
           ticks.map((tick) => key(runId, tick))
         )
       }))
+    )
   })
 })
 
@@ -253,18 +254,18 @@ export const makeRanges = Effect.fnUntraced(function* (
   yield* held
   return IdempotencyTracker.of({
     recall: recallNothing,
-    claim: Effect.fnUntraced(function* (runId, ticks) {
+    claim: Effect.fn("IdempotencyTracker.claim")(function* (runId, ticks) {
       const nowMs = yield* Clock.currentTimeMillis
       yield* forget(nowMs)
       return runs.claim(runId, ticks, nowMs)
     }, Effect.uninterruptible),
-    commit: Effect.fnUntraced(function* (runId, ticks) {
+    commit: Effect.fn("IdempotencyTracker.commit")(function* (runId, ticks) {
       const nowMs = yield* Clock.currentTimeMillis
       runs.commit(runId, ticks, nowMs)
       yield* forget(nowMs)
       yield* held
     }, Effect.uninterruptible),
-    release: (runId, ticks) => Effect.sync(() => runs.release(runId, ticks))
+    release: Effect.fn("IdempotencyTracker.release")((runId, ticks) => Effect.sync(() => runs.release(runId, ticks)))
   })
 })
 

@@ -88,10 +88,13 @@ export const make = Effect.gen(function* () {
 
   yield* Effect.addFinalizer(() => annotate(close))
   return RunLedger.of({
-    record: (runId, entry, checks) =>
-      Effect.andThen(add(runId, entry, checks), annotate(comparisons.beginFirst(runId))),
+    record: Effect.fn("RunLedger.record")((runId, entry, checks) =>
+      Effect.andThen(add(runId, entry, checks), annotate(comparisons.beginFirst(runId)))
+    ),
     attend: (runId) => annotate(comparisons.begin(runId)),
-    flush: Effect.suspend(() => (isClosed ? Effect.fail(Writer.closed) : writer.flush))
+    flush: Effect.suspend(() => (isClosed ? Effect.fail(Writer.closed) : writer.flush)).pipe(
+      Effect.withSpan("RunLedger.flush")
+    )
   })
 })
 

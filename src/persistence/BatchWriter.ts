@@ -186,11 +186,16 @@ const failed = Effect.fnUntraced(function* (
 })
 
 /** One attempt to write what is left of a claimed portion. */
-const write = Effect.fnUntraced(function* (parts: Parts, portion: Portion.Storable, before: Attempt["before"]) {
+const write = Effect.fn("BatchWriter.write")(function* (
+  parts: Parts,
+  portion: Portion.Storable,
+  before: Attempt["before"]
+) {
   const { attempts, memory, storage } = parts
   const key = BatchFile.keyOf(storage, portion.runId, portion.ticks)
   const { attempts: earlierAttempts, earlier } = historyOf(before)
   const attempt: Attempt = { key, before, number: earlierAttempts + 1, startNs: yield* Clock.currentTimeNanos }
+  yield* Effect.annotateCurrentSpan({ key, attempt: attempt.number })
   yield* Effect.uninterruptibleMask((restore) => {
     portion.write = { _tag: "Writing", mayBeStored: true, attempt: attempt.number, earlier }
     return restore(attempts.run(BatchFile.write(storage, key, portion.ticks, memory))).pipe(
@@ -249,11 +254,13 @@ export const make = Effect.fnUntraced(function* (options: typeof WriteOptions.Op
     const attempts = Attempts.make(options.writeTimeout, abandoned, atATime)
     const parts = { storage, tracker, retry, attempts, memory: new PieceMemory(atATime), settle, observer }
     return {
-      store: (portion) =>
-        storeOnce(parts, portion).pipe(
+      store: Effect.fn("BatchWriter.store")(function* (portion) {
+        yield* Effect.annotateCurrentSpan(Portion.facts(portion))
+        yield* storeOnce(parts, portion).pipe(
           Effect.retry(retries(parts, portion)),
           Effect.tapError((failure) => logGivenUp(portion, failure))
-        ),
+        )
+      }),
       storeOnce: (portion) => storeOnce(parts, portion),
       failureOf: (portion, code) => failureOf(parts, portion, code)
     }

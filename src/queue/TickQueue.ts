@@ -246,7 +246,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     }
   }, Semaphore.withPermit(producers))
 
-  const take = (policy: BatchPolicy, receive: (batch: TakenBatch) => void) =>
+  const take = Effect.fn("TickQueue.take")((policy: BatchPolicy, receive: (batch: TakenBatch) => void) =>
     Effect.uninterruptibleMask((restore) =>
       restore(waitForBatch(handover, policy)).pipe(
         Effect.ensuring(Effect.sync(() => void (handover.demand = undefined))),
@@ -254,14 +254,16 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
         Effect.andThen(Effect.suspend(() => metrics.update(handover.counts.accepted, handover.waiting.count)))
       )
     ).pipe(Semaphore.withPermit(consumers))
+  )
 
   return TickQueue.of({
     name,
     offerAll,
     offer: (tick) => Effect.map(offerAll([tick]), (accepted) => accepted === 1),
     take,
-    settle: (ticks, outcome) =>
-      Clock.clockWith((clock) => Effect.sync(() => settle(handover, ticks, outcome, clock.currentTimeMillisUnsafe()))),
+    settle: Effect.fn("TickQueue.settle")((ticks, outcome) =>
+      Clock.clockWith((clock) => Effect.sync(() => settle(handover, ticks, outcome, clock.currentTimeMillisUnsafe())))
+    ),
     end: Effect.suspend(() => {
       handover.ended = true
       handover.room.openUnsafe()

@@ -251,7 +251,7 @@ export const make = Effect.gen(function* () {
   })
 
   const recall: Recall = {
-    among: Effect.fnUntraced(function* (runId, ticks) {
+    among: Effect.fn("IdempotencyTracker.recall")(function* (runId, ticks) {
       if (!Tick.isBatch(ticks)) return none
       const batches = yield* open(runId)
       if (batches === undefined || batches.count === 0) return none

@@ -137,7 +137,8 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     durableFolders.add(folder)
   })
 
-  const create = Effect.fnUntraced(function* (key: StorageKey.StorageKey) {
+  const create = Effect.fn("Storage.create")(function* (key: StorageKey.StorageKey) {
+    yield* Effect.annotateCurrentSpan({ key })
     const final = pathOf(key)
     const folder = path.dirname(final)
     yield* Effect.mapError(ensureFolder(folder), storageError("create", key))
@@ -153,7 +154,8 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     compression: Compression.of(decoded),
     create,
     ...StoredFiles.reading(fs, path, root),
-    append: Effect.fnUntraced(function* (key) {
+    append: Effect.fn("Storage.append")(function* (key) {
+      yield* Effect.annotateCurrentSpan({ key })
       const final = pathOf(key)
       const folder = path.dirname(final)
       const fail = storageError("append", key)
@@ -162,7 +164,8 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
         Effect.sync(() => durableFolders.delete(folder))
       ).pipe(Effect.map((log) => Log.appender(log, fail)))
     }),
-    secure: Effect.fnUntraced(function* (key) {
+    secure: Effect.fn("Storage.secure")(function* (key) {
+      yield* Effect.annotateCurrentSpan({ key })
       const file = pathOf(key)
       yield* Effect.scoped(Effect.flatMap(fs.open(file), (handle) => syncFile(place, handle))).pipe(
         Effect.andThen(syncFolder(place, path.dirname(file))),
@@ -171,7 +174,8 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
         Effect.uninterruptible
       )
     }),
-    remove: Effect.fnUntraced(function* (key) {
+    remove: Effect.fn("Storage.remove")(function* (key) {
+      yield* Effect.annotateCurrentSpan({ key })
       const file = pathOf(key)
       return yield* fs.remove(file).pipe(
         Effect.andThen(syncFolder(place, path.dirname(file))),
@@ -181,7 +185,8 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
         Effect.uninterruptible
       )
     }),
-    setAside: Effect.fnUntraced(function* (key) {
+    setAside: Effect.fn("Storage.setAside")(function* (key) {
+      yield* Effect.annotateCurrentSpan({ key })
       const file = pathOf(key)
       return yield* Names.setAside(place, file).pipe(
         Effect.mapError(storageError("set-aside", key)),

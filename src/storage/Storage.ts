@@ -154,12 +154,12 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
   const objects = new Map<StorageKey, Uint8Array>()
   let setAside = 0
 
-  const create = (key: StorageKey) =>
+  const create = Effect.fn("Storage.create")((key: StorageKey) =>
     Effect.sync((): Writer => {
       const pieces: Array<Uint8Array> = []
       return {
         write: (bytes) => Effect.sync(() => void pieces.push(bytes.slice())),
-        commit: Effect.suspend(() => {
+        commit: Effect.suspend((): Effect.Effect<Committed, StorageError> => {
           const bytes = Bytes.concat(pieces)
           const stored = objects.get(key)
           if (stored !== undefined && !Bytes.Equivalence(stored, bytes)) {
@@ -167,9 +167,10 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
           }
           objects.set(key, bytes)
           return Effect.succeed({ outcome: stored === undefined ? "created" : "identical", bytes: bytes.length })
-        })
+        }).pipe(Effect.withSpan("Storage.commit", { attributes: { key } }))
       }
     })
+  )
 
   return Storage.of({
     name,
@@ -185,11 +186,12 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
       }),
     list: (prefix) =>
       Stream.suspend(() => Stream.fromIterable([...objects.keys()].filter((key) => key.startsWith(prefix)).sort())),
-    stat: (key) =>
+    stat: Effect.fn("Storage.stat")((key) =>
       Effect.sync(() => {
         const bytes = objects.get(key)
         return bytes === undefined ? undefined : { bytes: bytes.length, modifiedAtMs: undefined }
-      }),
+      })
+    ),
     append: (key) =>
       Effect.sync((): Appender => {
         if (!objects.has(key)) objects.set(key, new Uint8Array())

@@ -44,7 +44,7 @@ export const reading = (
         Stream.filter(StorageKey.is),
         Stream.mapError(storageError("list", prefix))
       ),
-    stat: (key) =>
+    stat: Effect.fn("Storage.stat")((key) =>
       fs.stat(pathOf(key)).pipe(
         Effect.map(({ mtime, size, type }) =>
           type === "File"
@@ -54,6 +54,7 @@ export const reading = (
         Effect.catchReason("PlatformError", "NotFound", () => Effect.undefined),
         Effect.mapError(storageError("stat", key))
       )
+    )
   }
 }
 

@@ -27,6 +27,7 @@ interface Received {
 }
 
 const noteTaken = Effect.fnUntraced(function* ({ inFlight, metrics }: Parts, { batch, portions }: Received) {
+  yield* Effect.annotateCurrentSpan({ ticks: batch.ticks.length, reason: batch.reason })
   const split = portions.filter(({ reason }) => reason === "run_change").length
   yield* metrics.received(batch.ticks.length)
   yield* metrics.flush(batch.reason, 1)

@@ -84,6 +84,7 @@ const offer = Effect.fn("DeadLettering.offer")(function* (parts: Parts, portion:
   yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const letter = yield* letterOf(parts, portion, failure)
+      yield* Effect.annotateCurrentSpan({ letter: letter.id })
       const answer = yield* answered(parts, portion, letter, restore(offers.run(deadLetters.offer(letter))))
       const outcome = answer === "kept" ? Outcome.DeadLettered({ letter }) : Outcome.Lost({ reason: letter.reason })
       yield* settle(portion, portion.ticks, outcome)

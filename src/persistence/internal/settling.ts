@@ -42,7 +42,8 @@ const giveUp = ({ deadLetter }: Parts, portion: Portion.Portion, failure: DeadLe
     : deadLetter(portion, failure)
 
 /** Settles one portion, however long that takes. */
-const settleOne = Effect.fnUntraced(function* (parts: Parts, portion: Portion.Portion) {
+const settleOne = Effect.fn("PersistenceService.portion")(function* (parts: Parts, portion: Portion.Portion) {
+  yield* Effect.annotateCurrentSpan(Portion.facts(portion))
   if (portion._tag === "Refused") return yield* giveUp(parts, portion, portion.failure)
   yield* recall(parts, portion)
   if (portion.settled) return

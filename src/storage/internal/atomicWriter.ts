@@ -64,7 +64,8 @@ export const open = Effect.fnUntraced(function* (place: Place, key: StorageKey, 
       Effect.mapError(storageError("commit", key)),
       Effect.andThen(Effect.suspend(() => close(Exit.void))),
       Effect.andThen(Effect.suspend(() => publish(place, key, temporary, final, bytes))),
-      Effect.uninterruptible
+      Effect.uninterruptible,
+      Effect.withSpan("Storage.commit", { attributes: { key } })
     )
   }
   return writer
