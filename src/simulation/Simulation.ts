@@ -94,7 +94,10 @@ export class Simulation extends Context.Service<
     /** The metadata of a run that begins with this world. The engine adds what it needs to go on with the run. */
     readonly metadata: (simulationRunId: string, startTimeMs: bigint) => Effect.Effect<SimulationMetadata>
 
-    /** Makes the world what `tick` says, so that the next step is the one that followed it. */
+    /**
+     * Makes the world what `tick` says, so that the next step is the one that followed it. Bytes in `tick` are plain
+     * `Uint8Array`s that nobody else uses.
+     */
     readonly restore: (tick: TickData) => Effect.Effect<void, RestoreError>
   }
 >()("tickvault/simulation/Simulation") {}

@@ -154,7 +154,8 @@ const restore = Effect.fnUntraced(function* (simulation: Simulation["Service"], 
     return yield* refuse(`it is of the run "${from.simulationRunId}", not of "${runId}"`)
   }
   const message = yield* Effect.try({
-    try: () => fromBinary(TickDataSchema, from.payload),
+    // A copy: bytes that were read from a file are a `Buffer`, whose `slice` and `buffer` are not those of a `Uint8Array`.
+    try: () => fromBinary(TickDataSchema, new Uint8Array(from.payload)),
     catch: (cause) => refuse(`its bytes are no TickData message: ${String(cause)}`)
   })
   yield* simulation.restore(message)

@@ -1,8 +1,10 @@
 // @module-tag integration
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off preferSchemaOverJson:off
-import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { fromBinary, toBinary } from "@bufbuild/protobuf"
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
+import { SimulationMetadataSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import { comparableTicks } from "../support/comparableTicks.ts"
 import { accountOf, run, start, temporaryFolder } from "../support/process.ts"
 import { pathOf } from "../support/recordedFiles.ts"
@@ -36,6 +38,13 @@ const configOf = (storage: string, services: Record<string, unknown>) => ({
   }
 })
 
+const messageIn = (file: string) => fromBinary(SimulationMetadataSchema, readFileSync(file))
+
+const userMetadata = (file: string) => messageIn(file).userMetadata
+
+const writeUserMetadata = (file: string, changed: Record<string, string>) =>
+  writeFileSync(file, toBinary(SimulationMetadataSchema, { ...messageIn(file), userMetadata: changed }))
+
 const filesOf = (data: string) =>
   readdirSync(data, { recursive: true, encoding: "utf8" })
     .sort()
@@ -51,6 +60,28 @@ describe("tickvault run --resume", () => {
     assert.match(ended.stdout, /written +30 /u)
     assert.match(ended.stderr, /level=INFO .*the settings in its metadata.* replaced="seed 7 instead of 42"/u)
     assert.deepStrictEqual(comparableTicks(data, runId), comparableTicks(await makeRun(60), runId))
+  })
+
+  it("goes on to the tick at which the run was to end, unless --ticks says another one", async () => {
+    const data = await makeRun(40)
+    rmSync(join(data, runId, "batch_0000000000000000031_0000000000000000040.pb.zst"))
+    const resume = ["run", "--data", data, "--resume", runId]
+    const ended = await run(resume)
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.match(ended.stdout, /written +10 /u)
+    assert.include(ended.stderr, 'replaced="seed 7 instead of 42; maxTicks 40 instead of 20000"')
+    assert.match((await run(resume)).stdout, /^Run resumed is complete up to tick 40/u)
+    assert.match((await run([...resume, "--ticks", "45"])).stdout, /written +5 /u)
+    assert.match((await run([...resume, "--ticks", "20"])).stdout, /^Run resumed is complete up to tick 20/u)
+
+    // As a version before this one has stored it.
+    const metadata = join(data, runId, "metadata.pb")
+    const { maxTicks, simulationKind, ...older } = userMetadata(metadata)
+    assert.strictEqual(maxTicks, "40")
+    assert.strictEqual(simulationKind, "tickvault/World")
+    writeUserMetadata(metadata, older)
+    const env = { TICKVAULT_SIMULATION_ENGINE_MAX_TICKS: "50" }
+    assert.match((await run(resume, { env })).stdout, /written +5 /u)
   })
 
   it("prints what was there for programs", async () => {

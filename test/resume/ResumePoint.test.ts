@@ -325,6 +325,39 @@ describe("a run can't go on", () => {
   )
 })
 
+it.effect("of a run of any simulation that began at a later tick is found from its first tick on", () =>
+  Effect.gen(function* () {
+    const of = yield* makeRun(5)
+    yield* of.storage.remove(StorageKey.metadata(run))
+    const message = create(SimulationMetadataSchema, {
+      simulationRunId: "run",
+      userMetadata: { samplingInterval: "5", firstTick: "1000", maxTicks: "1100", simulationKind: "test/own" },
+      resolvedConfigJson: '{"cells":3}'
+    })
+    const bytes = toBinary(SimulationMetadataSchema, message)
+    yield* Storage.write(of.storage, StorageKey.metadata(run), [bytes])
+    // What lies before the first tick is not of the run.
+    yield* storeAll(of, [range(990, 1010, 5), range(1020, 1030, 5), range(1040, 1045, 5)], true)
+    const point = yield* of.findAny
+    assert.deepStrictEqual(summary(point), { from: 1010, firstMissing: 1015, stored: 8, inLetters: 0 })
+    assert.deepStrictEqual(
+      range(1000, 1060, 5).filter((tick) => !point.resume.settled.has(BigInt(tick))),
+      [1015, 1035, 1050, 1055, 1060]
+    )
+    assert.deepStrictEqual(point.recorded, {
+      simulationRunId: "run",
+      samplingInterval: 5,
+      firstTick: 1000n,
+      maxTicks: 1100,
+      simulation: { kind: "test/own", values: { cells: 3 } }
+    })
+    assert.strictEqual(point.resume.recorded, point.recorded)
+    yield* of.damage(range(990, 1010, 5), cut)
+    yield* LogWatch.expect("Warn", setAside, { times: 1 })
+    assert.deepStrictEqual(summary(yield* of.findAny), { from: undefined, firstMissing: 1000, stored: 5, inLetters: 0 })
+  }).pipe(watched)
+)
+
 /** A run whose ticks were dealt out by chance: to files that are good, damaged or unknown, to letters, or to nobody. */
 const randomRun = Effect.fnUntraced(function* (random: Random) {
   const step = random.pick([1, 1, 3])

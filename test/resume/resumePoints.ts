@@ -59,6 +59,20 @@ export const makeRun = Effect.fnUntraced(function* (samplingInterval = 1, modifi
   const bytesOf = (key: StorageKey.StorageKey) =>
     Effect.map(Stream.runCollect(storage.read(key)), (chunks) => Bytes.concat([...chunks]))
 
+  const finding = <A, E>(
+    find: Effect.Effect<A, E, Storage.Storage | RunLedger.RunLedger | DeadLetterQueue.DeadLetterQueue>
+  ) =>
+    Effect.andThen(
+      TestClock.adjust(10),
+      withLedger((ledger) =>
+        find.pipe(
+          Effect.provideService(Storage.Storage, storage),
+          Effect.provideService(RunLedger.RunLedger, ledger),
+          Effect.provideService(DeadLetterQueue.DeadLetterQueue, deadLetters)
+        )
+      )
+    )
+
   return {
     storage,
     deadLetters,
@@ -99,22 +113,15 @@ export const makeRun = Effect.fnUntraced(function* (samplingInterval = 1, modifi
       yield* Storage.write(storage, key, [changed])
     }),
 
-    /** Where the run, which is one of the built-in world, goes on. */
-    find: Effect.suspend(() =>
-      TestClock.adjust(10).pipe(
-        Effect.andThen(
-          withLedger((ledger) =>
-            Effect.gen(function* () {
-              const settings = yield* RunSettings.fromMetadata(yield* ResumePoint.metadata(run))
-              return { ...(yield* ResumePoint.find(run)), settings }
-            }).pipe(
-              Effect.provideService(Storage.Storage, storage),
-              Effect.provideService(RunLedger.RunLedger, ledger),
-              Effect.provideService(DeadLetterQueue.DeadLetterQueue, deadLetters)
-            )
-          )
-        )
-      )
+    /** Where the run goes on, whatever its simulation is. */
+    findAny: finding(ResumePoint.find(run)),
+
+    /** Where the run goes on, and the settings of the built-in world that it was made with. */
+    find: finding(
+      Effect.gen(function* () {
+        const settings = yield* RunSettings.fromMetadata(yield* ResumePoint.metadata(run))
+        return { ...(yield* ResumePoint.find(run)), settings }
+      })
     ),
 
     /** How many ticks the ledger says that the batch of these ticks has, entry by entry. */

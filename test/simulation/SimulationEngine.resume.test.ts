@@ -5,7 +5,11 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as RunId from "../../src/domain/RunId.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
-import { TickDataSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
+import {
+  TickDataSchema,
+  type TickData
+} from "../../src/gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
+import type * as RunSettings from "../../src/simulation/RunSettings.ts"
 import type * as SimulationEngine from "../../src/simulation/SimulationEngine.ts"
 import type * as World from "../../src/simulation/World.ts"
 import * as Storage from "../../src/storage/Storage.ts"
@@ -242,6 +246,71 @@ it.effect("pauses at the pauseTicks that it comes to, settled or not, and at non
       }
       yield* engine.await
       assert.deepStrictEqual(yield* engine.metrics, { current_tick: 30, ticks_produced: 10 })
+    })
+  )
+)
+
+const recorded = { simulationRunId: "run", firstTick: 5n, samplingInterval: 5, maxTicks: 40, simulation: undefined }
+
+it.effect("goes on with what the run began with: its sampling interval, and its end unless told another one", () =>
+  watched(
+    Effect.gen(function* () {
+      const from = tickAt(yield* ticksOf({ maxTicks: 20, samplingInterval: 5 }), 20)
+      const resume = { runId, from, settled: nothing, recorded }
+      for (const [options, last] of [
+        [{}, 40],
+        [{ samplingInterval: 2, maxTicks: 60 }, 60]
+      ] as const) {
+        const bench = yield* makeEngine(options, {}, {}, resume)
+        yield* bench.engine.start
+        yield* bench.engine.await
+        assert.deepStrictEqual(numbers(yield* drain(bench)), range(25, last, 5))
+      }
+    })
+  )
+)
+
+it.effect("refuses a simulation with other settings than the run began with", () =>
+  watched(
+    Effect.gen(function* () {
+      const values = { shape: [8, 8], organisms: 2, seed: 42 }
+      const goOn = (simulation: RunSettings.Recorded["simulation"]) =>
+        makeEngine({}, {}, {}, { runId, from: undefined, settled: nothing, recorded: { ...recorded, simulation } })
+      // The order of the settings says nothing.
+      yield* goOn({ kind: "tickvault/World", values: { seed: 42, organisms: 2, shape: [8, 8] } })
+      yield* goOn(undefined)
+      for (const simulation of [
+        { kind: "test/other", values },
+        { kind: "tickvault/World", values: { ...values, seed: 43 } }
+      ]) {
+        const error = yield* Effect.flip(goOn(simulation))
+        assert.strictEqual(error._tag, "SettingsMismatch")
+        assert.include(error.message, `run "run" began with ${simulation.kind} {"shape":[8,8]`)
+        assert.include(error.message, 'can\'t go on with tickvault/World {"shape":[8,8],"organisms":2,"seed":42}')
+      }
+    })
+  )
+)
+
+it.effect("gives a simulation its tick in plain bytes, whatever it was read into", () =>
+  watched(
+    Effect.gen(function* () {
+      const from = tickAt(yield* ticksOf({ maxTicks: 10 }), 10)
+      // As Node reads files: several in one piece of memory, and `slice` makes no copy.
+      const payload = Buffer.concat([Buffer.alloc(16), from.payload]).subarray(16)
+      let restored: TickData | undefined
+      yield* makeEngine({}, {}, {}, { runId, from: { ...from, payload }, settled: nothing }, (world) => ({
+        ...world,
+        restore: (tick) =>
+          Effect.andThen(
+            Effect.sync(() => void (restored = tick)),
+            world.restore(tick)
+          )
+      }))
+      assert.strictEqual(restored?.tickNumber, 10n)
+      const { rngState } = restored!
+      assert.strictEqual(Object.getPrototypeOf(rngState), Uint8Array.prototype)
+      assert.strictEqual(rngState.slice().buffer.byteLength, rngState.length)
     })
   )
 )
