@@ -337,7 +337,7 @@ it.effect("of a run of any simulation that began at a later tick is found from i
     const bytes = toBinary(SimulationMetadataSchema, message)
     yield* Storage.write(of.storage, StorageKey.metadata(run), [bytes])
     // What lies before the first tick is not of the run.
-    yield* storeAll(of, [range(990, 1010, 5), range(1020, 1030, 5), range(1040, 1045, 5)], true)
+    yield* storeAll(of, [[980], range(990, 1010, 5), range(1020, 1030, 5), range(1040, 1045, 5)], true)
     const point = yield* of.findAny
     assert.deepStrictEqual(summary(point), { from: 1010, firstMissing: 1015, stored: 8, inLetters: 0 })
     assert.deepStrictEqual(

@@ -2,6 +2,7 @@
 import { create, toBinary } from "@bufbuild/protobuf"
 import { assert, describe, it } from "@effect/vitest"
 import * as Bytes from "effect/Bytes"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -78,7 +79,7 @@ it.effect.each<readonly [string, Partial<SimulationMetadata>]>([
 describe("what an engine has recorded", () => {
   const settings = Schema.Struct({ cells: Schema.Int, since: Schema.DateFromString })
   const kind: Simulation.Kind<typeof settings.Type> = { name: "test/own", settings }
-  const values = { cells: 5, since: new Date(0) }
+  const values = { cells: 5, since: DateTime.toDate(DateTime.makeUnsafe(0)) }
 
   /** The metadata of an engine whose simulation says this of its settings. */
   const metadataOf = Effect.fnUntraced(function* (own: Simulation.Settings | undefined, options: Options) {
