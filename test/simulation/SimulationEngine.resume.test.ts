@@ -270,12 +270,13 @@ it.effect("goes on with what the run began with: its sampling interval, and its 
   )
 )
 
+const goOn = (simulation: RunSettings.Recorded["simulation"]) =>
+  makeEngine({}, {}, {}, { runId, from: undefined, settled: nothing, recorded: { ...recorded, simulation } })
+
 it.effect("refuses a simulation with other settings than the run began with", () =>
   watched(
     Effect.gen(function* () {
       const values = { shape: [8, 8], organisms: 2, seed: 42 }
-      const goOn = (simulation: RunSettings.Recorded["simulation"]) =>
-        makeEngine({}, {}, {}, { runId, from: undefined, settled: nothing, recorded: { ...recorded, simulation } })
       // The order of the settings says nothing.
       yield* goOn({ kind: "tickvault/World", values: { seed: 42, organisms: 2, shape: [8, 8] } })
       yield* goOn(undefined)
