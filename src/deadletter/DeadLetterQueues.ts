@@ -3,6 +3,14 @@
  *
  * A service of a pipeline puts letters into one queue, its `DeadLetterQueue`. Whoever looks at a run as a whole needs the
  * queues of all services that have stored ticks of it.
+ *
+ * ```ts
+ * import * as DeadLetterQueue from "tickvault/deadletter/DeadLetterQueue"
+ * import * as DeadLetterQueues from "tickvault/deadletter/DeadLetterQueues"
+ * import * as Layer from "effect/Layer"
+ *
+ * export const layer = DeadLetterQueues.layer.pipe(Layer.provideMerge(DeadLetterQueue.layerMemory()))
+ * ```
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -2,6 +2,17 @@
  * Reads the ledger of a run: the lines of all logs that processes have written of it.
  *
  * Readers that need all of a ledger fold it with `LedgerFold`.
+ *
+ * ```ts
+ * import * as Stream from "effect/Stream"
+ * import * as RunId from "tickvault/domain/RunId"
+ * import * as Ledger from "tickvault/ledger/Ledger"
+ *
+ * export const damages = Ledger.read(RunId.make("run-1")).pipe(
+ *   Stream.filter((item) => item._tag === "Damage"),
+ *   Stream.runCollect
+ * )
+ * ```
  */
 import * as Bytes from "effect/Bytes"
 import * as Stream from "effect/Stream"

@@ -3,6 +3,13 @@
  *
  * Entries are facts that stay true. Their order means nothing, because several processes write them, and the same fact may
  * be recorded twice.
+ *
+ * ```ts
+ * import * as LedgerEntry from "tickvault/ledger/LedgerEntry"
+ *
+ * // Stretches of a stored batch, as first, last and step.
+ * export const stretchesOf = ({ stretches }: LedgerEntry.Commit) => LedgerEntry.toStretches(stretches)
+ * ```
  */
 import * as Schema from "effect/Schema"
 import type * as TickSet from "../domain/TickSet.ts"

@@ -3,6 +3,21 @@
  *
  * A new kind of entry doesn't compile until every reader says what it does with it. Entries come log by log: their order
  * means nothing, and the same fact may come twice. Damaged lines are skipped unless the reader has a handler for them.
+ *
+ * ```ts
+ * import * as RunId from "tickvault/domain/RunId"
+ * import * as LedgerFold from "tickvault/ledger/LedgerFold"
+ *
+ * // How many batches the ledger of a run knows.
+ * export const batches = LedgerFold.run(RunId.make("run-1"), () => 0, {
+ *   Header: LedgerFold.skip,
+ *   Commit: (count) => count + 1,
+ *   Letter: LedgerFold.skip,
+ *   Replay: LedgerFold.skip,
+ *   Drop: LedgerFold.skip,
+ *   SetAside: LedgerFold.skip
+ * })
+ * ```
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

@@ -3,6 +3,15 @@
  *
  * The checksum covers everything after it up to the end of the line. A line that was cut, or in which a byte was changed,
  * is not an entry any more; the lines around it stay valid.
+ *
+ * ```ts
+ * import * as LedgerLine from "tickvault/ledger/LedgerLine"
+ *
+ * export const describe = (line: Uint8Array) => {
+ *   const decoded = LedgerLine.decode(line)
+ *   return typeof decoded === "string" ? `damaged: ${decoded}` : decoded.entry._tag
+ * }
+ * ```
  */
 import * as Bytes from "effect/Bytes"
 import * as Result from "effect/Result"

@@ -5,6 +5,19 @@
  * Recording never waits for the storage: a fiber of the layer writes all entries that wait in one piece, and tries again
  * when the storage fails. The entry of a stored batch that a crash has destroyed is made again from the object: the first
  * record of a run starts that for the whole run, in the background.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as RunId from "tickvault/domain/RunId"
+ * import { RunLedger } from "tickvault/ledger/RunLedger"
+ *
+ * export const note = Effect.gen(function* () {
+ *   const ledger = yield* RunLedger
+ *   const entry = { _tag: "SetAside", key: "run-1/notes.txt", place: "elsewhere", reason: "a test", atMs: 0 } as const
+ *   yield* ledger.record(RunId.make("run-1"), entry)
+ *   yield* ledger.flush
+ * })
+ * ```
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

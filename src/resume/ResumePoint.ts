@@ -5,6 +5,20 @@
  * A tick is there when it is stored, in a batch that is what was written, or waits in a dead letter. Damaged batches at the
  * end of the run, and those of a wrong size anywhere, are set aside, and so is the batch with the tick to restore from if
  * it is damaged: their ticks are made again. Batches in between that have the right size are not read; `Verify` reads all.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as RunId from "tickvault/domain/RunId"
+ * import * as ResumePoint from "tickvault/resume/ResumePoint"
+ * import * as SimulationEngine from "tickvault/simulation/SimulationEngine"
+ *
+ * // The engine makes what is missing of the run, up to the tick at which the run was to end.
+ * export const goOn = Effect.gen(function* () {
+ *   const { recorded, resume } = yield* ResumePoint.find(RunId.make("run-1"))
+ *   const { maxTicks, samplingInterval } = recorded
+ *   return SimulationEngine.layer({ resume, samplingInterval, ...(maxTicks === undefined ? {} : { maxTicks }) })
+ * })
+ * ```
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"

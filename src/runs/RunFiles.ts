@@ -1,5 +1,18 @@
 /**
  * What a storage holds: its runs, and the batches of a run, found from the keys alone.
+ *
+ * ```ts
+ * import * as NodeServices from "@effect/platform-node/NodeServices"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Stream from "effect/Stream"
+ * import * as RunFiles from "tickvault/runs/RunFiles"
+ * import * as StoredFiles from "tickvault/storage/StoredFiles"
+ *
+ * export const runs = Stream.runCollect(RunFiles.runIds).pipe(
+ *   Effect.provide(Layer.provide(StoredFiles.layer("runs", "./data"), NodeServices.layer))
+ * )
+ * ```
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

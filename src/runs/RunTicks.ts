@@ -7,6 +7,17 @@
  *
  * Every batch is checked against the run's ledger when it is read. What happens to damaged and missing batches: see `ticks`
  * and `salvagedTicks`.
+ *
+ * ```ts
+ * import * as Stream from "effect/Stream"
+ * import * as RunId from "tickvault/domain/RunId"
+ * import * as RunTicks from "tickvault/runs/RunTicks"
+ *
+ * export const numbers = RunTicks.ticks(RunId.make("run-1"), { from: 1000n, to: 2000n }).pipe(
+ *   Stream.map(({ tickNumber }) => tickNumber),
+ *   Stream.runCollect
+ * )
+ * ```
  */
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"

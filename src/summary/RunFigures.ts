@@ -1,5 +1,14 @@
 /**
  * Figures of how a run was written, from the entries of its ledger.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as RunId from "tickvault/domain/RunId"
+ * import * as RunFigures from "tickvault/summary/RunFigures"
+ * import * as RunSummary from "tickvault/summary/RunSummary"
+ *
+ * export const retries = Effect.map(RunSummary.read(RunId.make("run-1")), (run) => RunFigures.of(run).retries)
+ * ```
  */
 import * as Arr from "effect/Array"
 import * as Order from "effect/Order"

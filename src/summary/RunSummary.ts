@@ -3,6 +3,14 @@
  *
  * That is fast, and shows what is missing. Whether the batches hold what they should, only `verify` can say, which reads
  * them.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as RunId from "tickvault/domain/RunId"
+ * import * as RunSummary from "tickvault/summary/RunSummary"
+ *
+ * export const looksWhole = Effect.map(RunSummary.read(RunId.make("run-1")), (run) => RunSummary.troubles(run).length === 0)
+ * ```
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"

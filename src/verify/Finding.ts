@@ -1,5 +1,13 @@
 /**
  * What can be found in a run that is not as it should be: which ticks, where, how grave it is, and what to do about it.
+ *
+ * ```ts
+ * import * as Finding from "tickvault/verify/Finding"
+ * import type { Verdict } from "tickvault/verify/Verdict"
+ *
+ * export const lines = ({ findings }: Verdict) =>
+ *   findings.map((finding) => `${Finding.kinds[finding._tag].title[0]}: ${Finding.describe(finding)}`)
+ * ```
  */
 import * as Schema from "effect/Schema"
 import * as TickSet from "../domain/TickSet.ts"

@@ -8,6 +8,14 @@
  * Don't do it while a pipeline writes to the run: a process goes on writing to its log after that was set aside, and nobody
  * reads those entries. A log that was written to in the last minute is left alone, which makes that unlikely, but not
  * impossible.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as RunId from "tickvault/domain/RunId"
+ * import * as Rebuild from "tickvault/verify/Rebuild"
+ *
+ * export const entries = Effect.map(Rebuild.rebuild(RunId.make("run-1")), ({ files, letters }) => files + letters)
+ * ```
  */
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"

@@ -1,5 +1,16 @@
 /**
  * What has become of a run, in numbers and findings.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import * as Verdict from "tickvault/verify/Verdict"
+ * import * as Verify from "tickvault/verify/Verify"
+ *
+ * export const state = Effect.map(Stream.runCollect(Verify.verifyAll()), (verdicts) =>
+ *   Verdict.gravest(verdicts.map((verdict) => verdict.state))
+ * )
+ * ```
  */
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"

@@ -7,6 +7,21 @@
  * Only a batch that is being written at that moment counts as missing.
  *
  * What came before the first known tick of the run, and after the last, nothing can tell.
+ *
+ * ```ts
+ * import * as NodeServices from "@effect/platform-node/NodeServices"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as DeadLetterQueues from "tickvault/deadletter/DeadLetterQueues"
+ * import * as RunId from "tickvault/domain/RunId"
+ * import * as StoredFiles from "tickvault/storage/StoredFiles"
+ * import * as Verify from "tickvault/verify/Verify"
+ *
+ * const parts = Layer.merge(StoredFiles.layer("runs", "./data"), DeadLetterQueues.layerNone)
+ * export const verdict = Verify.verify(RunId.make("run-1")).pipe(
+ *   Effect.provide(Layer.provide(parts, NodeServices.layer))
+ * )
+ * ```
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

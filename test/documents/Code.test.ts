@@ -11,10 +11,6 @@ import { blocks, documents, read, root } from "./documents.ts"
 /** Modules that still have no example. */
 const without: ReadonlySet<string> = new Set([
   "Pipeline",
-  "ledger/Ledger",
-  "ledger/LedgerEntry",
-  "ledger/LedgerLine",
-  "ledger/RunLedger",
   "persistence/Degraded",
   "persistence/PersistenceMetrics",
   "persistence/PersistenceService",
@@ -26,16 +22,7 @@ const without: ReadonlySet<string> = new Set([
   "recall/Recall",
   "replay/RecoveryService",
   "replay/Replay",
-  "replay/ReplayMetrics",
-  "resume/ResumePoint",
-  "runs/RunFiles",
-  "runs/RunTicks",
-  "summary/RunFigures",
-  "summary/RunSummary",
-  "verify/Finding",
-  "verify/Rebuild",
-  "verify/Verdict",
-  "verify/Verify"
+  "replay/ReplayMetrics"
 ])
 
 const { exports } = JSON.parse(read("package.json")) as { readonly exports: Readonly<Record<string, unknown>> }
