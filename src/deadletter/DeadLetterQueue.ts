@@ -18,6 +18,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as OptionSchema from "../domain/OptionSchema.ts"
@@ -145,6 +146,9 @@ export const lettersOf = ({
     )
   )
 
+/** By the time of the first failure, which ids begin with. */
+export const byId: Order.Order<{ readonly id: string }> = Order.mapInput(Order.String, ({ id }) => id)
+
 const firstFailureMs = ({ message }: DeadLetter) => Number(message.firstFailureTimeMs)
 
 /** Makes a bounded queue in memory. Fails with `SchemaError` on a bad option. */
@@ -153,7 +157,7 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
   const metrics = yield* DeadLetterMetrics.make(name, capacity)
   const held = new Map<string, DeadLetter>()
   const fail = (reason: DeadLetterError["reason"]) => new DeadLetterError({ queue: name, reason })
-  const sorted = () => [...held.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+  const sorted = () => [...held.values()].sort(byId)
   const measure = Effect.suspend(() => {
     const letters = [...held.values()]
     return metrics.holds({

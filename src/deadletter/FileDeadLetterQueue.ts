@@ -22,8 +22,11 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
+import * as RcMap from "effect/RcMap"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as FileStorage from "../storage/FileStorage.ts"
@@ -43,7 +46,6 @@ import {
 } from "./DeadLetterQueue.ts"
 import * as LetterFiles from "./internal/letterFiles.ts"
 import { type Entry, LetterIndex } from "./internal/LetterIndex.ts"
-import * as OneByOne from "./internal/oneByOne.ts"
 
 /** Settings of a folder of dead letters. */
 export const Options = Schema.Struct({
@@ -108,7 +110,12 @@ const over = Effect.fnUntraced(function* (
   readOnly?: StorageError
 ) {
   const metrics = yield* DeadLetterMetrics.make(name, capacity)
-  const alone = OneByOne.make()
+  // The changes of a letter are made one after the other. The map is never closed: an entry is there as long as it is used.
+  const turns = yield* RcMap.make({ lookup: (_id: string) => Semaphore.make(1) }).pipe(
+    Scope.provide(yield* Scope.make())
+  )
+  const inTurn = <A, E>(effect: Effect.Effect<A, E>, id: string) =>
+    Effect.scoped(Effect.flatMap(RcMap.get(turns, id), (turn) => turn.withPermit(effect)))
   const index = new LetterIndex()
   const fail = (reason: DeadLetterError["reason"]) => new DeadLetterError({ queue: name, reason })
   const notWritten = Effect.mapError((cause: StorageError) => fail(new LetterNotWritten({ cause })))
@@ -162,18 +169,15 @@ const over = Effect.fnUntraced(function* (
     }).pipe(Effect.as("kept" as const))
   })
 
-  const remove = Effect.fn("DeadLetterQueue.remove")(
-    function* (id: string) {
-      let removed = false
-      for (const { key } of yield* listOne(id)) {
-        removed = (yield* storage.remove(key)) || removed
-        index.drop(id, key)
-      }
-      yield* measure
-      return removed
-    },
-    (effect, id) => alone(id)(effect)
-  )
+  const remove = Effect.fn("DeadLetterQueue.remove")(function* (id: string) {
+    let removed = false
+    for (const { key } of yield* listOne(id)) {
+      removed = (yield* storage.remove(key)) || removed
+      index.drop(id, key)
+    }
+    yield* measure
+    return removed
+  }, inTurn)
 
   const update = Effect.fn("DeadLetterQueue.update")(
     function* (letter: DeadLetter) {
@@ -185,7 +189,7 @@ const over = Effect.fnUntraced(function* (
       }
       yield* measure
     },
-    (effect, { id }) => alone(id)(effect)
+    (effect, { id }) => inTurn(effect, id)
   )
 
   const get = Effect.fn("DeadLetterQueue.get")(function* (id: string) {

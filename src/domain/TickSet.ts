@@ -13,6 +13,7 @@
  * export const gaps = new TickSet.TickSet(stored, TickSet.commonStep(stored)).gaps
  * ```
  */
+import * as Order from "effect/Order"
 
 /** Evenly spaced tick numbers from `first` to `last`, both included. `step` is 0 for a single tick. */
 export interface Stretch {
@@ -28,12 +29,12 @@ export interface Gap {
   readonly count: bigint
 }
 
-const compare = (left: bigint, right: bigint): number => (left < right ? -1 : left > right ? 1 : 0)
+const byFirst = Order.mapInput(Order.BigInt, ({ first }: Stretch) => first)
 
 /** The numbers in ascending order, each once, as few stretches. */
 export const stretches = (numbers: Iterable<bigint>): Array<Stretch> => {
   const sorted = [...numbers]
-  if (sorted.some((number, index) => index > 0 && number < sorted[index - 1]!)) sorted.sort(compare)
+  if (sorted.some((number, index) => index > 0 && number < sorted[index - 1]!)) sorted.sort(Order.BigInt)
   const found: Array<{ first: bigint; last: bigint; step: bigint }> = []
   for (const number of sorted) {
     const current = found.at(-1)
@@ -87,9 +88,7 @@ export class TickSet {
   /** All of `all`, which lie on a grid of `step`. */
   constructor(all: Iterable<Stretch>, step: bigint) {
     this.step = step
-    const sorted = [...all]
-      .flatMap((stretch) => TickSet.onGrid(stretch, step))
-      .sort((a, b) => compare(a.first, b.first))
+    const sorted = [...all].flatMap((stretch) => TickSet.onGrid(stretch, step)).sort(byFirst)
     const merged: Array<{ first: bigint; last: bigint; step: bigint }> = []
     const overlaps: Array<Stretch> = []
     for (const { first, last } of sorted) {

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as RunId from "./RunId.ts"
 
-const units = [
+const durationUnits = [
   ["day", 86_400_000],
   ["hour", 3_600_000],
   ["minute", 60_000],
@@ -12,10 +12,23 @@ const units = [
 /** A duration in its largest whole unit, as a configuration takes it: "5 seconds", "1500 millis". */
 export const duration = (value: Duration.Duration): string => {
   const millis = Duration.toMillis(value)
-  for (const [unit, size] of units) {
+  for (const [unit, size] of durationUnits) {
     if (millis >= size && millis % size === 0) return `${millis / size} ${unit}${millis === size ? "" : "s"}`
   }
   return `${millis} millis`
+}
+
+const byteUnits = ["B", "kB", "MB", "GB", "TB"]
+
+/** Bytes in decimal units: 63163460 as "63.2 MB". `format` writes a number of kB or more; by default with one decimal. */
+export const bytes = (value: number, format = (scaled: number) => scaled.toFixed(1)): string => {
+  let scaled = value
+  let unit = 0
+  while (scaled >= 999.5 && unit < byteUnits.length - 1) {
+    scaled /= 1000
+    unit++
+  }
+  return `${unit === 0 ? Math.round(scaled) : format(scaled)} ${byteUnits[unit]}`
 }
 
 const isPlain = (text: string): boolean => text !== "" && text === text.trim() && /^[^\p{Cc}]{1,4096}$/u.test(text)

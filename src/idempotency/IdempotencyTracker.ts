@@ -32,8 +32,11 @@ import * as Schema from "effect/Schema"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import type * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
+import type { Claim } from "./internal/claim.ts"
 import * as Metrics from "./IdempotencyMetrics.ts"
 import { Runs } from "./internal/runs.ts"
+
+export type { Claim } from "./internal/claim.ts"
 
 const ttl = OptionSchema.duration(Duration.hours(1))
 
@@ -68,16 +71,6 @@ export const Options = Schema.Struct({
   ...MemoryOptions.fields,
   ...RangesOptions.fields
 })
-
-/** What a claim has found. Every tick that was asked for is in exactly one of the three, in its order. */
-export interface Claim {
-  /** Not seen before: claimed now, to be committed or released. */
-  readonly fresh: ReadonlyArray<Tick.Tick>
-  /** Stored already. */
-  readonly stored: ReadonlyArray<Tick.Tick>
-  /** Claimed by another batch, or a second time by this one. */
-  readonly claimed: ReadonlyArray<Tick.Tick>
-}
 
 export class IdempotencyTracker extends Context.Service<
   IdempotencyTracker,

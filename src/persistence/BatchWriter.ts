@@ -14,7 +14,7 @@ import type * as DeadLetter from "../deadletter/DeadLetter.ts"
 import { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
 import * as Attempts from "../service/Attempts.ts"
 import * as BatchFile from "../storage/BatchFile.ts"
-import { PieceMemory } from "../storage/PieceMemory.ts"
+import { WriteBuffers } from "../storage/WriteBuffers.ts"
 import { Storage } from "../storage/Storage.ts"
 import { StorageError, TimedOut } from "../storage/StorageError.ts"
 import type * as StorageKey from "../storage/StorageKey.ts"
@@ -71,7 +71,7 @@ interface Parts {
   readonly tracker: IdempotencyTracker["Service"]
   readonly retry: RetryPolicy.RetryPolicy
   readonly attempts: Attempts.Attempts
-  readonly memory: PieceMemory
+  readonly memory: WriteBuffers
   readonly settle: Settle<Outcome.Stored | Outcome.Duplicate>
   readonly observer: Observer
 }
@@ -252,7 +252,7 @@ export const make = Effect.fnUntraced(function* (options: typeof WriteOptions.Op
   const abandoned = yield* Scope.make() // never closed: nobody waits for an attempt that was abandoned
   return (settle: Parts["settle"], observer: Observer): BatchWriter => {
     const attempts = Attempts.make(options.writeTimeout, abandoned, atATime)
-    const parts = { storage, tracker, retry, attempts, memory: new PieceMemory(atATime), settle, observer }
+    const parts = { storage, tracker, retry, attempts, memory: new WriteBuffers(atATime), settle, observer }
     return {
       store: Effect.fn("BatchWriter.store")(function* (portion) {
         yield* Effect.annotateCurrentSpan(Portion.facts(portion))

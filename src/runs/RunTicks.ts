@@ -31,7 +31,7 @@ import * as LedgerFacts from "../ledger/LedgerFacts.ts"
 import type { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
-import { BatchMemory } from "./internal/BatchMemory.ts"
+import { ReadBuffers } from "./internal/ReadBuffers.ts"
 import * as Merge from "./internal/merge.ts"
 import * as StoredBatch from "./internal/storedBatch.ts"
 import * as RunFiles from "./RunFiles.ts"
@@ -86,9 +86,9 @@ type Known = ReadonlyMap<string, Arr.NonEmptyReadonlyArray<LedgerEntry.Commit>>
 
 /** Reads batches, each into memory that it has until it is released. */
 const reading = (known: Known, payloads: Options["payloads"]) => {
-  const memory = new BatchMemory()
+  const buffers = new ReadBuffers()
   return Effect.fnUntraced(function* (batch: RunFiles.BatchKey) {
-    const loan = payloads === "lent" ? memory.lend() : undefined
+    const loan = payloads === "lent" ? buffers.lend() : undefined
     const read = yield* StoredBatch.read(batch, known.get(batch.key), loan?.room)
     return { read, release: () => loan?.giveBack() }
   })

@@ -33,7 +33,7 @@ import { TickHeader } from "../domain/TickHeader.ts"
 import * as Compression from "./Compression.ts"
 import * as Content from "./internal/content.ts"
 import { type Contents, Scanner } from "./internal/scanner.ts"
-import { type Loan, PieceMemory } from "./PieceMemory.ts"
+import { type Loan, WriteBuffers } from "./WriteBuffers.ts"
 import type * as Storage from "./Storage.ts"
 import { KeyConflict, ObjectDamaged, StorageError } from "./StorageError.ts"
 import * as StorageKey from "./StorageKey.ts"
@@ -55,7 +55,7 @@ export const checksum = (checks: ReadonlyArray<number>): number => checks.at(-1)
 function* encode(
   ticks: Tick.Batch,
   checks: Array<number>,
-  memory: Loan = new PieceMemory(0).lend()
+  memory: Loan = new WriteBuffers(0).lend()
 ): Generator<Uint8Array, void> {
   let check = Checksum.empty
   let next = 0
@@ -122,7 +122,7 @@ export const write = (
   storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
   ticks: Tick.Batch,
-  memory: PieceMemory = new PieceMemory(0)
+  memory: WriteBuffers = new WriteBuffers(0)
 ): Effect.Effect<Written, StorageError> =>
   Effect.gen(function* () {
     const found = yield* unlessMissing(find(storage, StorageKey.sibling(key), ticks))

@@ -34,7 +34,7 @@ import * as AtomicWriter from "./internal/atomicWriter.ts"
 import { storageError } from "./internal/fileErrors.ts"
 import * as Log from "./internal/log.ts"
 import * as Names from "./internal/names.ts"
-import { type Place, syncFile, syncFolder } from "./internal/place.ts"
+import { type StorageFolder, syncFile, syncFolder } from "./internal/storageFolder.ts"
 import * as Leftovers from "./Leftovers.ts"
 import * as Medium from "./Medium.ts"
 import { Storage } from "./Storage.ts"
@@ -66,7 +66,7 @@ export const Options = Schema.Struct({
 export type FileStorage = Storage["Service"] & { readonly medium: Medium.Medium }
 
 /** Makes `folder` with what is missing above it, each durable in its parent. */
-const makeFolder = Effect.fnUntraced(function* (place: Place, folder: string) {
+const makeFolder = Effect.fnUntraced(function* (place: StorageFolder, folder: string) {
   const { fs, path } = place
   const missing: Array<string> = []
   for (let one = folder; !(yield* fs.exists(one)); one = path.dirname(one)) missing.push(one)
@@ -78,7 +78,7 @@ const makeFolder = Effect.fnUntraced(function* (place: Place, folder: string) {
 })
 
 /** Makes the root folder, proves that it can be used, and clears it of what a crash left behind. */
-const open = Effect.fnUntraced(function* (place: Place, root: string, maxAge: Duration.Duration) {
+const open = Effect.fnUntraced(function* (place: StorageFolder, root: string, maxAge: Duration.Duration) {
   const { fs, path } = place
   yield* makeFolder(place, root)
   yield* fs.access(root, { readable: true, writable: true })
@@ -92,7 +92,7 @@ const open = Effect.fnUntraced(function* (place: Place, root: string, maxAge: Du
 })
 
 /** What the folder can do; where that can't be tried now (a full disk), it is taken to be able to do all. */
-const probe = Effect.fnUntraced(function* (place: Place, root: string) {
+const probe = Effect.fnUntraced(function* (place: StorageFolder, root: string) {
   const abilities = yield* Medium.probe(place.fs, place.path, root).pipe(
     Effect.catchIf(
       (error) => error.isRetryable,
@@ -114,7 +114,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   const path = yield* Path.Path
   const root = path.resolve(rootDirectory)
   const pathOf = (key: StorageKey.StorageKey) => path.join(root, ...key.split("/"))
-  const opening: Place = {
+  const opening: StorageFolder = {
     storage: name,
     fs,
     path,
@@ -123,7 +123,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     naming: yield* Semaphore.make(1)
   }
   yield* Effect.mapError(open(opening, root, temporaryFileMaxAge), storageError("open", root))
-  const place: Place = { ...opening, medium: yield* probe(opening, root) }
+  const place: StorageFolder = { ...opening, medium: yield* probe(opening, root) }
 
   const durableFolders = new Set<string>()
 

@@ -29,6 +29,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
+import * as ValueText from "../domain/ValueText.ts"
 import * as FreeSpace from "./FreeSpace.ts"
 import * as Leftovers from "./Leftovers.ts"
 import * as Medium from "./Medium.ts"
@@ -110,13 +111,6 @@ const failed = (subject: Subject, error: StorageError): Finding => ({
   verdict: error.isRetryable ? "warning" : "problem"
 })
 
-/** Bytes in decimal units: 63163460 as "63.2 MB". */
-const inWords = (bytes: number): string => {
-  const units = ["B", "kB", "MB", "GB", "TB"]
-  const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)))
-  return `${(bytes / 1000 ** step).toFixed(step === 0 ? 0 : 1)} ${units[step]}`
-}
-
 const durabilityOf = ({ durability }: Folder): Finding => {
   const facts = { durability }
   const remedy = 'set the option durability to "full" where that matters'
@@ -155,10 +149,10 @@ const space = Effect.fnUntraced(function* ({ planned, resource }: Folder, place:
   if (free === undefined) return ok("free space", "the system does not say how much there is")
   yield* StorageMetrics.free(resource, free)
   const facts = { freeBytes: free, ...(planned?.bytes === undefined ? {} : { plannedBytes: planned.bytes }) }
-  const there = `${inWords(free)} free`
+  const there = `${ValueText.bytes(free)} free`
   if (planned === undefined) return ok("free space", there, facts)
   if (planned.bytes === undefined) return ok("free space", `${there}, planned: unknown (${planned.basis})`, facts)
-  const both = `${there}, planned: about ${inWords(planned.bytes)} (${planned.basis})`
+  const both = `${there}, planned: about ${ValueText.bytes(planned.bytes)} (${planned.basis})`
   return free >= planned.bytes
     ? ok("free space", both, facts)
     : warning("free space", `${both}; make room or choose another folder, else the pipeline waits for room`, facts)

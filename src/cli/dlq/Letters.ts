@@ -7,7 +7,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as DeadLetter from "../../deadletter/DeadLetter.ts"
-import type { DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
+import { byId, type DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
 import * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import * as Suggestion from "../../config/Suggestion.ts"
@@ -62,8 +62,7 @@ export const all = Effect.fnUntraced(function* (queues: ReadonlyArray<DeadLetter
   const places = yield* Effect.forEach(queues, (queue) =>
     Effect.map(Stream.runCollect(queue.ids), (ids) => ids.map((id): Place => ({ queue, id })))
   )
-  // Ids begin with the time of the first failure.
-  return places.flat().sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
+  return places.flat().sort(byId)
 })
 
 const shown = 5

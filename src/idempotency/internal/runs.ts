@@ -5,7 +5,7 @@ import * as BatchStretches from "../../domain/BatchStretches.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import type * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
-import type { Claim } from "../IdempotencyTracker.ts"
+import type { Claim } from "./claim.ts"
 import { TickRanges } from "./TickRanges.ts"
 
 type Ticks = ReadonlyArray<Tick.Tick>

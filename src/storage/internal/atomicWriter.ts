@@ -10,11 +10,11 @@ import type { StorageKey } from "../StorageKey.ts"
 import { closeError, storageError } from "./fileErrors.ts"
 import * as Files from "./files.ts"
 import * as Names from "./names.ts"
-import { type Place, syncFile, syncFolder } from "./place.ts"
+import { type StorageFolder, syncFile, syncFolder } from "./storageFolder.ts"
 
 /** Gives the temporary file its final name, or finds out what has the name already. */
 const publish = Effect.fnUntraced(function* (
-  place: Place,
+  place: StorageFolder,
   key: StorageKey,
   temporary: string,
   final: string,
@@ -33,7 +33,7 @@ const publish = Effect.fnUntraced(function* (
  * Opens a temporary file beside `final`, in a folder that exists. Closing the scope removes the temporary file; when
  * that fails it is logged, and a later start removes it.
  */
-export const open = Effect.fnUntraced(function* (place: Place, key: StorageKey, final: string) {
+export const open = Effect.fnUntraced(function* (place: StorageFolder, key: StorageKey, final: string) {
   const { fs, path } = place
   const temporary = path.join(path.dirname(final), yield* Files.makeTemporaryName)
   const handle = yield* Scope.fork(yield* Scope.Scope)

@@ -12,6 +12,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
+import { BufferPool } from "../BufferPool.ts"
 import type { Room } from "../Storage.ts"
 
 /** Large enough that what a chunk costs beside its bytes doesn't count, small enough for the caches of a processor. */
@@ -23,14 +24,14 @@ const firstChunkBytes = 64 * 1024
 /** Buffers that are left when nobody reads. */
 const maxIdle = 4
 
-/** Buffers that are used again and again by those who read. */
+/** Buffers that those who read use in turn. */
 export class Buffers {
-  private readonly idle: Array<Uint8Array> = []
+  private readonly pool = new BufferPool(maxIdle)
 
   /** A buffer for as long as the scope is open. */
   readonly one = Effect.acquireRelease(
-    Effect.sync(() => this.idle.pop() ?? new Uint8Array(chunkBytes)),
-    (buffer) => Effect.sync(() => (this.idle.length < maxIdle ? void this.idle.push(buffer) : undefined))
+    Effect.sync(() => this.pool.take(chunkBytes)),
+    (buffer) => Effect.sync(() => this.pool.giveBack(buffer))
   )
 }
 

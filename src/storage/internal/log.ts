@@ -6,15 +6,15 @@ import type * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
 import type { Appender } from "../Storage.ts"
 import type { StorageError } from "../StorageError.ts"
-import { type Place, syncFile, syncFolder } from "./place.ts"
+import { type StorageFolder, syncFile, syncFolder } from "./storageFolder.ts"
 
 interface Log {
-  readonly place: Place
+  readonly place: StorageFolder
   readonly file: FileSystem.File
 }
 
 /** Opens the file, made when it is missing, in a folder that exists. Its name is then as durable as the storage makes names. */
-export const open = Effect.fnUntraced(function* (place: Place, path: string) {
+export const open = Effect.fnUntraced(function* (place: StorageFolder, path: string) {
   const file = yield* place.fs.open(path, { flag: "a" })
   yield* syncFolder(place, place.path.dirname(path))
   const log: Log = { place, file }

@@ -10,7 +10,7 @@ import type * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
 import * as Semaphore from "effect/Semaphore"
 import * as Files from "./files.ts"
-import { type Place, syncFolder } from "./place.ts"
+import { type StorageFolder, syncFolder } from "./storageFolder.ts"
 
 /** What has the name now: the file, another one with the same bytes, or one with other bytes. */
 export type Outcome = "created" | "identical" | "different"
@@ -49,7 +49,7 @@ const byLink = (fs: FileSystem.FileSystem, file: string, name: string): Effect.E
   )
 
 /** One attempt to reserve and fill; `undefined` when there is a reservation that may still be filled by its maker. */
-const attempt = Effect.fnUntraced(function* (place: Place, file: string, name: string, leftover: boolean) {
+const attempt = Effect.fnUntraced(function* (place: StorageFolder, file: string, name: string, leftover: boolean) {
   const { fs } = place
   const reserved = yield* reserve(fs, name)
   if (!(yield* isEmpty(fs, name))) {
@@ -67,7 +67,7 @@ const attempt = Effect.fnUntraced(function* (place: Place, file: string, name: s
   return "created" as const
 })
 
-const byReservation = Effect.fnUntraced(function* (place: Place, file: string, name: string) {
+const byReservation = Effect.fnUntraced(function* (place: StorageFolder, file: string, name: string) {
   for (let looks = 0; ; looks++) {
     const outcome = yield* attempt(place, file, name, looks >= patience.looks).pipe(
       // Whoever had reserved the name has given it up.
@@ -85,11 +85,11 @@ const byReservation = Effect.fnUntraced(function* (place: Place, file: string, n
  * Gives `file` the name `name` when that is free, and finds out what has it otherwise. Not durable before the folder is.
  * Without hard links it may take 5 seconds where a crash has left a reservation.
  */
-export const publish = (place: Place, file: string, name: string): Effect.Effect<Outcome, PlatformError> =>
+export const publish = (place: StorageFolder, file: string, name: string): Effect.Effect<Outcome, PlatformError> =>
   place.medium.hardLinks ? byLink(place.fs, file, name) : byReservation(place, file, name)
 
 /** Moves `file` to `name`; `false` when that is taken. The bytes have a name at any moment. */
-const move = Effect.fnUntraced(function* (place: Place, file: string, name: string) {
+const move = Effect.fnUntraced(function* (place: StorageFolder, file: string, name: string) {
   const { fs, medium, path } = place
   const taken = !(yield* medium.hardLinks ? unlessTaken(fs.link(file, name)) : reserve(fs, name))
   if (taken) return false
@@ -101,7 +101,7 @@ const move = Effect.fnUntraced(function* (place: Place, file: string, name: stri
 })
 
 /** Moves `file` into the hidden folder `.set-aside` beside it, under a name that is free there; gives its new place. */
-export const setAside = Effect.fnUntraced(function* (place: Place, file: string) {
+export const setAside = Effect.fnUntraced(function* (place: StorageFolder, file: string) {
   const { fs, path } = place
   const folder = path.join(path.dirname(file), ".set-aside")
   yield* fs.makeDirectory(folder, { recursive: true })

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
-import { PieceMemory } from "../../src/storage/PieceMemory.ts"
+import { WriteBuffers } from "../../src/storage/WriteBuffers.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import { IoFailure } from "../../src/storage/StorageError.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
@@ -36,7 +36,7 @@ const setup = Effect.gen(function* () {
         }
       }))
   }
-  const memory = new PieceMemory(2)
+  const memory = new WriteBuffers(2)
   const write = ({ key, ticks }: ReturnType<typeof batch>) => BatchFile.write(noting, key, ticks, memory)
   return { faults, seen, write, underneath: faults.underneath }
 })
@@ -69,7 +69,7 @@ describe("memory for pieces", () => {
   it.effect("is not written over while what is in it is being compressed", () =>
     Effect.gen(function* () {
       const storage = yield* Storage.makeMemory("memory", { compression: "zstd" })
-      const memory = new PieceMemory(3)
+      const memory = new WriteBuffers(3)
       const random = randomFrom(5)
       // Each is of several pieces, which take a while to compress.
       const batches = [1, 11, 21].map((first) => {

@@ -10,7 +10,7 @@ import type * as StorageMetrics from "../StorageMetrics.ts"
 import * as Files from "./files.ts"
 
 /** What writers and logs need of their storage. */
-export interface Place {
+export interface StorageFolder {
   readonly storage: string
   readonly fs: FileSystem.FileSystem
   readonly path: Path.Path
@@ -21,9 +21,9 @@ export interface Place {
 }
 
 /** Fsyncs `folder`, measured, when the storage promises that names are durable. */
-export const syncFolder = ({ fs, medium, metrics }: Place, folder: string) =>
+export const syncFolder = ({ fs, medium, metrics }: StorageFolder, folder: string) =>
   medium.durability === "full" ? metrics.timeSync("directory", Files.syncFolder(fs, folder)) : Effect.void
 
 /** Fsyncs `file`, measured, when the storage promises that bytes are durable. */
-export const syncFile = ({ medium, metrics }: Place, file: FileSystem.File) =>
+export const syncFile = ({ medium, metrics }: StorageFolder, file: FileSystem.File) =>
   medium.durability === "none" ? Effect.void : metrics.timeSync("file", file.sync)

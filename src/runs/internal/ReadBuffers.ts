@@ -1,0 +1,34 @@
+/**
+ * Buffers that batches are read into, used again once nobody looks at their ticks any more. A compressed batch takes few of
+ * them: it is decompressed into memory of its own.
+ */
+import { BufferPool } from "../../storage/BufferPool.ts"
+import type { Room } from "../../storage/Storage.ts"
+
+/** A batch takes as many as it needs. */
+const bufferBytes = 4 * 1024 * 1024
+
+/** What one batch has. */
+export interface Loan {
+  readonly room: Room
+  /** Nobody looks at the batch any more, and nobody is reading it. */
+  readonly giveBack: () => void
+}
+
+export class ReadBuffers {
+  private readonly pool = new BufferPool(Infinity)
+
+  lend(): Loan {
+    const taken: Array<Uint8Array> = []
+    return {
+      room: () => {
+        const buffer = this.pool.take(bufferBytes)
+        taken.push(buffer)
+        return buffer
+      },
+      giveBack: () => {
+        for (const buffer of taken.splice(0)) this.pool.giveBack(buffer)
+      }
+    }
+  }
+}

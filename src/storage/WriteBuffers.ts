@@ -1,0 +1,56 @@
+/**
+ * Buffers in which writes put together the pieces of objects.
+ *
+ * A buffer that is lent belongs to one write. It comes back only from a write that has ended well: one that was abandoned
+ * may still read it later.
+ *
+ * ```ts
+ * import { WriteBuffers } from "tickvault/storage/WriteBuffers"
+ *
+ * const buffers = new WriteBuffers(2)
+ * const loan = buffers.lend()
+ * loan.piece(3).set([1, 2, 3])
+ * loan.giveBack()
+ * ```
+ */
+import { BufferPool } from "./BufferPool.ts"
+
+/** Largest buffer that is kept for the next write, in bytes. */
+const maxKeptBytes = 8 * 1024 * 1024
+
+/** What one write has. */
+export interface Loan {
+  /**
+   * A buffer for a piece of so many bytes, with any bytes in it. The piece before it stays as it is, and may be written
+   * meanwhile. The buffer of the piece before that is used again.
+   */
+  readonly piece: (bytes: number) => Uint8Array
+  /** The write has ended and nobody reads its pieces any more. */
+  readonly giveBack: () => void
+}
+
+export class WriteBuffers {
+  private readonly pool: BufferPool
+
+  /** Keeps buffers for as many writes at a time as `maxWrites`. */
+  constructor(maxWrites: number) {
+    this.pool = new BufferPool(2 * maxWrites)
+  }
+
+  lend(): Loan {
+    let [next, other] = [this.pool.take(0), this.pool.take(0)]
+    return {
+      piece: (bytes) => {
+        // A power of two, so that the next batch, which is seldom of the very same size, fits too.
+        const buffer = bytes > next.length ? new Uint8Array(2 ** Math.ceil(Math.log2(bytes))) : next
+        ;[next, other] = [other, buffer]
+        return buffer.subarray(0, bytes)
+      },
+      giveBack: () => {
+        for (const buffer of [next, other]) {
+          if (buffer.length > 0 && buffer.length <= maxKeptBytes) this.pool.giveBack(buffer)
+        }
+      }
+    }
+  }
+}
