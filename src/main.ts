@@ -12,7 +12,7 @@ if (problem === undefined) {
   Signals.listen()
   // Keeps compiled code between starts, which halves the time of a start. Nothing depends on it: where it can't be kept
   // it is compiled again.
-  nodeModule.enableCompileCache()
+  nodeModule.enableCompileCache?.()
   const { main } = await import("./cli/Cli.ts")
   main()
 } else {
