@@ -85,9 +85,16 @@ describe("the packed package", () => {
     )
   })
 
+  it("has what the README links to", () => {
+    const links = [...read("README.md").matchAll(/\]\((?!https?:|#)([^)#]+)/gu)].map(([, link = ""]) => link)
+    const missing = links.filter((link) => !files.some((file) => `${file}/`.startsWith(`${link}/`)))
+    assert.isAbove(links.length, 3)
+    assert.deepStrictEqual(missing, [])
+  })
+
   it("has no file that nobody needs", () => {
-    const needed = /^(?:dist|proto|src)\/|^(?:LICENSE|README\.md|package\.json)$/u
-    const stray = /\.(?:test|spec)\.|tsbuildinfo|\.tgz$|^src\/(?:cli\/|main\.ts$)/u
+    const needed = /^(?:dist|docs|examples|proto|src)\/|^(?:LICENSE|[A-Z]+\.md|package\.json)$/u
+    const stray = /tsbuildinfo|\.tgz$|^src\/(?:cli\/|main\.ts$)/u
     assert.deepStrictEqual(
       files.filter((file) => !needed.test(file) || stray.test(file)),
       []

@@ -11,6 +11,7 @@ export const root = fileURLToPath(new URL("../../", import.meta.url))
 
 export interface Package {
   readonly version: string
+  readonly files: ReadonlyArray<string>
   readonly exports: Record<string, unknown>
   readonly scripts: Record<string, string>
   readonly bin: Record<string, string>
@@ -33,24 +34,47 @@ export const readJson = (path: string): unknown => JSON.parse(readFileSync(join(
 
 export const readPackage = (): Package => readJson("package.json") as Package
 
-const environment = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"]}` }
+// Deno would look for newer versions of itself.
+const environment = {
+  ...process.env,
+  DENO_NO_UPDATE_CHECK: "1",
+  PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"]}`
+}
 
-/** Runs a program to its end, which must be a good one. Gives what it wrote to standard output. */
-export const sh = (cwd: string, program: string, ...args: ReadonlyArray<string>): string => {
-  const { error, status, stderr, stdout } = spawnSync(program, args, { cwd, env: environment, encoding: "utf8" })
+/** How a program ended: with `status`. */
+export interface Ended {
+  readonly status: number | null
+  readonly stdout: string
+  /** All that it wrote, standard error included. */
+  readonly output: string
+}
+
+/** Runs a program to its end, for three minutes at most. */
+export const attempt = (cwd: string, program: string, ...args: ReadonlyArray<string>): Ended => {
+  const options = { cwd, env: environment, encoding: "utf8", timeout: 180_000, maxBuffer: 2 ** 26 } as const
+  const { error, status, stderr, stdout } = spawnSync(program, args, options)
   if (error !== undefined) throw error
-  assert.strictEqual(status, 0, `${program} ${args.join(" ")}\n${stdout}\n${stderr}`)
+  return { status, stdout, output: `${stdout}\n${stderr}` }
+}
+
+/** Runs a program that must end well. Gives what it wrote to standard output. */
+export const sh = (cwd: string, program: string, ...args: ReadonlyArray<string>): string => {
+  const { output, status, stdout } = attempt(cwd, program, ...args)
+  assert.strictEqual(status, 0, `${program} ${args.join(" ")}\n${output}`)
   return stdout
 }
 
-const packed = ["package.json", "LICENSE", "README.md", "proto", "src"]
+/** What npm packs besides the `files` of `package.json`, and what builds the package. */
+const alwaysPacked = ["package.json", "LICENSE", "README.md"]
 const builtWith = ["tsconfig.json", "tsconfig.build.json", "rolldown.config.ts"]
 
 /** Packs a copy of this checkout in `folder` as `npm publish` would. Gives the path of the archive. */
 export const pack = (folder: string): string => {
   const copy = join(folder, "package")
   mkdirSync(copy)
-  for (const name of [...packed, ...builtWith]) cpSync(join(root, name), join(copy, name), { recursive: true })
+  const files = readPackage().files.filter((name) => name !== "dist" && !name.startsWith("!"))
+  for (const name of [...alwaysPacked, ...files, ...builtWith])
+    cpSync(join(root, name), join(copy, name), { recursive: true })
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"))
   sh(copy, "npm", "pack", "--pack-destination", folder)
   const [archive = ""] = readdirSync(folder).filter((name) => name.endsWith(".tgz"))
