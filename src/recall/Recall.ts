@@ -9,6 +9,15 @@
  * may be stored twice, and is never lost.
  *
  * What other processes store after the batches were listed is not seen.
+ *
+ * ```ts
+ * import * as Layer from "effect/Layer"
+ * import * as Recall from "tickvault/recall/Recall"
+ * import * as Storage from "tickvault/storage/Storage"
+ *
+ * // In the place of `IdempotencyTracker.layerRanges`, which knows nothing of earlier processes.
+ * export const tracker = Recall.layer({ ttl: "2 hours" }).pipe(Layer.provide(Storage.layerMemory()))
+ * ```
  */
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
@@ -28,6 +37,7 @@ import { Storage } from "../storage/Storage.ts"
 import { IoFailure, StorageError, TimedOut } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 import { type EarlierBatch, EarlierBatches } from "./internal/earlierBatches.ts"
+import { type Listing, Listings } from "./internal/listings.ts"
 import * as RunFiles from "../runs/RunFiles.ts"
 import * as StoredTicks from "../runs/StoredTicks.ts"
 
@@ -39,9 +49,6 @@ const pauses = { shortestMs: 1000, longestMs: 60_000 }
 
 /** Batches of a run that are read in vain before its ledger is read, which takes longer because it covers the whole run. */
 const readInVain = 100
-
-/** Most batches, over all runs, whose names are kept: about 250 MB. Beyond it the least recently used runs are forgotten. */
-const maxBatches = 1_000_000
 
 export interface Recall {
   /** See `IdempotencyTracker`. */
@@ -74,53 +81,6 @@ const isAnyOf = (
     }
     return false
   })
-
-/** The listed batches of a run; `undefined` when they could not be listed. */
-type Listing = Deferred.Deferred<EarlierBatches | undefined>
-
-/** The listings of runs, the most recently used last. Not shared: it has state. */
-class Listings {
-  private readonly byRun = new Map<RunId.RunId, Listing>()
-  private readonly sizes = new Map<RunId.RunId, number>()
-  private batches = 0
-
-  /** The listing of the run, if there is one. It is the most recently used now. */
-  use(runId: RunId.RunId): Listing | undefined {
-    const listing = this.byRun.get(runId)
-    if (listing === undefined || this.byRun.size === 1) return listing
-    this.byRun.delete(runId)
-    this.byRun.set(runId, listing)
-    return listing
-  }
-
-  begin(runId: RunId.RunId): Listing {
-    const listing: Listing = Deferred.makeUnsafe()
-    this.byRun.set(runId, listing)
-    return listing
-  }
-
-  /** Counts the batches of a listing, unless its run was forgotten meanwhile; makes room for them. */
-  completed(runId: RunId.RunId, listing: Listing, { count }: EarlierBatches): void {
-    if (this.byRun.get(runId) !== listing) return
-    this.sizes.set(runId, count)
-    this.batches += count
-    for (const other of this.byRun.keys()) {
-      if (this.batches <= maxBatches || other === runId) break
-      this.forget(other)
-    }
-  }
-
-  /** Forgets a listing that failed, so that the run is listed again. */
-  failed(runId: RunId.RunId, listing: Listing): void {
-    if (this.byRun.get(runId) === listing) this.forget(runId)
-  }
-
-  forget(runId: RunId.RunId): void {
-    this.byRun.delete(runId)
-    this.batches -= this.sizes.get(runId) ?? 0
-    this.sizes.delete(runId)
-  }
-}
 
 const complain = (sentence: string, runId: RunId.RunId, error: StorageError) =>
   Effect.logWarning(`${sentence}: ticks that are in them are stored again`).pipe(

@@ -19,7 +19,6 @@ const without: ReadonlySet<string> = new Set([
   "pipeline/PlannedSpace",
   "pipeline/ServiceManager",
   "pipeline/StartupChecks",
-  "recall/Recall",
   "replay/RecoveryService",
   "replay/Replay",
   "replay/ReplayMetrics"
