@@ -76,7 +76,13 @@ const isOrdered = (ticks: ReadonlyArray<Tick.Tick>, from: bigint, to: bigint): b
 
 const largest = 2n ** 63n - 1n
 
-const bounds = ({ from = 0n, to = largest }: Range) => ({ from, to })
+/** A range with both ends. */
+interface Bounds {
+  readonly from: bigint
+  readonly to: bigint
+}
+
+const boundsOf = ({ from = 0n, to = largest }: Range): Bounds => ({ from, to })
 
 const overlaps = (name: StorageKey.BatchName | undefined, from: bigint, to: bigint): boolean =>
   name !== undefined && name.last >= from && name.first <= to
@@ -110,41 +116,42 @@ const writtenOf = (known: Known, { key }: RunFiles.BatchKey) => {
 
 /** Loads batches for a reader who needs the whole run. */
 const loadWhole = (known: Known, { payloads, ...range }: Options): Merge.Load => {
-  const { from, to } = bounds(range)
+  const { from, to } = boundsOf(range)
   const readBatch = reading(known, payloads)
   const load = Effect.fnUntraced(function* (
     batch: RunFiles.BatchKey
   ): Effect.fn.Return<Merge.Loaded, StorageError, Storage> {
     const { read, release } = yield* readBatch(batch)
-    if (Result.isSuccess(read)) return { ticks: ordered(read.success, from, to), release }
+    if (Result.isSuccess(read)) return { _tag: "Whole", ticks: ordered(read.success, from, to), release }
     const failure = StoredBatch.failure(batch.key, read.failure.problem)
-    return { ticks: ordered(beforeDamage(read.failure), from, to), failure }
+    return { _tag: "Cut", ticks: ordered(beforeDamage(read.failure), from, to), failure }
   })
   return (batch) =>
-    Effect.catchReason(load(batch), "StorageError", "ObjectMissing", (_, missing) => {
+    Effect.catchReason(load(batch), "StorageError", "ObjectMissing", (_, failure) => {
       const written = writtenOf(known, batch)
-      if (written === undefined) return Effect.fail(missing)
+      if (written === undefined) return Effect.fail(failure)
       const missed = StoredBatch.numbers(written, from, to).map((tickNumber): Merge.Missed => ({
         _tag: "Missed",
         tickNumber
       }))
-      return Effect.succeed<Merge.Loaded>({ ticks: missed.sort(Merge.order), missing })
+      return Effect.succeed<Merge.Loaded>({ _tag: "Missing", ticks: missed.sort(Merge.order), failure })
     })
 }
 
 /** Loads what is intact of batches, and what they have lost. */
 const loadIntact = (known: Known, { payloads, ...range }: Options): Merge.Load => {
-  const { from, to } = bounds(range)
+  const bounds = boundsOf(range)
+  const { from, to } = bounds
   const readBatch = reading(known, payloads)
   return (batch) =>
     readBatch(batch).pipe(
       Effect.map(({ read, release }): Merge.Loaded =>
         Result.isSuccess(read)
-          ? { ticks: ordered(read.success, from, to), release }
-          : remains(batch.key, read.failure, from, to)
+          ? { _tag: "Whole", ticks: ordered(read.success, from, to), release }
+          : remains(batch.key, read.failure, bounds)
       ),
       Effect.catchReason("StorageError", "ObjectMissing", () =>
-        Effect.succeed(remains(batch.key, missing(writtenOf(known, batch)), from, to))
+        Effect.succeed(remains(batch.key, missing(writtenOf(known, batch)), bounds))
       )
     )
 }
@@ -152,7 +159,7 @@ const loadIntact = (known: Known, { payloads, ...range }: Options): Merge.Load =
 const merged = (runId: RunId.RunId, options: Options, loadOf: typeof loadWhole) =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const { from, to } = bounds(options)
+      const { from, to } = boundsOf(options)
       const { batches, known } = yield* look(runId, from, to)
       return Merge.merged(batches, loadOf(known, options))
     })
@@ -213,24 +220,23 @@ const withMissing = (batches: ReadonlyArray<RunFiles.BatchKey>, known: Known): R
   return missed.length === 0 ? batches : [...batches, ...missed].sort(byKey)
 }
 
-/** What is left of a damaged batch, and which ticks of the range it has lost, if any. */
-const remains = (key: StorageKey.StorageKey, damaged: StoredBatch.Damaged, from: bigint, to: bigint): Merge.Loaded => {
-  const intact = ticksOf(damaged.found)
-  const places = damaged.found.flatMap((one) =>
-    one._tag === "Damage" ? [{ offset: one.offset, bytes: one.bytes }] : []
-  )
+/** What a damaged batch has lost of the range, if anything. */
+const goneOf = (
+  key: StorageKey.StorageKey,
+  { found, problem, written }: StoredBatch.Damaged,
+  intact: ReadonlyArray<Tick.Tick>,
+  { from, to }: Bounds
+): Merge.Gone | undefined => {
   const present = new Set(intact.map(({ tickNumber }) => tickNumber))
-  const gone = damaged.written === undefined ? undefined : StoredBatch.missing(damaged.written, present, from, to)
-  const left = { ticks: ordered(intact, from, to) }
-  if (gone?.length === 0) return left
-  return {
-    ...left,
-    gone: {
-      _tag: "Gone",
-      key,
-      problem: damaged.problem,
-      places,
-      ticks: gone
-    }
-  }
+  const ticks = written === undefined ? undefined : StoredBatch.missing(written, present, from, to)
+  if (ticks?.length === 0) return undefined
+  const places = found.flatMap((one) => (one._tag === "Damage" ? [{ offset: one.offset, bytes: one.bytes }] : []))
+  return { _tag: "Gone", key, problem, places, ticks }
+}
+
+/** What is left of a damaged batch. */
+const remains = (key: StorageKey.StorageKey, damaged: StoredBatch.Damaged, bounds: Bounds): Merge.Loaded => {
+  const intact = ticksOf(damaged.found)
+  const ticks = ordered(intact, bounds.from, bounds.to)
+  return { _tag: "Salvaged", ticks, gone: goneOf(key, damaged, intact, bounds) }
 }

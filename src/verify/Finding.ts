@@ -1,5 +1,5 @@
 /**
- * What can be found in a run that is not as it should be: which ticks, where, how grave it is, and what to do about it.
+ * What `verify` finds in a run: what is wrong, which ticks it is about, how grave it is, and what to do about it.
  *
  * ```ts
  * import * as Finding from "tickvault/verify/Finding"
@@ -14,7 +14,7 @@ import * as TickSet from "../domain/TickSet.ts"
 
 const TickNumber = Schema.BigIntFromString
 
-/** `count` ticks, which lie from `first` to `last`; these are absent when there are none. */
+/** `count` ticks from `first` to `last`, both included; these are absent when the ticks are not known. */
 const Ticks = {
   first: Schema.optionalKey(TickNumber),
   last: Schema.optionalKey(TickNumber),
@@ -24,45 +24,45 @@ const Ticks = {
 const Twice = { ...Ticks, keys: Schema.Tuple([Schema.String, Schema.String]) }
 
 /** Bytes of a log. */
-const Place = { key: Schema.String, offset: Schema.Int, bytes: Schema.Int, problem: Schema.String }
+const LogBytes = { key: Schema.String, offset: Schema.Int, bytes: Schema.Int, problem: Schema.String }
 
-/** Ticks that are nowhere: neither stored and readable, nor in a letter, nor dropped on purpose. */
+/** Ticks that are missing: neither stored and readable, nor in a letter, nor dropped on purpose. */
 export const Hole = Schema.TaggedStruct("Hole", Ticks)
 
 /** Ticks that two files have with different bytes. */
 export const Conflict = Schema.TaggedStruct("Conflict", Twice)
 
 /**
- * Ticks that two files have, or one has twice, with the same bytes. They count once, and are read once; but a run in which
- * something is stored twice is not as it should be.
+ * Ticks that two files have, or one file has twice, with the same bytes. They count once and are read once, but the run is
+ * not whole: a tick should be stored once.
  */
 export const Duplicate = Schema.TaggedStruct("Duplicate", Twice)
 
-/** A file that is not what was written, or can't be read. Has ticks as far as the ledger or its name tell. */
+/** A file that is not what was written, or can't be read. Its ticks are those that the ledger or its name says. */
 export const DamagedFile = Schema.TaggedStruct("DamagedFile", {
   key: Schema.String,
   problem: Schema.String,
   ...Ticks,
-  /** Ticks in it that can be read all the same. */
+  /** Ticks in it that can still be read. */
   intact: Schema.Finite
 })
 
 /** A file that the ledger has no entry for: nothing proves that it is what was written. */
 export const UnknownFile = Schema.TaggedStruct("UnknownFile", { key: Schema.String, ...Ticks })
 
-/** A file that the ledger has an entry for, and that nobody has set aside, is not there. */
+/** A file that has an entry in the ledger is gone, and was not set aside. */
 export const MissingFile = Schema.TaggedStruct("MissingFile", {
   key: Schema.String,
   ...Ticks,
-  /** Ticks of it that are nowhere else: with 0 nothing is missed. */
+  /** Ticks of it that are nowhere else; with 0 the run may be whole. */
   missing: Schema.Finite
 })
 
-/** Bytes within a log of the ledger are not what was written. */
-export const DamagedLedger = Schema.TaggedStruct("DamagedLedger", Place)
+/** Bytes in a log of the ledger that are not what was written. */
+export const DamagedLedger = Schema.TaggedStruct("DamagedLedger", LogBytes)
 
-/** A log ends within a line: as after a crash, or while it is being written. */
-export const TornLedger = Schema.TaggedStruct("TornLedger", Place)
+/** A log ends in the middle of a line: after a crash, or while it is being written. */
+export const TornLedger = Schema.TaggedStruct("TornLedger", LogBytes)
 
 /** Ticks of the run wait in a dead letter. */
 export const WaitingLetter = Schema.TaggedStruct("WaitingLetter", {
@@ -71,7 +71,7 @@ export const WaitingLetter = Schema.TaggedStruct("WaitingLetter", {
   ...Ticks
 })
 
-/** A dead letter that can't be read. `known`: the ledger says that it is of this run; otherwise it may be of any. */
+/** A dead letter that can't be read. `known`: the ledger of the run knows it; otherwise it may hold ticks of any run. */
 export const DamagedLetter = Schema.TaggedStruct("DamagedLetter", {
   letter: Schema.String,
   problem: Schema.String,
@@ -90,7 +90,7 @@ export const VanishedLetter = Schema.TaggedStruct("VanishedLetter", {
   missing: Schema.Finite
 })
 
-/** Ticks that somebody has thrown away on purpose, with a dead letter. */
+/** A dead letter that an operator has thrown away with its ticks. */
 export const DroppedLetter = Schema.TaggedStruct("DroppedLetter", {
   letter: Schema.String,
   reason: Schema.String,
@@ -122,11 +122,11 @@ export const Finding = Schema.Union([
 export type Finding = typeof Finding.Type
 export type Kind = Finding["_tag"]
 
-/** What a finding does to a run: it isn't whole; only dead letters keep it from being whole; nothing. */
+/** What a finding means for the run: it is broken; only dead letters keep it from being whole; nothing. */
 export type Gravity = "broken" | "letters" | "note"
 
 interface About {
-  /** In front of a list of them, one and several. */
+  /** What one is called, and what several are. */
   readonly title: readonly [one: string, several: string]
   readonly advice: string
 }

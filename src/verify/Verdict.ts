@@ -1,5 +1,5 @@
 /**
- * What has become of a run, in numbers and findings.
+ * The result of a verification, in numbers and findings.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -17,7 +17,7 @@ import * as Struct from "effect/Struct"
 import * as Finding from "./Finding.ts"
 
 /**
- * `whole`: every tick is stored, once and as it was written. `dead-letters`: it would be, but for ticks that wait in dead
+ * `whole`: every tick is stored, once, and as it was written. `dead-letters`: the same, except for ticks that wait in dead
  * letters. `broken`: something is missing, damaged or unproven.
  */
 export const State = Schema.Literals(["whole", "dead-letters", "broken"])
@@ -27,12 +27,12 @@ export type State = typeof State.Type
 export const Verdict = Schema.Struct({
   run: Schema.String,
   state: State,
-  /** Ticks that are stored and intact, each counted once. */
+  /** Distinct ticks that are stored and intact. */
   ticks: Schema.Finite,
-  /** The smallest and the largest tick that is known of, stored or not. */
+  /** The smallest and the largest known tick, stored or not. */
   first: Schema.optionalKey(Schema.BigIntFromString),
   last: Schema.optionalKey(Schema.BigIntFromString),
-  /** From one tick to the next, as captured. */
+  /** The sampling step. */
   step: Schema.BigIntFromString,
   files: Schema.Int,
   bytes: Schema.Int,
@@ -53,7 +53,7 @@ export type Verdict = typeof Verdict.Type
 /** Most findings of a kind that are kept. */
 const maxKept = 1000
 
-/** Takes findings in: keeps the first of each kind, counts all. Not shared: it has state. */
+/** Keeps the first thousand findings of each kind, and counts all. Not shared: it has state. */
 export class Collector {
   private readonly kept = new Map<Finding.Kind, Array<Finding.Finding>>()
   private readonly counted = new Map<Finding.Kind, number>()

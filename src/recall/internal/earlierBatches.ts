@@ -1,6 +1,7 @@
 /**
  * The batches of a run that were stored when it was listed, found by the ticks that they may hold.
  */
+import * as BigInts from "effect/BigInt"
 import * as Order from "effect/Order"
 import type * as TickSet from "../../domain/TickSet.ts"
 import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
@@ -19,19 +20,19 @@ const byFirst = Order.mapInput(Order.BigInt, ({ first }: BatchKey) => first)
 
 /** Not shared: it has state. */
 export class EarlierBatches {
-  /** By their first tick. */
-  private readonly batches: ReadonlyArray<EarlierBatch>
-  /** The greatest tick of each batch and those before it. */
-  private readonly reach: ReadonlyArray<bigint>
+  /** By their first tick. `reach` is the greatest tick of a batch and those before it. */
+  private readonly batches: ReadonlyArray<EarlierBatch & { readonly reach: bigint }>
   /** How many reads of batches have found none of the ticks. */
   readInVain = 0
   /** Whether the ledger was read for what they hold. */
   isLedgerRead = false
 
   constructor(keys: ReadonlyArray<BatchKey>) {
-    this.batches = keys.map((key): EarlierBatch => ({ ...key, ticks: undefined, isSecured: false })).sort(byFirst)
-    let greatest = -1n
-    this.reach = this.batches.map(({ last }) => (greatest = last > greatest ? last : greatest))
+    let reach = -1n
+    this.batches = keys.toSorted(byFirst).map((key) => {
+      reach = BigInts.max(reach, key.last)
+      return { ...key, ticks: undefined, isSecured: false, reach }
+    })
   }
 
   get count(): number {
@@ -41,9 +42,10 @@ export class EarlierBatches {
   /** Those whose name says that they may hold ticks from `first` to `last`, both included. */
   overlapping(first: bigint, last: bigint): ReadonlyArray<EarlierBatch> {
     const found: Array<EarlierBatch> = []
-    for (let at = this.lastUpTo(last); at >= 0 && (this.reach[at] ?? first) >= first; at--) {
+    for (let at = this.lastUpTo(last); at >= 0; at--) {
       const batch = this.batches[at]
-      if (batch !== undefined && batch.last >= first) found.push(batch)
+      if (batch === undefined || batch.reach < first) break
+      if (batch.last >= first) found.push(batch)
     }
     return found
   }

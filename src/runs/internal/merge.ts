@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as MutableList from "effect/MutableList"
 import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import type * as Scope from "effect/Scope"
@@ -31,18 +32,16 @@ export interface Missed {
   readonly tickNumber: bigint
 }
 
-/** A batch that has been read. */
-export interface Loaded {
-  /** Those of its ticks that were asked for, ascending, each number once. */
-  readonly ticks: ReadonlyArray<Tick.Tick | Missed>
-  /** Ends the stream after its ticks. */
-  readonly failure?: StorageError
-  /** Ends the stream at the first missed tick that no other batch has. */
-  readonly missing?: StorageError
-  readonly gone?: Gone
-  /** Called once nobody uses its ticks any more. */
-  readonly release?: () => void
-}
+/** Of a batch those ticks that were asked for, ascending, each number once. */
+export type Loaded =
+  /** `release` is called once nobody uses the ticks any more. */
+  | { readonly _tag: "Whole"; readonly ticks: ReadonlyArray<Tick.Tick>; readonly release: () => void }
+  /** `failure` ends the stream after the ticks. */
+  | { readonly _tag: "Cut"; readonly ticks: ReadonlyArray<Tick.Tick>; readonly failure: StorageError }
+  /** `failure` ends the stream at the first of the ticks that no other batch has. */
+  | { readonly _tag: "Missing"; readonly ticks: ReadonlyArray<Missed>; readonly failure: StorageError }
+  /** `gone` comes before the ticks; `undefined` when none of those that were asked for is lost. */
+  | { readonly _tag: "Salvaged"; readonly ticks: ReadonlyArray<Tick.Tick>; readonly gone: Gone | undefined }
 
 /** What a merge gives. */
 export type Found = Tick.Tick | Gone
@@ -61,20 +60,22 @@ export const order: Order.Order<Tick.Tick | Missed> = (left, right) => {
 /** A batch that is being merged. */
 class Source {
   private position = 0
-  private missed: StorageError | undefined
-  readonly loaded: Loaded
+  private readonly loaded: Loaded
+  /** Ends the stream once the ticks are given out. */
+  private ending: StorageError | undefined
 
   constructor(loaded: Loaded) {
     this.loaded = loaded
+    this.ending = loaded._tag === "Cut" ? loaded.failure : undefined
   }
 
   get head(): Tick.Tick | Missed | undefined {
     return this.loaded.ticks[this.position]
   }
 
-  /** What ends the stream, once its ticks are given out. */
+  /** What ends the stream now. */
   get failure(): StorageError | undefined {
-    return this.head === undefined ? (this.missed ?? this.loaded.failure) : undefined
+    return this.head === undefined ? this.ending : undefined
   }
 
   /** Whether all of it is given out. */
@@ -85,7 +86,11 @@ class Source {
   /** No other batch has the next tick. */
   miss(): void {
     this.position = this.loaded.ticks.length
-    this.missed = this.loaded.missing
+    if (this.loaded._tag === "Missing") this.ending = this.loaded.failure
+  }
+
+  release(): void {
+    if (this.loaded._tag === "Whole") this.loaded.release()
   }
 
   next(): void {
@@ -104,8 +109,8 @@ class Source {
   }
 }
 
-/** Batches that are read before they are due: one is read from the medium while another is checked. */
-const maxAhead = 2
+/** Batches that are read at a time: the one that is due, and two ahead, of which one is read while the other is checked. */
+const maxReading = 3
 
 /** Merges `batches`, which are ordered by their first tick. Not shared: it has state. */
 class Merge {
@@ -117,8 +122,8 @@ class Merge {
   private sources: Array<Source> = []
   /** Those whose last ticks are in the array that was given out last. */
   private spent: Array<Source> = []
-  /** The next batches that are being read already, in their order: three at most. */
-  private readonly ahead: Array<Fiber.Fiber<Loaded, StorageError>> = []
+  /** The next batches that are being read already, in their order. */
+  private readonly ahead = MutableList.make<Fiber.Fiber<Loaded, StorageError>>()
 
   constructor(batches: ReadonlyArray<RunFiles.BatchKey>, load: Load, scope: Scope.Scope) {
     this.batches = batches
@@ -128,17 +133,17 @@ class Merge {
 
   /** The next ticks, up to the first tick of the next batch that has not been read; `None` at the end. */
   readonly proceed = Effect.fnUntraced(function* (this: Merge) {
-    for (const { loaded } of this.spent) loaded.release?.()
+    for (const source of this.spent) source.release()
     this.spent = []
     const found: Array<Found> = []
     for (let batch = this.due(); batch !== undefined; batch = this.due()) {
       // A reader who needs a second batch usually needs a third.
       if (this.index > 0) yield* this.readAhead()
-      const reading = this.ahead.shift()
-      const loaded = yield* reading === undefined ? this.load(batch) : Fiber.join(reading)
+      const reading = MutableList.take(this.ahead)
+      const loaded = yield* reading === MutableList.Empty ? this.load(batch) : Fiber.join(reading)
       this.index++
       this.sources.push(new Source(loaded))
-      if (loaded.gone !== undefined) found.push(loaded.gone)
+      if (loaded._tag === "Salvaged" && loaded.gone !== undefined) found.push(loaded.gone)
     }
     const failure = this.failure()
     if (failure !== undefined) return yield* failure
@@ -149,10 +154,10 @@ class Merge {
 
   /** Begins to read the batch that is due and those after it. */
   private readonly readAhead = Effect.fnUntraced(function* (this: Merge) {
-    while (this.ahead.length <= maxAhead) {
+    while (this.ahead.length < maxReading) {
       const next = this.batches[this.index + this.ahead.length]
       if (next === undefined) return
-      this.ahead.push(yield* Effect.forkIn(this.load(next), this.scope, { startImmediately: true }))
+      MutableList.append(this.ahead, yield* Effect.forkIn(this.load(next), this.scope, { startImmediately: true }))
     }
   })
 

@@ -1,6 +1,9 @@
 /**
- * Which ticks a run should have, and which of them are stored, wait, were dropped, or are nowhere.
+ * Which ticks a run should have, and which of them are stored, wait in letters, were dropped, or are missing.
  */
+import * as Arr from "effect/Array"
+import * as BigInts from "effect/BigInt"
+import * as Order from "effect/Order"
 import * as TickSet from "../../domain/TickSet.ts"
 import type { Promised } from "../../runs/RunMetadata.ts"
 
@@ -8,14 +11,14 @@ type Stretches = ReadonlyArray<TickSet.Stretch>
 
 /** All that is known of the ticks of a run. */
 export interface Known {
-  /** What the run's metadata say of its ticks. */
+  /** What the run's metadata say. */
   readonly promised: Promised
   /** Stored and intact. */
   readonly stored: Stretches
   readonly waiting: Stretches
   readonly dropped: Stretches
-  /** Spoken of anywhere else: entries of what is gone or damaged. */
-  readonly spokenOf: Stretches
+  /** Known otherwise: from entries of batches and letters that are gone or damaged. */
+  readonly knownOtherwise: Stretches
 }
 
 export interface Account {
@@ -25,11 +28,11 @@ export interface Account {
   readonly stored: TickSet.TickSet
   /** Stored, waiting or dropped. */
   readonly accounted: TickSet.TickSet
-  /** In letters, and not stored. */
+  /** Ticks in letters that are not stored. */
   readonly waiting: bigint
-  /** Dropped on purpose, and neither stored nor waiting. */
+  /** Ticks that were dropped on purpose, and are neither stored nor waiting. */
   readonly dropped: bigint
-  /** What is not accounted for, in ascending order. */
+  /** Ticks that are nowhere, in ascending order. */
   readonly holes: ReadonlyArray<TickSet.Gap>
 }
 
@@ -39,10 +42,10 @@ const sum = (set: TickSet.TickSet, more: Stretches) => new TickSet.TickSet([...s
 export const beyond = (set: TickSet.TickSet, stretches: Stretches): bigint => sum(set, stretches).size - set.size
 
 const least = (numbers: ReadonlyArray<bigint>) =>
-  numbers.reduce<bigint | undefined>((least, one) => (least === undefined || one < least ? one : least), undefined)
+  Arr.isReadonlyArrayNonEmpty(numbers) ? Arr.min(numbers, Order.BigInt) : undefined
 
 const greatest = (numbers: ReadonlyArray<bigint>) =>
-  numbers.reduce<bigint | undefined>((most, one) => (most === undefined || one > most ? one : most), undefined)
+  Arr.isReadonlyArrayNonEmpty(numbers) ? Arr.max(numbers, Order.BigInt) : undefined
 
 const gap = (first: bigint, last: bigint, step: bigint): TickSet.Gap => ({
   first,
@@ -50,7 +53,7 @@ const gap = (first: bigint, last: bigint, step: bigint): TickSet.Gap => ({
   count: (last - first) / step + 1n
 })
 
-/** What is missing of the ticks from `first` to `last`, both of which are on the grid. */
+/** The ticks from `first` to `last` that `set` doesn't have. Both are a multiple of its step away from its ticks. */
 const holesIn = (set: TickSet.TickSet, first: bigint, last: bigint): ReadonlyArray<TickSet.Gap> => {
   const { first: from, last: to, step } = set
   if (from === undefined || to === undefined) return [gap(first, last, step)]
@@ -61,7 +64,7 @@ const holesIn = (set: TickSet.TickSet, first: bigint, last: bigint): ReadonlyArr
   ]
 }
 
-/** Ticks are captured at the multiples of the sampling interval. Without one the greatest common step is taken for it. */
+/** The sampling interval, of which all ticks are multiples; when the metadata don't say it, the greatest common step. */
 const stepOf = (samplingInterval: bigint | undefined, all: Stretches) =>
   TickSet.commonStep(
     samplingInterval === undefined || all.length === 0
@@ -69,13 +72,13 @@ const stepOf = (samplingInterval: bigint | undefined, all: Stretches) =>
       : [{ first: 0n, last: samplingInterval, step: samplingInterval }, ...all]
   )
 
-/** Draws up the account. */
-export const of = ({ dropped, promised, spokenOf, stored, waiting }: Known): Account => {
-  const all = [...stored, ...waiting, ...dropped, ...spokenOf]
+/** Accounts for all ticks of a run. */
+export const of = ({ dropped, promised, knownOtherwise, stored, waiting }: Known): Account => {
+  const all = [...stored, ...waiting, ...dropped, ...knownOtherwise]
   const step = stepOf(promised.samplingInterval, all)
-  const told = least(all.map((stretch) => stretch.first))
-  // The beginning that was promised is missed, too: a crash may have taken it while a later batch was being stored.
-  const first = told === undefined ? undefined : least([told, promised.firstTick ?? told])
+  const known = least(all.map((stretch) => stretch.first))
+  // A crash may have destroyed the first batches while later ones were being stored: the metadata know the first tick.
+  const first = known === undefined ? undefined : BigInts.min(known, promised.firstTick ?? known)
   const last = greatest(all.map((stretch) => stretch.last))
   const storedSet = new TickSet.TickSet(stored, step)
   const withLetters = sum(storedSet, waiting)

@@ -31,7 +31,7 @@ const knownOf = (evidence: Evidence.Evidence): Account.Known => {
     ],
     waiting: waiting.flatMap(({ stretches }) => stretches),
     dropped: [...ledger.closed.dropped.values()].flatMap(({ stretches }) => LedgerEntry.toStretches(stretches)),
-    spokenOf: [
+    knownOtherwise: [
       ...damaged.flatMap(({ file }) => expected(file)),
       ...absent.gone.flatMap(([, stretches]) => stretches),
       ...vanished.flatMap(([, stretches]) => stretches),
