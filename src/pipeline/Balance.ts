@@ -1,5 +1,16 @@
 /**
  * The account of a pipeline: what it has received and what has become of every tick.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Pipeline } from "tickvault/Pipeline"
+ * import * as Balance from "tickvault/pipeline/Balance"
+ *
+ * export const isSettled = Effect.gen(function* () {
+ *   const pipeline = yield* Pipeline
+ *   return Balance.isSettled(yield* pipeline.balance)
+ * })
+ * ```
  */
 import type * as PersistenceService from "../persistence/PersistenceService.ts"
 import type * as TickQueue from "../queue/TickQueue.ts"

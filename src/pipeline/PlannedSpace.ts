@@ -1,5 +1,14 @@
 /**
  * How much a pipeline is going to store, as far as that can be told before it starts. The numbers are rough, and say so.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import type { PipelineConfig } from "tickvault/config/PipelineConfig"
+ * import * as PlannedSpace from "tickvault/pipeline/PlannedSpace"
+ *
+ * export const bytesFor = (config: PipelineConfig, storage: string) =>
+ *   Effect.map(PlannedSpace.ofEngines(config), (planned) => planned.get(storage)?.bytes)
+ * ```
  */
 import * as Effect from "effect/Effect"
 import { type ConfiguredStorage, type PipelineConfig, startedOf } from "../config/Configured.ts"

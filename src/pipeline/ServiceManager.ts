@@ -4,6 +4,22 @@
  * Resources are made first and shared by reference; services are made stopped and start in the order of
  * `startupSequence`. One failing service takes no other down. Closing the scope stops all services, then closes the
  * resources; `shutdown` before it lets them end in good order.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import type { PipelineConfig } from "tickvault/config/PipelineConfig"
+ * import * as ServiceManager from "tickvault/pipeline/ServiceManager"
+ *
+ * // Runs the pipeline of a configuration for a minute.
+ * export const run = (config: PipelineConfig) =>
+ *   Effect.gen(function* () {
+ *     const manager = yield* ServiceManager.ServiceManager
+ *     yield* manager.startAll
+ *     yield* Effect.sleep("1 minute")
+ *     yield* manager.shutdown
+ *     return yield* manager.serviceStatus
+ *   }).pipe(Effect.provide(ServiceManager.layer(config)))
+ * ```
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"

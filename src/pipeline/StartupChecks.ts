@@ -3,6 +3,17 @@
  *
  * Checks the resources of a configuration, such as folders, and the clock, each by trying. Nothing of it disturbs a pipeline
  * that is at work in the same places, and no folder is made.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import type { PipelineConfig } from "tickvault/config/PipelineConfig"
+ * import * as StartupChecks from "tickvault/pipeline/StartupChecks"
+ *
+ * export const warnings = (config: PipelineConfig) =>
+ *   Effect.map(StartupChecks.check(config, new Map(), "thorough"), (checks) =>
+ *     checks.filter(({ verdict }) => verdict !== "ok").map(({ message }) => message)
+ *   )
+ * ```
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"

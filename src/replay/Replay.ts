@@ -6,6 +6,17 @@
  * goes only when all of its ticks are stored and the ledger says so for good; what still fails stays a letter, with its
  * history extended. So a replay may be interrupted at any moment and repeated as often as one likes. Replays count apart
  * from live batches.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Replay } from "tickvault/replay/Replay"
+ *
+ * export const store = Effect.fnUntraced(function* (letter: string) {
+ *   const { replay } = yield* Replay
+ *   const { duplicate, remaining, stored } = yield* replay(letter)
+ *   return `${stored} stored, ${duplicate} there already, ${remaining} still in the letter`
+ * })
+ * ```
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -1,5 +1,14 @@
 /**
  * What replays of dead letters tell the metric registry.
+ *
+ * ```ts
+ * import * as Metric from "effect/Metric"
+ * import * as ReplayMetrics from "tickvault/replay/ReplayMetrics"
+ *
+ * export const stored = Metric.value(
+ *   Metric.withAttributes(ReplayMetrics.replayedTicks, { dlq: "dead-letters", outcome: "stored" })
+ * )
+ * ```
  */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"

@@ -15,13 +15,7 @@ const without: ReadonlySet<string> = new Set([
   "persistence/PersistenceMetrics",
   "persistence/PersistenceService",
   "persistence/RetryPolicy",
-  "pipeline/Balance",
-  "pipeline/PlannedSpace",
-  "pipeline/ServiceManager",
-  "pipeline/StartupChecks",
-  "replay/RecoveryService",
-  "replay/Replay",
-  "replay/ReplayMetrics"
+  "replay/RecoveryService"
 ])
 
 const { exports } = JSON.parse(read("package.json")) as { readonly exports: Readonly<Record<string, unknown>> }
