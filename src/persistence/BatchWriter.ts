@@ -1,10 +1,11 @@
 /**
- * Stores a portion of a batch: claims its ticks, writes them with a time limit and retries, and settles what is stored
- * or known already. The live services and the replay of dead letters both store through it.
+ * Stores a portion of a batch: claims its ticks, writes them with a time limit and retries, and settles them as stored or
+ * as duplicates. Live services and replays of dead letters both store through it.
  *
- * What fails is not settled here: the failure is the caller's, who keeps the portion. Everything may be interrupted. What
- * a step has done, what the portion says of it and how it is settled change in one uninterruptible region, so that an
- * interruption leaves the portion either settled or where `portion.write` says that it is.
+ * A portion that can't be stored is not settled: the caller gets the failure and still has the portion.
+ *
+ * Everything can be interrupted. Each step changes `portion.write` and settles in one uninterruptible region. So after an
+ * interruption the portion is either settled, or `portion.write` tells how far it has come.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -35,16 +36,16 @@ export interface WriteFailure extends DeadLetter.Failure {
   readonly isRetryable: boolean
 }
 
-/** Hears of the steps of a write, for metrics. */
+/** Is told of the steps of a write, for metrics. */
 export interface Observer {
-  /** The tracker has said within `seconds` which ticks are fresh. */
+  /** A claim took `seconds`. */
   readonly claimed: (seconds: number) => Effect.Effect<void>
   readonly attempted: (outcome: "success" | "failure", seconds: number) => Effect.Effect<void>
   /** The next attempt follows after `pause`. */
   readonly retrying: (error: WriteError, pause: Duration.Duration) => Effect.Effect<void>
 }
 
-/** For a caller that counts no steps. */
+/** Ignores the steps. */
 export const unobserved: Observer = {
   claimed: () => Effect.void,
   attempted: () => Effect.void,
@@ -53,19 +54,22 @@ export const unobserved: Observer = {
 
 export interface BatchWriter {
   /**
-   * Stores what is fresh of `portion`, with retries of what may pass. Succeeds once the whole portion is settled, as stored
-   * or as duplicate; fails with the last failure when some of it is not, which is logged at ERROR.
+   * Stores `portion` with retries. Succeeds when all of it is settled, as stored or as duplicate. Otherwise logs the last
+   * failure at ERROR and fails with it.
    */
   readonly store: (portion: Portion.Storable) => Effect.Effect<void, WriteFailure>
 
-  /** The same with a single attempt. Logs no failure. */
+  /** Stores `portion` with a single attempt. A failure is not logged. */
   readonly storeOnce: (portion: Portion.Storable) => Effect.Effect<void, WriteFailure>
 
-  /** The failure of a portion that was given up: what it failed with last, or `code` when nobody has heard of that. */
+  /**
+   * Why a portion is given up: the failure of its last attempt, or a timeout with `code` when that attempt was cut off or
+   * none has begun.
+   */
   readonly failureOf: (portion: Portion.Storable, code: string) => Effect.Effect<DeadLetter.Failure>
 }
 
-/** What the steps of one caller share. */
+/** What the steps share. */
 interface Parts {
   readonly storage: Storage["Service"]
   readonly tracker: IdempotencyTracker["Service"]
@@ -76,10 +80,10 @@ interface Parts {
   readonly observer: Observer
 }
 
-/** An attempt as it began. */
+/** An attempt that has begun. */
 interface Attempt {
   readonly key: StorageKey.StorageKey
-  /** What was known of the write before. */
+  /** The state of the write before it. */
   readonly before: Exclude<Portion.Write, Portion.Unclaimed>
   readonly number: number
   readonly startNs: bigint
@@ -91,7 +95,7 @@ const secondsSince = (startNs: bigint) =>
 const timedOut = (key: StorageKey.StorageKey, code: string) =>
   new StorageError({ operation: "write", key, reason: new TimedOut({ code }) })
 
-/** What the attempts before have come to. */
+/** The attempts so far, and the last failure of one. */
 const historyOf = (write: Portion.Write) => {
   switch (write._tag) {
     case "Unclaimed":
@@ -109,7 +113,7 @@ const reasonOf = (error: WriteError): DeadLetter.Reason => {
   return error.reason._tag === "KeyConflict" ? "key_conflict" : "storage"
 }
 
-/** The failure of the last of `attempts`, now. */
+/** The failure of the last of `attempts`, at this moment. */
 const failureNow = (error: WriteError, attempts: number, earlier: DeadLetter.Failure | undefined) =>
   Effect.map(Clock.currentTimeMillis, (now): WriteFailure => {
     const nowMs = Math.floor(now) // a test clock has fractions
@@ -123,7 +127,7 @@ const failureNow = (error: WriteError, attempts: number, earlier: DeadLetter.Fai
     }
   })
 
-/** Nothing is stored by an attempt that failed before its commit. One that was abandoned may still get there. */
+/** An attempt that failed before its commit has stored nothing. One that was abandoned may still commit. */
 const mayHaveStored = (error: WriteError | Attempts.Overdue): boolean => {
   switch (error._tag) {
     case "Overdue":
@@ -135,7 +139,7 @@ const mayHaveStored = (error: WriteError | Attempts.Overdue): boolean => {
   }
 }
 
-/** Claims the ticks of a portion and settles those that are not fresh. Does nothing when that has been done. */
+/** Claims the ticks of a portion and settles its duplicates, unless its ticks are claimed already. */
 const claim = Effect.fnUntraced(function* ({ observer, settle, tracker }: Parts, portion: Portion.Storable) {
   const { runId, write } = portion
   if (Portion.isClaimed(write)) return write
@@ -148,7 +152,7 @@ const claim = Effect.fnUntraced(function* ({ observer, settle, tracker }: Parts,
   return next
 }, Effect.uninterruptible)
 
-/** The storage has the portion. That is a duplicate when no attempt can have put it there. */
+/** The storage has the portion. When no attempt of this portion can have put it there, it is a duplicate. */
 const succeeded = Effect.fnUntraced(function* (
   { observer, settle }: Parts,
   portion: Portion.Storable,
@@ -158,7 +162,7 @@ const succeeded = Effect.fnUntraced(function* (
   const { runId, ticks } = portion
   const seconds = yield* secondsSince(startNs)
   yield* observer.attempted("success", seconds)
-  // Compressed in another way it can't be of an attempt of this portion.
+  // An attempt of this portion would have used this key, which says how it is compressed.
   const isOwn = written.outcome === "created" || (before.mayBeStored && written.key === key)
   yield* isOwn
     ? settle(portion, ticks, {
@@ -228,7 +232,7 @@ const retries = ({ observer, retry, storage }: Parts, portion: Portion.Storable)
     )
   )
 
-/** Says that nothing more is tried. */
+/** Logs that a portion is not tried again. */
 export const logGivenUp = (portion: Portion.Storable, { error, retries }: DeadLetter.Failure) =>
   Effect.logError("Failed to write batch, giving up").pipe(
     Effect.annotateLogs({ ...Portion.facts(portion), attempts: retries + 1, error: error.message })
@@ -242,8 +246,8 @@ const failureOf = Effect.fnUntraced(function* ({ storage }: Parts, portion: Port
 })
 
 /**
- * Makes what makes the writers of callers, on the storage and the tracker of the context. A caller has `atATime` portions
- * stored at a time, and hears by `settle` what becomes of their ticks.
+ * Gives what makes a writer for a caller, on the storage and the tracker of the context. The caller stores at most `atATime`
+ * portions at a time. Its `settle` is called for all that is stored or found to be a duplicate.
  */
 export const make = Effect.fnUntraced(function* (options: typeof WriteOptions.Options.Type, atATime: number) {
   const retry = WriteOptions.retryPolicy(options)

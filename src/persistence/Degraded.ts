@@ -1,15 +1,23 @@
 /**
- * What a persistence service says of itself while neither the storage nor the dead-letter queue takes a batch.
+ * The status of a persistence service while the storage and the dead-letter queue both refuse a batch.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import type * as PersistenceService from "tickvault/persistence/PersistenceService"
+ *
+ * // Since when the service is degraded; `undefined` while it is not.
+ * export const since = ({ degraded }: PersistenceService.Instance) => Effect.map(degraded, (status) => status?.sinceMs)
+ * ```
  */
 
 /**
- * The service keeps the batch, tries both again and takes nothing more; its queue fills and the producers wait. Nothing is
- * lost by that.
+ * The service keeps the batch, tries both again, and takes no other batch. The queue fills, and its producers wait. Nothing
+ * is lost.
  */
 export interface Degraded {
   /** Since when, in milliseconds since 1970. */
   readonly sinceMs: number
-  /** What the storage and the dead-letter queue said last, in words for people. */
+  /** The last errors of the storage and of the dead-letter queue, for people. */
   readonly cause: string
   /** When it tries them next, in milliseconds since 1970; `undefined` while it does. */
   readonly nextTryMs: number | undefined

@@ -1,7 +1,7 @@
 /**
- * What can become of ticks that a service or a replay has taken. Nothing else can.
+ * All that can become of ticks that a service or a replay has taken.
  *
- * Whoever handles outcomes handles each of them: `Match.valueTags` doesn't compile until a new one is handled too.
+ * Outcomes are handled with `Match.valueTags`: a new outcome that is not handled somewhere does not compile.
  */
 import * as Data from "effect/Data"
 import type * as DeadLetter from "../deadletter/DeadLetter.ts"
@@ -9,7 +9,7 @@ import type * as RunId from "../domain/RunId.ts"
 import type * as BatchFile from "../storage/BatchFile.ts"
 import type * as StorageKey from "../storage/StorageKey.ts"
 
-/** Written to the storage, or found there after an attempt of this very portion that nobody has heard from. */
+/** Written to the storage, by this attempt or by an earlier one of the same portion whose outcome was not known. */
 export interface Stored {
   readonly _tag: "Stored"
   readonly runId: RunId.RunId
@@ -22,9 +22,10 @@ export interface Stored {
 }
 
 /**
- * Known already. `foundBy` says which step found it: "recall", before the claim, in what an earlier process has stored;
- * "claim", in the tracker, stored or in flight elsewhere; "write", in the storage under `key`, though no attempt of this
- * portion can have put it there.
+ * Known already. `foundBy` says which step found that out:
+ * - "recall": an earlier process has stored them.
+ * - "claim": the tracker knows them, as stored or as in flight elsewhere.
+ * - "write": the storage has them under `key`, and no attempt of this portion can have put them there.
  */
 export interface Duplicate {
   readonly _tag: "Duplicate"
@@ -41,18 +42,18 @@ export interface DeadLettered {
   readonly letter: DeadLetter.DeadLetter
 }
 
-/** Given up where no dead-letter queue is configured. */
+/** Given up, because no dead-letter queue is configured. */
 export interface Lost {
   readonly _tag: "Lost"
   readonly reason: DeadLetter.Reason
 }
 
-/** Not settled: they go back to where they came from, the tick queue or the dead letter that is being replayed. */
+/** Neither stored nor given up: they go back to the tick queue, or stay in the dead letter that is being replayed. */
 export interface Returned {
   readonly _tag: "Returned"
 }
 
-/** Tried again and not stored: they stay in the dead letter that they came from. */
+/** A replay could not store them: they stay in their dead letter. */
 export interface Remaining {
   readonly _tag: "Remaining"
   readonly failure: DeadLetter.Failure

@@ -1,6 +1,17 @@
 /**
- * What the persistence services tell the metric registry. Updated once a batch or portion, never per tick; the label is
- * the name of the service, never a run, a tick or a path.
+ * The metrics of persistence services. They are updated once a batch or portion, never per tick. A label is the name of a
+ * service, never a run, a tick or a path.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Metric from "effect/Metric"
+ * import * as PersistenceMetrics from "tickvault/persistence/PersistenceMetrics"
+ *
+ * // Ticks that one service has stored, as Prometheus shows them.
+ * export const stored = Metric.value(
+ *   Metric.withAttributes(PersistenceMetrics.ticksWritten, { service: "persistence-1", storage: "tick-storage" })
+ * ).pipe(Effect.map(({ count }) => count))
+ * ```
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -63,7 +74,7 @@ export const checkDuration = Metric.histogram("persistence_idempotency_check_dur
 const failureReasons: ReadonlyArray<Reason> = ["validation", "mixed_run", "storage", "key_conflict", "internal"]
 const errorTypes = ["no_space", "permission", "io", "timeout", "throttled", "other"]
 
-/** Labels are put on once: to do that costs more than an update. */
+/** Puts the labels on once, since that costs more than an update. */
 const add = (metric: Metric.Metric<number, unknown>, labels: Record<string, string>) => {
   const labelled = Metric.withAttributes(metric, labels)
   return (amount: number): Effect.Effect<void> => Metric.update(labelled, amount)

@@ -1,14 +1,27 @@
 /**
- * Moves ticks from the `TickQueue` into the `Storage`: drains batches, validates, claims, writes with retries, and
- * dead-letters what can't be stored.
+ * Moves ticks from the `TickQueue` into the `Storage`. A service takes batches, validates them, claims their ticks, writes
+ * them with retries, and dead-letters what can't be stored.
  *
- * Each service is one scoped fiber; several compete for one queue. Each has three batches in hand at most: while one is
- * synced, the next is written and the one after that taken and made ready. Which of them is stored first is not promised.
- * Waiting for ticks can be interrupted and loses nothing. What has left the queue is in hand until it is settled: stored,
- * named as a duplicate, dead-lettered, or, when there is no dead-letter queue, counted as lost. An interruption runs a
- * finalizer that settles what is in hand within `shutdownTimeout`; what is left then goes back to the queue. A failure of
- * the storage never ends the service, and when the dead-letter queue refuses too, it keeps the batch and goes on trying:
- * it is degraded. What hangs is given up after `writeTimeout` and counts as failed.
+ * Each service is one scoped fiber. Several services may compete for one queue. A service has at most three batches in
+ * flight: one is synced, one written, one taken and made ready. They may be stored in any order.
+ *
+ * Waiting for ticks can be interrupted and loses nothing. A tick that has left the queue is in flight until it is settled:
+ * stored, named as a duplicate, dead-lettered, or, without a dead-letter queue, counted as lost. When the service is
+ * interrupted, it settles what is in flight within `shutdownTimeout`. What is left then goes back to the queue.
+ *
+ * A failure of the storage never ends the service. When the dead-letter queue refuses a batch too, the service is degraded:
+ * it keeps the batch and tries both again. A call that hangs counts as failed after `writeTimeout`.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { PersistenceService } from "tickvault/persistence/PersistenceService"
+ *
+ * // How many ticks each service has written so far.
+ * export const written = Effect.gen(function* () {
+ *   const { instances } = yield* PersistenceService
+ *   return yield* Effect.forEach(instances.values(), ({ metrics }) => Effect.map(metrics, (m) => m.ticks_written))
+ * })
+ * ```
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -30,7 +43,7 @@ import * as Consumers from "./internal/consumers.ts"
 import * as DeadLettering from "./internal/deadLettering.ts"
 import { Degradation } from "./internal/degradation.ts"
 import { InFlight, maxBatches } from "./internal/InFlight.ts"
-import * as Settling from "./internal/settling.ts"
+import * as Processing from "./internal/processing.ts"
 import * as PersistenceMetrics from "./PersistenceMetrics.ts"
 import * as Settler from "./Settler.ts"
 import * as WriteOptions from "./WriteOptions.ts"
@@ -53,8 +66,8 @@ export const Options = Schema.Struct({
     Schema.withDecodingDefaultTypeKey(Effect.succeed("dead-letter" as const))
   ),
   /**
-   * Time in which an interrupted service settles the batches in hand: half of it for the storage, then the dead-letter
-   * queue. Default "20 seconds"; keep it below the time after which a supervisor kills (Kubernetes: 30 s).
+   * Time in which an interrupted service settles the batches in flight: half of it for the storage, then the dead-letter
+   * queue. Default "20 seconds". Keep it below the time after which a supervisor kills (Kubernetes: 30 s).
    */
   shutdownTimeout: OptionSchema.duration(Duration.seconds(20))
 })
@@ -74,7 +87,7 @@ export interface Metrics {
   /** Batches given up: dead-lettered or lost. */
   readonly batches_failed: number
   readonly duplicate_ticks_detected: number
-  /** Ticks of the batches in hand, of which there are three at most; 0 when idle. */
+  /** Ticks of the batches in flight, at most three batches; 0 when idle. */
   readonly current_batch_size: number
   readonly ticks_received: number
   readonly ticks_dead_lettered: number
@@ -88,7 +101,7 @@ export interface Metrics {
 export interface Instance extends Service.Service {
   readonly metrics: Effect.Effect<Metrics & Readonly<Record<string, number>>>
 
-  /** How it is with the batches that storage and dead-letter queue both refuse; `undefined` while there are none. */
+  /** Set while the storage and the dead-letter queue both refuse a batch, else `undefined`. */
   readonly degraded: Effect.Effect<Degraded | undefined>
 }
 
@@ -133,7 +146,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   const writer = (yield* BatchWriter.make(decoded, maxBatches))(settle, observer(inFlight, metrics))
   const deadLetter = yield* DeadLettering.make(name, decoded, { writer, settle, degradation })
   const { shutdownTimeout } = decoded
-  const settling = yield* Settling.make({ inFlight, writer, deadLetter, settle, shutdownTimeout })
+  const processing = yield* Processing.make({ inFlight, writer, deadLetter, settle, shutdownTimeout })
   const policy: BatchPolicy = {
     maxTicks: decoded.maxBatchSize,
     maxBytes: decoded.maxBatchBytes,
@@ -141,7 +154,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   }
   const work = yield* Consumers.make(
     { policy, mixedRuns: decoded.mixedRuns },
-    { inFlight, degradation, settling, metrics }
+    { inFlight, degradation, processing, metrics }
   )
   const counts = Effect.sync(() => metricsOf(inFlight))
   const service = yield* Service.make(name, { work, metrics: counts })

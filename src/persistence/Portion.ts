@@ -1,11 +1,11 @@
 /**
- * The parts of a batch that are settled each for itself, and the rules that divide it.
+ * The portions of a batch, and the rules that divide a batch into them. Each portion is stored or dead-lettered by itself.
  *
- * Every tick is looked at, not only the first and the last. Ticks that can't be stored under any key become a portion of
- * their own, so that they take no good tick with them; ticks of several runs become one portion or one a run.
+ * Every tick is checked, not only the first and the last. Ticks that can't be stored under any key become a portion of
+ * their own, so that the good ticks are stored. Ticks of several runs become one portion, or one portion a run.
  *
- * A portion is mutable, and each part of it changes in one place: what is left of it in `Settler`, `write` in
- * `BatchWriter`, `letter` where letters are offered. Whoever interrupts these finds in it how far they have come.
+ * A portion is mutable, so that after an interruption it says how far it has come. Each field has one writer: `Settler`
+ * removes `ticks`, `BatchWriter` changes `write`, and dead-lettering changes `letter`.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -40,17 +40,20 @@ export class MixedRuns extends Schema.TaggedError<MixedRuns>()("MixedRuns", {
 /** What a tick or a batch can be refused for. */
 export type Rule = InvalidTick["rule"] | "mixed_run"
 
-/** How far the write of a portion has come. `mayBeStored`: an attempt, whose outcome nobody has heard, may have stored it. */
+/**
+ * How far the write of a portion has come. `mayBeStored` is true when the outcome of an attempt is not known, so that the
+ * portion may be stored already.
+ */
 export type Write = Unclaimed | Claimed | Writing | WriteFailed
 
 /** Its ticks are not claimed from the tracker. */
 export interface Unclaimed {
   readonly _tag: "Unclaimed"
-  /** Whether another service had it before and gave it back, not knowing. */
+  /** Whether another service had it before and gave it back. */
   readonly mayBeStored: boolean
 }
 
-/** Its ticks are claimed, and nothing has been tried. */
+/** Its ticks are claimed. No attempt has begun. */
 export interface Claimed {
   readonly _tag: "Claimed"
   readonly mayBeStored: boolean
@@ -73,17 +76,17 @@ export interface WriteFailed {
   readonly failure: DeadLetter.Failure
 }
 
-/** What has been done to give a portion to the dead-letter queue. A letter stays the same when it is offered again. */
+/** How far a portion has come on its way into the dead-letter queue. A letter that is offered again stays the same. */
 export type Letter =
   /** No letter has been made. */
   | { readonly _tag: "NoLetter" }
-  /** The queue has answered every offer, and refused. */
+  /** The queue has refused every offer. */
   | { readonly _tag: "LetterRefused"; readonly letter: DeadLetter.DeadLetter }
-  /** An offer is under way, or nobody has heard the answer to one: the letter may be kept, now or later. */
+  /** An offer is under way, or the answer to one is not known: the letter may be kept, now or later. */
   | { readonly _tag: "LetterOffered"; readonly letter: DeadLetter.DeadLetter }
 
 interface Part {
-  /** Those that are not settled. Once `settled`, those that were settled last. */
+  /** The ticks that are not settled. When `settled` is true: those that were settled last. */
   ticks: Tick.Batch
   /** Whether all of its ticks are settled. */
   settled: boolean
@@ -93,14 +96,14 @@ interface Part {
   readonly enqueuedAtMs: number
 }
 
-/** Valid ticks of one run. They are stored, unless that fails. */
+/** Valid ticks of one run: they are to be stored. */
 export interface Storable extends Part {
   readonly _tag: "Storable"
   readonly runId: RunId.RunId
   write: Write
 }
 
-/** Ticks that break `rule`. They become a dead letter. */
+/** Ticks that break `rule`: they are to become a dead letter. */
 export interface Refused extends Part {
   readonly _tag: "Refused"
   readonly rule: Rule
@@ -113,12 +116,9 @@ export type Portion = Storable | Refused
 /** Whether its ticks are claimed. */
 export const isClaimed = (write: Write): write is Exclude<Write, Unclaimed> => write._tag !== "Unclaimed"
 
-/** Whether ticks of `portion` may be stored although nobody has heard so. */
-export const mayBeStored = (portion: Portion): boolean => portion._tag === "Storable" && portion.write.mayBeStored
-
 /**
- * `ticks` without those that are `gone`, each as often as it is there. Of a tick that is in a batch twice the first is
- * claimed and the second is its duplicate, so the last go first.
+ * `ticks` without `gone`. A tick may be in a batch twice: then the first is claimed and the second is its duplicate. So the
+ * last of equal ticks is removed first.
  */
 const without = (ticks: ReadonlyArray<Tick.Tick>, gone: ReadonlyArray<Tick.Tick>): ReadonlyArray<Tick.Tick> => {
   const times = new Map<Tick.Tick, number>()
@@ -131,14 +131,14 @@ const without = (ticks: ReadonlyArray<Tick.Tick>, gone: ReadonlyArray<Tick.Tick>
   return ticks.toReversed().filter(isLeft).toReversed()
 }
 
-/** `ticks`, which are of `portion`, are settled: they leave it. */
+/** Removes `ticks` from `portion`: they are settled. */
 export const remove = (portion: Portion, ticks: ReadonlyArray<Tick.Tick>): void => {
   const rest = ticks === portion.ticks ? [] : without(portion.ticks, ticks)
   if (Tick.isBatch(rest)) portion.ticks = rest
   else portion.settled = true
 }
 
-/** What log lines say of a portion. */
+/** What log lines and spans say of a portion. */
 export const facts = ({ ticks }: Portion) => {
   const { first, last } = StorageKey.range(ticks)
   return {
@@ -149,7 +149,7 @@ export const facts = ({ ticks }: Portion) => {
   }
 }
 
-/** Says that a portion breaks a rule. */
+/** Logs that a portion breaks a rule. */
 export const logRefused = (portion: Refused) =>
   Effect.logError("Batch consistency violation").pipe(
     Effect.annotateLogs({ ...facts(portion), error: portion.failure.error.message })

@@ -1,5 +1,17 @@
 /**
- * When a failed write is tried again: exponential backoff from a base to a cap, for failures that may pass.
+ * When a failed write is tried again: exponential backoff with a cap, for failures that may pass.
+ *
+ * ```ts
+ * import * as Duration from "effect/Duration"
+ * import * as Effect from "effect/Effect"
+ * import * as RetryPolicy from "tickvault/persistence/RetryPolicy"
+ *
+ * // Pauses of 1, 2 and 4 seconds.
+ * export const schedule = RetryPolicy.schedule<{ readonly isRetryable: boolean }>(
+ *   { maxRetries: 3, backoff: Duration.seconds(1), maxBackoff: Duration.seconds(30), jitter: "none" },
+ *   ({ attempt }) => Effect.logWarning(`attempt ${attempt} failed`)
+ * )
+ * ```
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,7 +28,7 @@ export interface RetryPolicy {
   readonly jitter: "none" | "proportional"
 }
 
-/** Pauses that double from `backoff` to `maxBackoff` and then stay, without end; in whole milliseconds. */
+/** Pauses that double from `backoff` to `maxBackoff`, without end, in whole milliseconds. */
 export const backoff = (policy: Omit<RetryPolicy, "maxRetries">): Schedule.Schedule<unknown> => {
   const exponential = Schedule.exponential(policy.backoff)
   return (policy.jitter === "none" ? exponential : Schedule.jittered(exponential)).pipe(
@@ -27,8 +39,8 @@ export const backoff = (policy: Omit<RetryPolicy, "maxRetries">): Schedule.Sched
 }
 
 /**
- * The schedule of `policy` for errors that know whether they may pass. `onRetry` runs before each pause, with the number
- * of the attempt that failed; for a failure that is not tried again it does not run.
+ * The schedule of `policy`. It ends at an error that is not retryable. `onRetry` runs before each pause, with the number of
+ * the attempt that failed. It does not run for a failure that is not tried again.
  */
 export const schedule = <E extends { readonly isRetryable: boolean }>(
   policy: RetryPolicy,

@@ -1,9 +1,8 @@
 /**
- * The one place where it changes what is known of a tick, for a live batch as for a replay.
+ * The one place that changes what is known of a tick, for a live batch and for a replay.
  *
- * Whatever has become of ticks is said here, once, and everything that keeps count of them moves in the same
- * uninterruptible step: the tracker of duplicates, what is left of their portion, the books of whoever had them, the
- * ledger of their run, and the log.
+ * `settle` is called once for each tick. In one uninterruptible step it updates everything that keeps count of ticks: the
+ * tracker of duplicates, the portion, the caller's books, the ledger of the run, and the log.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -17,21 +16,21 @@ import * as LedgerEntries from "./internal/ledgerEntries.ts"
 import type { Duplicate, Outcome } from "./Outcome.ts"
 import * as Portion from "./Portion.ts"
 
-/** Most duplicates of a batch that are logged each for itself. */
+/** Most duplicates of a batch that have a log line each. */
 const loggedDuplicates = 10
 
-/** What whoever has the portions keeps of them. */
+/** What the caller keeps of its ticks. */
 export interface Books<in O extends Outcome> {
-  /** `ticks` have left `portion`: counts them in the very same step. */
+  /** Counts `ticks`, synchronously, as they leave `portion`. */
   readonly count: (portion: Portion.Portion, ticks: ReadonlyArray<Tick.Tick>, outcome: O) => void
 
-  /** Tells others of it: the queue, metrics. */
+  /** Updates what takes an effect, such as the queue and metrics. */
   readonly report: (portion: Portion.Portion, ticks: ReadonlyArray<Tick.Tick>, outcome: O) => Effect.Effect<void>
 }
 
 /**
- * Settles `ticks` of `portion`, all of them or a part; without any it does nothing. Not interrupted. Called once for each
- * tick: `portion.settled` says that no ticks are left.
+ * Settles `ticks`, all of `portion` or a part of it. Afterwards `portion.settled` tells whether all are. Does nothing
+ * without ticks. Uninterruptible.
  */
 export type Settle<in O extends Outcome> = (
   portion: Portion.Portion,
@@ -39,16 +38,16 @@ export type Settle<in O extends Outcome> = (
   outcome: O
 ) => Effect.Effect<void>
 
-/** What all settling shares. */
+/** What the steps share. */
 interface Parts {
-  /** Who settles, in the ledgers. */
+  /** The name of the caller in the ledgers. */
   readonly service: string
   readonly tracker: IdempotencyTracker.IdempotencyTracker["Service"]
   readonly ledger: RunLedger["Service"]
   readonly deadLetterQueue: string
 }
 
-/** What is stored is remembered; what is not can be claimed again. */
+/** The tracker remembers what is stored. What is not stored can be claimed again. */
 const tellTracker = (
   { tracker }: Parts,
   portion: Portion.Portion,
@@ -61,7 +60,7 @@ const tellTracker = (
       : Effect.void
   return Match.valueTags(outcome, {
     Stored: ({ runId }) => tracker.commit(runId, ticks),
-    // Only those that the write has found were claimed.
+    // Duplicates that were found before the write are not claimed.
     Duplicate: ({ found, runId }) => (found.foundBy === "write" ? tracker.commit(runId, ticks) : Effect.void),
     DeadLettered: () => release,
     Lost: () => release,
@@ -70,7 +69,7 @@ const tellTracker = (
   })
 }
 
-/** What may be stored without an entry is looked for by the ledger. */
+/** Records what was stored or dead-lettered. The ledger looks by itself for what may be stored without an entry. */
 const tellLedger = (
   { ledger, service }: Parts,
   portion: Portion.Portion,
@@ -151,13 +150,13 @@ const log = (
       Effect.logInfo("Ticks stay in their dead letter").pipe(
         Effect.annotateLogs({ ...Portion.facts(portion), deadLetterQueue, reason: failure.reason })
       ),
-    // The dead-letter queue that discards has named them at ERROR.
+    // The dead-letter queue has logged them at ERROR.
     Lost: () => Effect.void,
-    // Whoever gives back says why.
+    // The caller logs why.
     Returned: () => Effect.void
   })
 
-/** Makes what settles for whoever keeps `books`; `service` is their name in the ledgers. */
+/** Gives what makes a `settle` for the books of a caller, which is called `service` in the ledgers. */
 export const make = Effect.fnUntraced(function* (service: string) {
   const parts: Parts = {
     service,
@@ -176,6 +175,3 @@ export const make = Effect.fnUntraced(function* (service: string) {
       yield* log(parts, portion, ticks, outcome)
     }, Effect.uninterruptible)
 })
-
-/** What makes `settle` for books. */
-export type Settler = Effect.Success<ReturnType<typeof make>>

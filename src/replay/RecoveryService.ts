@@ -1,15 +1,27 @@
 /**
- * Replays dead letters by itself, those whose reason may pass.
+ * A service that replays dead letters whose reason may pass.
  *
- * It looks at the dead-letter queue once an interval, oldest letter first, and replays what a storage that works again
- * would take. A letter that fails again waits twice as long each time, up to a limit. What the operator replays or drops
- * meanwhile is simply gone. Stopped, it leaves the letter in hand as it is: a replay may be interrupted anywhere.
+ * Once an interval it looks at the dead-letter queue and replays letters, the oldest first. A letter that fails again waits
+ * twice as long each time, up to a limit. Operators may replay or drop letters meanwhile. The service may be stopped during
+ * a replay: the letter is then as it was, or done, or can be replayed again.
  *
- * A look or a replay that takes too long is abandoned, which a line at WARN says: a call that hangs in the file system
- * must not keep the other letters waiting. A letter whose replay still hangs has no second one.
+ * A look is abandoned after `writeTimeout`, a replay after four times that long, with a log line at WARN. So a call that
+ * hangs in the file system does not keep other letters waiting. A letter whose replay still hangs is not replayed again.
  *
- * Letters that no waiting can help (an invalid tick, two ticks of one number, a fault) are the operator's:
- * `tickvault dlq` shows, replays and drops them.
+ * Letters that waiting can't help (an invalid tick, two ticks of one number, a fault) are left to the operator, who shows,
+ * replays and drops them with `tickvault dlq`.
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as RecoveryService from "tickvault/replay/RecoveryService"
+ *
+ * // Looks every ten seconds, for as long as the scope is open.
+ * export const program = Effect.gen(function* () {
+ *   const recovery = yield* RecoveryService.make("recovery", { interval: "10 seconds" })
+ *   yield* recovery.start
+ *   return recovery
+ * })
+ * ```
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -34,7 +46,7 @@ const { maxRetryBackoff, retryBackoffMs, retryJitter, writeTimeout } = WriteOpti
 export const Options = Schema.Struct({
   /** Pause between two looks at the queue, and the wait of a letter that has failed once. Default "1 minute". */
   interval: OptionSchema.duration(Duration.minutes(1)),
-  /** Longest that a letter waits which fails again and again. Default "1 hour". */
+  /** Longest wait of a letter that fails again and again. Default "1 hour". */
   maxInterval: OptionSchema.duration(Duration.hours(1)),
   /** Attempts after the first one within one replay. Default 0: the next replay is the next attempt. */
   maxRetries: OptionSchema.wholeNumber(0, 0),
@@ -101,7 +113,7 @@ const leaveDamaged = (error: string): Effect.Effect<TurnResult> =>
     Effect.as("left" as const)
   )
 
-/** The turn of a letter. One that was dealt with since the look began is gone. */
+/** Replays a letter at its turn. Somebody else may have removed it since the look began. */
 const takeTurn = (recovery: Recovery, id: string): Effect.Effect<TurnResult> => {
   const { limits, parts } = recovery
   const replayed = Effect.gen(function* () {
@@ -118,7 +130,7 @@ const takeTurn = (recovery: Recovery, id: string): Effect.Effect<TurnResult> => 
 }
 
 /** Looks at the queue and replays those letters whose turn it is, one after the other. */
-const look = Effect.fn("RecoveryService.look")(function* (recovery: Recovery, turns: Turns, gate: Service.Gate) {
+const look = Effect.fn("RecoveryService.look")(function* (recovery: Recovery, turns: Turns, gate: Service.PauseGate) {
   const { counts, limits, parts } = recovery
   counts.looks++
   const startMs = yield* Clock.currentTimeMillis
@@ -129,15 +141,15 @@ const look = Effect.fn("RecoveryService.look")(function* (recovery: Recovery, tu
   for (const id of ids) {
     if (!turns.isDue(id, startMs)) continue
     yield* gate.open
-    // From the start of the look: the wait is counted in looks, however long the letters before it took.
+    // The wait begins with the look, however long the letters before this one took.
     turns.note(id, yield* takeTurn(recovery, id), startMs)
   }
   counts.letters_waiting = turns.waiting
   counts.letters_left = turns.left
 })
 
-/** A life of the service: nothing is remembered of it when the service starts again. */
-const work = (recovery: Recovery) => (gate: Service.Gate) =>
+/** The work of the service from a start to its stop. Turns are not kept for the next start. */
+const work = (recovery: Recovery) => (gate: Service.PauseGate) =>
   Effect.suspend(() => {
     const { interval, maxInterval } = recovery.options
     const turns = new Turns(Duration.toMillis(interval), Duration.toMillis(maxInterval))

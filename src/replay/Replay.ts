@@ -1,20 +1,24 @@
 /**
- * Stores the ticks of dead letters after all.
+ * Stores the ticks of dead letters.
  *
- * A replayed batch goes the way of a live one: validation, claim, write with retries, commit, entry in the ledger. What
- * the storage has already, to the byte, counts as duplicate; a letter of several runs becomes a file a run. The letter
- * goes only when all of its ticks are stored and the ledger says so for good; what still fails stays a letter, with its
- * history extended. So a replay may be interrupted at any moment and repeated as often as one likes. Replays count apart
- * from live batches.
+ * A replayed batch is handled like a live one: validation, claim, write with retries, commit, entry in the ledger. Ticks
+ * that the storage has with the same bytes count as duplicates. A letter with ticks of several runs becomes one file a run.
+ *
+ * A letter is removed only when all of its ticks are stored and the ledger durably says so. Ticks that fail again stay in
+ * the letter, and its history grows. A replay may be interrupted at any moment and repeated. Replays have metrics of their
+ * own.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import { DeadLetterQueue } from "tickvault/deadletter/DeadLetterQueue"
  * import { Replay } from "tickvault/replay/Replay"
  *
- * export const store = Effect.fnUntraced(function* (letter: string) {
+ * // Replays every letter, oldest first.
+ * export const replayAll = Effect.gen(function* () {
+ *   const { ids } = yield* DeadLetterQueue
  *   const { replay } = yield* Replay
- *   const { duplicate, remaining, stored } = yield* replay(letter)
- *   return `${stored} stored, ${duplicate} there already, ${remaining} still in the letter`
+ *   return yield* Stream.runCollect(Stream.mapEffect(ids, replay))
  * })
  * ```
  */
@@ -43,13 +47,13 @@ export class Replay extends Context.Service<
   Replay,
   {
     /**
-     * Replays the letter of this id. That some of its ticks can't be stored is no failure: it is in the result. Fails when
-     * the letter can't be read, the storage can't say what it has, or the outcome can't be noted; the letter stays then,
-     * and everything may be repeated. One letter at a time.
+     * Replays the letter of this id. The result says how many of its ticks could not be stored. Fails when the letter can't
+     * be read, the storage can't be read, or the result can't be recorded: then the letter stays, and the replay may be
+     * repeated. One letter at a time.
      */
     readonly replay: (id: string) => Effect.Effect<Replayed, DeadLetterError | LetterDamaged | StorageError>
 
-    /** What a replay would meet. Changes nothing. */
+    /** What a replay would do, as far as can be told. Changes nothing. */
     readonly preview: (id: string) => Effect.Effect<Preview, DeadLetterError | LetterDamaged | StorageError>
 
     /**

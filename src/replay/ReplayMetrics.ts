@@ -1,12 +1,13 @@
 /**
- * What replays of dead letters tell the metric registry.
+ * The metrics of replays of dead letters.
  *
  * ```ts
  * import * as Metric from "effect/Metric"
  * import * as ReplayMetrics from "tickvault/replay/ReplayMetrics"
  *
+ * // Letters whose ticks are all stored since.
  * export const stored = Metric.value(
- *   Metric.withAttributes(ReplayMetrics.replayedTicks, { dlq: "dead-letters", outcome: "stored" })
+ *   Metric.withAttributes(ReplayMetrics.replayed, { dlq: "dead-letters", outcome: "stored" })
  * )
  * ```
  */

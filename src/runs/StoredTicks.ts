@@ -21,7 +21,7 @@ export interface Divided {
   /** The batch under `key` has other bytes for this number. */
   readonly conflicting: ReadonlyArray<{ readonly tick: Tick.Tick; readonly key: StorageKey }>
   /** The batches that hold the `stored` ones. */
-  readonly keys: ReadonlyArray<StorageKey>
+  readonly holders: ReadonlyArray<{ readonly runId: RunId.RunId; readonly key: StorageKey }>
 }
 
 type State = "stored" | StorageKey
@@ -76,7 +76,7 @@ export const divide = Effect.fnUntraced(function* (
   ticks: ReadonlyArray<Tick.Tick>
 ): Effect.fn.Return<Divided, StorageError, Storage> {
   const states = new Map<Tick.Tick, State>()
-  const keys: Array<StorageKey> = []
+  const holders: Array<Divided["holders"][number]> = []
   for (const [runId, wanted] of byRun(ticks)) {
     const numbers = [...wanted.keys()]
     for (const { first, key, last } of yield* RunFiles.batches(runId)) {
@@ -87,11 +87,11 @@ export const divide = Effect.fnUntraced(function* (
         states.set(tick, isSame ? "stored" : key)
         isStored ||= isSame
       })
-      if (isStored) keys.push(key)
+      if (isStored) holders.push({ runId, key })
     }
   }
   return {
-    keys,
+    holders,
     fresh: ticks.filter((tick) => !states.has(tick)),
     stored: ticks.filter((tick) => states.get(tick) === "stored"),
     conflicting: ticks.flatMap((tick) => {

@@ -27,7 +27,7 @@ import * as Exit from "effect/Exit"
 import * as FiberHandle from "effect/FiberHandle"
 import * as Metric from "effect/Metric"
 import * as Semaphore from "effect/Semaphore"
-import * as TwoWayGate from "./Gate.ts"
+import * as Gate from "./Gate.ts"
 
 /** `ERROR` keeps the cause; a service in it can be started again. */
 export type State = "RUNNING" | "PAUSED" | "STOPPED" | "ERROR"
@@ -74,7 +74,7 @@ export const awaitAll = <E>(services: Iterable<Service<E>>): Effect.Effect<Reado
   Effect.forEach(services, (service) => Effect.exit(service.await), { concurrency: "unbounded" })
 
 /** What the work of a service knows of being paused. */
-export interface Gate {
+export interface PauseGate {
   /** Completes while the service isn't paused: wait for it before beginning something. */
   readonly open: Effect.Effect<void>
 
@@ -99,12 +99,12 @@ const states: ReadonlyArray<State> = ["RUNNING", "PAUSED", "STOPPED", "ERROR"]
 export const make = Effect.fnUntraced(function* <E>(
   name: string,
   options: {
-    readonly work: (gate: Gate) => Effect.Effect<void, E>
+    readonly work: (gate: PauseGate) => Effect.Effect<void, E>
     readonly metrics: Effect.Effect<Readonly<Record<string, number>>>
   }
 ) {
   const handle = yield* FiberHandle.make<void>()
-  const running = TwoWayGate.make()
+  const running = Gate.make()
   /** How the work that was started last ends. */
   let outcome = Deferred.makeUnsafe<void, E>()
   Deferred.doneUnsafe(outcome, Exit.void)
@@ -150,7 +150,7 @@ export const make = Effect.fnUntraced(function* <E>(
     state === "RUNNING" ? Effect.andThen(enter("PAUSED"), Effect.logInfo("Service paused")) : Effect.void
   )
 
-  const gate: Gate = { open: running.opened, closed: running.closed, pause }
+  const gate: PauseGate = { open: running.opened, closed: running.closed, pause }
 
   const start = Effect.suspend(() => {
     if (state === "RUNNING" || state === "PAUSED") return Effect.void

@@ -209,7 +209,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     )
   )
 
-  const work = Effect.fnUntraced(function* (gate: Service.Gate) {
+  const work = Effect.fnUntraced(function* (gate: Service.PauseGate) {
     yield* begin
     while (yield* stepping.handOver) {
       if (stepping.isDone()) return

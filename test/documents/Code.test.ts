@@ -9,14 +9,7 @@ import { join } from "node:path"
 import { blocks, documents, read, root } from "./documents.ts"
 
 /** Modules that still have no example. */
-const without: ReadonlySet<string> = new Set([
-  "Pipeline",
-  "persistence/Degraded",
-  "persistence/PersistenceMetrics",
-  "persistence/PersistenceService",
-  "persistence/RetryPolicy",
-  "replay/RecoveryService"
-])
+const without: ReadonlySet<string> = new Set(["Pipeline"])
 
 const { exports } = JSON.parse(read("package.json")) as { readonly exports: Readonly<Record<string, unknown>> }
 

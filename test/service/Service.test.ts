@@ -26,7 +26,7 @@ const expectLines = Effect.fnUntraced(function* (lines: Record<string, number>) 
 /** Work that counts seconds while it isn't paused, and counts how often it was begun and interrupted. */
 const counting = () => {
   const seen = { begun: 0, seconds: 0, interrupted: 0 }
-  const work = (gate: Service.Gate) =>
+  const work = (gate: Service.PauseGate) =>
     Effect.sync(() => void seen.begun++).pipe(
       Effect.andThen(
         Effect.forever(
@@ -43,7 +43,7 @@ const counting = () => {
   return { seen, work }
 }
 
-const make = <E>(work: (gate: Service.Gate) => Effect.Effect<void, E>) =>
+const make = <E>(work: (gate: Service.PauseGate) => Effect.Effect<void, E>) =>
   Service.make("persistence-1", { work, metrics: Effect.succeed({ ticks: 3 }) })
 
 /** What `effect` dies of. */

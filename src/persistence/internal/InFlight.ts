@@ -1,11 +1,9 @@
 /**
  * What one persistence service has in flight, and what it has counted.
  *
- * A few batches are in flight at a time, so that one is made ready while others are being written. A tick is in flight from
- * the step in which it leaves the queue to the step in which it is settled. Counts change in that same step, so that at any
- * moment `received = written + duplicate + dead-lettered + returned + lost + in flight`, where what is in flight is counted
- * from the portions and not computed from the rest. The counts only go up and live as long as the service, restarts
- * included.
+ * A tick is in flight from the step in which it leaves the queue to the step in which it is settled. The counts change in
+ * the same steps. So at any moment `received = written + duplicate + dead-lettered + returned + lost + in flight`. What is
+ * in flight is counted from the portions, not computed from the rest. The counts survive a restart of the service.
  */
 import * as Match from "effect/Match"
 import type { TakenBatch } from "../../queue/BatchPolicy.ts"
@@ -13,13 +11,13 @@ import type * as Outcome from "../Outcome.ts"
 import { divide, type Portion } from "../Portion.ts"
 
 /**
- * Most batches that one service has in flight: one is made ready, one written and one synced, each at its own pace. With
- * more the disk gains little, and more is to be settled at a stop.
+ * Most batches that one service has in flight: one is made ready, one written, one synced. More of them would hardly be
+ * faster, and there would be more to settle at a stop.
  */
 export const maxBatches = 3
 
 export class InFlight {
-  /** What has become of all ticks so far. */
+  /** Ticks so far, by what has become of them. */
   readonly counts = { received: 0, written: 0, duplicate: 0, deadLettered: 0, returned: 0, lost: 0 }
   batchesWritten = 0
   bytesWritten = 0
@@ -28,7 +26,7 @@ export class InFlight {
   writeRetries = 0
   private unsettled: Array<Portion> = []
 
-  /** What is not settled yet. A copy: it stays the same while portions are settled. */
+  /** The portions that are not settled. The array is a copy: it stays the same when one is. */
   get portions(): ReadonlyArray<Portion> {
     return this.unsettled.slice()
   }
@@ -37,7 +35,7 @@ export class InFlight {
     return this.unsettled.reduce((total, portion) => total + portion.ticks.length, 0)
   }
 
-  /** Takes in a batch, divided into its portions, which it gives. */
+  /** A batch has left the queue. Divides it into portions. */
   receive(batch: TakenBatch, mixedRuns: "dead-letter" | "split", nowMs: number): ReadonlyArray<Portion> {
     this.counts.received += batch.ticks.length
     const portions = divide(batch, mixedRuns, nowMs)
@@ -45,7 +43,7 @@ export class InFlight {
     return portions
   }
 
-  /** This has become of so many ticks of `portion`, which have left it. */
+  /** So many `ticks` have left `portion`. */
   settled(portion: Portion, ticks: number, outcome: Outcome.OfService): void {
     if (portion.settled) this.unsettled = this.unsettled.filter((other) => other !== portion)
     Match.valueTags(outcome, {

@@ -1,5 +1,5 @@
 /**
- * The books of a running service: its own counts, those of its queue, its metrics, and whether it is degraded.
+ * The books of a service: its own counts, the account of its queue, its metrics, and whether it is degraded.
  */
 import * as Effect from "effect/Effect"
 import * as Match from "effect/Match"
@@ -12,7 +12,7 @@ import type { Books } from "../Settler.ts"
 import type { Degradation } from "./degradation.ts"
 import type { InFlight } from "./InFlight.ts"
 
-/** What the queue is told. */
+/** The outcomes in the terms of the queue. */
 const queueOutcomes = {
   Stored: "stored",
   Duplicate: "duplicate",

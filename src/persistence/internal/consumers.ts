@@ -1,5 +1,5 @@
 /**
- * The loops in which a service takes batches and has them settled.
+ * The loops in which a service takes batches and processes them.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -10,13 +10,13 @@ import type { PersistenceMetrics } from "../PersistenceMetrics.ts"
 import type { Portion } from "../Portion.ts"
 import type { Degradation } from "./degradation.ts"
 import { type InFlight, maxBatches } from "./InFlight.ts"
-import type { Settling } from "./settling.ts"
+import type { Processing } from "./processing.ts"
 
 /** What the loops of a service share. */
 interface Parts {
   readonly inFlight: InFlight
   readonly degradation: Degradation
-  readonly settling: Settling
+  readonly processing: Processing
   readonly metrics: PersistenceMetrics
 }
 
@@ -48,16 +48,16 @@ interface Taking {
 }
 
 /**
- * Takes the next batch and has it settled; `false` when the queue has ended. Comes back without one when the service is
- * paused or degraded meanwhile. Whatever has left the queue is noted, interrupted or not.
+ * Takes the next batch and processes it; `false` when the queue has ended. Returns without a batch when the service is
+ * paused or becomes degraded meanwhile. An interruption loses nothing: what has left the queue is in flight.
  */
 const takeOne = Effect.fn("PersistenceService.batch")(function* (
   parts: Parts,
   queue: TickQueue["Service"],
   { mixedRuns, policy }: Taking,
-  pausing: Service.Gate
+  pausing: Service.PauseGate
 ) {
-  const { degradation, inFlight, metrics, settling } = parts
+  const { degradation, inFlight, metrics, processing } = parts
   const clock = yield* Clock.Clock
   /** One at most. */
   const received: Array<Received> = []
@@ -65,7 +65,7 @@ const takeOne = Effect.fn("PersistenceService.batch")(function* (
     const nowMs = Math.floor(clock.currentTimeMillisUnsafe())
     received.push({ batch, portions: inFlight.receive(batch, mixedRuns, nowMs) })
   }
-  // First what forbids to take: of those that were waited for, several may have come at once.
+  // Several of these may be ready at once. What forbids taking comes first.
   const mayGoOn = yield* Effect.raceAllFirst([
     pausing.closed,
     degradation.gate.closed,
@@ -74,26 +74,27 @@ const takeOne = Effect.fn("PersistenceService.batch")(function* (
     Effect.match({ onSuccess: () => true, onFailure: () => false }),
     Effect.ensuring(Effect.suspend(() => Effect.forEach(received, (one) => noteTaken(parts, one), { discard: true })))
   )
-  for (const { portions } of received) yield* settling.settleAll(portions)
+  for (const { portions } of received) yield* processing.process(portions)
   yield* metrics.inFlight(inFlight.ticks)
   return mayGoOn
 })
 
 /**
- * Makes the work of a service: a loop for each batch that it may have in flight, so that the next batch is made ready while
- * one is being written. They end with the queue. None takes anything while the service is paused or degraded.
+ * Makes the work of a service: one loop for each batch that it may have in flight, so that the next batch is made ready
+ * while one is being written. The loops end when the queue has ended. While the service is paused or degraded they take
+ * nothing.
  */
 export const make = Effect.fnUntraced(function* (taking: Taking, parts: Parts) {
   const queue = yield* TickQueue
-  const { degradation, inFlight, metrics, settling } = parts
-  return (pausing: Service.Gate): Effect.Effect<void> => {
+  const { degradation, inFlight, metrics, processing } = parts
+  return (pausing: Service.PauseGate): Effect.Effect<void> => {
     const loop = degradation.gate.opened.pipe(
       Effect.andThen(pausing.open),
       Effect.andThen(takeOne(parts, queue, taking, pausing)),
       Effect.repeat({ while: (mayGoOn) => mayGoOn })
     )
     const rest = Effect.andThen(
-      settling.settleRest,
+      processing.windUp,
       Effect.suspend(() => metrics.inFlight(inFlight.ticks))
     )
     return Effect.all(

@@ -1,5 +1,5 @@
 /**
- * Dead-letters the portions that could not be stored, and holds on to them while even that is refused.
+ * Dead-letters portions that could not be stored. Keeps a portion and goes on trying while the dead-letter queue refuses it.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -21,7 +21,7 @@ import * as WriteOptions from "../WriteOptions.ts"
 import type { Degradation, Refusals } from "./degradation.ts"
 import { maxBatches } from "./InFlight.ts"
 
-/** Shortest pause between two attempts while nothing takes the batch. */
+/** Shortest pause between two attempts while both refuse the batch. */
 const degradedBackoff = Duration.seconds(1)
 
 /** How an offer of a letter fails. */
@@ -54,8 +54,8 @@ const letterOf = ({ source }: Parts, { letter, ticks }: Portion, failure: DeadLe
     : Effect.succeed(letter.letter)
 
 /**
- * Waits for the answer to an offer of `letter`. Once one was not answered in time the letter may be kept, now or later,
- * whatever later ones are answered: only "kept" settles that. See `tryBoth`.
+ * Waits for the answer to an offer of `letter`. An offer without an answer may still be kept later, so a refusal of a later
+ * offer doesn't tell that the letter isn't kept. Only the answer "kept" is certain. See `tryBoth`.
  */
 const answered = (
   { deadLetters }: Parts,
@@ -93,9 +93,9 @@ const offer = Effect.fn("DeadLettering.offer")(function* (parts: Parts, portion:
 })
 
 /**
- * The storage once more where that makes sense, and the dead-letter queue. The letter comes first when it may be kept
- * already: when the queue answers, its ticks are in it and not stored as well. When only the storage takes them, they
- * may be in both, which a replay finds: they are never in neither.
+ * Tries the storage once more, where that makes sense, and the dead-letter queue. When the letter may be kept already, the
+ * queue comes first, so that its ticks are not stored as well. If then only the storage takes them, they may be in both: a
+ * replay finds that out. They are never in neither.
  */
 const tryBoth = (parts: Parts, portion: Portion, failure: DeadLetter.Failure): Effect.Effect<void, Refusals> => {
   const give = offer(parts, portion, failure)
@@ -108,7 +108,7 @@ const tryBoth = (parts: Parts, portion: Portion, failure: DeadLetter.Failure): E
     : Effect.catch(store, ({ error }) => Effect.mapError(give, (letters) => ({ storage: error, letters })))
 }
 
-/** Neither the storage nor the dead-letter queue takes the portion: keeps it and tries both until one does. */
+/** The storage and the dead-letter queue both refuse the portion: keeps it and tries both until one takes it. */
 const keepTrying = Effect.fnUntraced(function* (
   parts: Parts,
   portion: Portion,
@@ -133,7 +133,7 @@ const keepTrying = Effect.fnUntraced(function* (
   )
 })
 
-/** Makes what dead-letters the portions of `service`, each for its failure, however long that takes. */
+/** Makes what dead-letters portions of `service`, however long that takes. */
 export const make = Effect.fnUntraced(function* (
   service: string,
   options: typeof WriteOptions.Options.Type,

@@ -1,8 +1,8 @@
 /**
- * How a service is degraded: which portions both the storage and the dead-letter queue refuse.
+ * Whether a service is degraded: which portions the storage and the dead-letter queue both refuse.
  *
- * It shows in the status and in the log, which says so once when it begins, once when it ends, and with a reminder each
- * minute in between, however many batches are in flight. A stop ends it silently: no batches are accepted again by that.
+ * It is in the status of the service. The log says when it begins and when it ends, and reminds of it each minute in
+ * between, once for all batches in flight. A stop of the service ends it without a log line.
  */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
@@ -16,21 +16,21 @@ const reminderInterval = Duration.minutes(1)
 
 const time = (ms: number) => DateTime.formatIso(DateTime.makeUnsafe(ms))
 
-/** What the storage and the dead-letter queue have refused a portion with. */
+/** Why the storage and the dead-letter queue refuse a portion. */
 export interface Refusals {
-  /** Of the storage, or the rule that the portion breaks. */
+  /** The error of the storage, or the rule that the portion breaks. */
   readonly storage: Error
   readonly letters: Error
 }
 
-/** The portions that both refuse, in the order in which that began. */
+/** The portions that both refuse, the oldest first. */
 export class Degradation {
   private readonly refused = new Map<Portion.Portion, Degraded>()
 
   /** Open while there are none. */
   readonly gate = Gate.make()
 
-  /** How it is with the first of them; the next try is the earliest. `undefined` while there are none. */
+  /** Since when and why the first of them is refused, and the next try of any. `undefined` while there are none. */
   get status(): Degraded | undefined {
     const all = [...this.refused.values()]
     const [first] = all
@@ -46,7 +46,7 @@ export class Degradation {
     this.gate.close()
   }
 
-  /** The portion is given back: nobody is asked any more. */
+  /** The portion is given back to the queue. */
   forget(portion: Portion.Portion): void {
     this.refused.delete(portion)
     if (this.refused.size === 0) this.gate.open()
@@ -65,7 +65,7 @@ export class Degradation {
       )
     }).pipe(Effect.uninterruptible)
 
-  /** The next try of `portion` is after `pause`; `undefined`: it is now. */
+  /** The next try of `portion` is after `pause`; `undefined` means now. */
   readonly next = (portion: Portion.Portion, pause: Duration.Duration | undefined): Effect.Effect<void> =>
     Effect.map(Clock.currentTimeMillis, (nowMs) => {
       const nextTryMs = pause === undefined ? undefined : Math.floor(nowMs + Duration.toMillis(pause))
@@ -73,7 +73,7 @@ export class Degradation {
       if (degraded !== undefined) this.set(portion, { ...degraded, nextTryMs })
     })
 
-  /** Ticks of `portion` are settled: one of the two has taken them. */
+  /** Some of `portion` is settled. Once all of it is, one of the two has accepted it. */
   readonly accept = (portion: Portion.Portion): Effect.Effect<void> =>
     Effect.suspend(() => {
       const { status } = this
@@ -85,7 +85,7 @@ export class Degradation {
       )
     })
 
-  /** Reminds for as long as it runs, unless that is for another portion to do. */
+  /** Logs a reminder each minute while `portion` is the first that is refused. Never ends. */
   readonly remind = (portion: Portion.Portion): Effect.Effect<void> =>
     Effect.suspend(() => {
       const { status } = this

@@ -1,5 +1,5 @@
 /**
- * What is done with one letter: it is replayed, looked at, or dropped.
+ * Replays, previews or drops one letter.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ const read = Effect.fnUntraced(function* ({ deadLetters }: Parts, id: string) {
   return { letter, ticks: yield* DeadLetter.ticks(letter) }
 })
 
-/** Notes in the ledger of every run what the replay has come to, for good. */
+/** Records the result of the replay in the ledger of every run, durably. */
 const note = Effect.fnUntraced(function* (
   { ledger }: Parts,
   letter: string,
@@ -49,7 +49,7 @@ const count = Effect.fnUntraced(function* ({ metrics }: Parts, resolution: Resol
   yield* metrics.ticks("failed", remaining?.ticks.length ?? 0)
 })
 
-/** The letter goes, or stays with what remains. Whatever is not done here is done by the next replay. */
+/** Records the result, then removes the letter or updates it with what remains. The next replay repeats what fails here. */
 const finish = Effect.fnUntraced(function* (
   parts: Parts,
   letter: DeadLetter.DeadLetter,
@@ -59,7 +59,7 @@ const finish = Effect.fnUntraced(function* (
   const { deadLetters } = parts
   const { duplicate, remaining, stored } = resolution
   const left = remaining?.ticks.length ?? 0
-  // Ticks leave the letter only after the ledger says where they are. When all of them stay there is nothing to say.
+  // A tick leaves its letter only after the ledger says where it is. When all ticks stay, there is nothing to record.
   if (left < ticks.length) yield* note(parts, letter.id, ticks, resolution)
   const next =
     remaining === undefined ? deadLetters.remove(letter.id) : deadLetters.update(DeadLetter.extend(letter, remaining))
@@ -91,7 +91,7 @@ export const replay = Effect.fn("Replay.replay")(function* (parts: Parts, id: st
 
 const isStorable = ({ simulationRunId, tickNumber }: Tick.Tick) => RunId.is(simulationRunId) && tickNumber >= 0n
 
-/** How many of `ticks`, none of which is stored, would go under a name that is taken. */
+/** How many of `ticks`, none of which is stored, would get a key that another batch has. */
 const taken = Effect.fnUntraced(function* ({ storage }: Parts, ticks: ReadonlyArray<Tick.Tick>) {
   let total = 0
   for (const [runId, of] of Tick.byRun(ticks)) {
@@ -121,7 +121,7 @@ export const preview = Effect.fn("Replay.preview")(function* (parts: Parts, id: 
   return found
 })
 
-/** The ticks of a letter for the ledgers, and how many there are. Those of a damaged one only the ledgers can name. */
+/** The ticks of a letter by run, and how many there are. For a damaged letter only the ledgers know them. */
 const contents = Effect.fnUntraced(function* (parts: Parts, id: string) {
   const { ledger, storage } = parts
   const noted = () =>

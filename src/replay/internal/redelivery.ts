@@ -1,5 +1,5 @@
 /**
- * Has ticks stored that come from a dead letter, as those of a live batch are, and says what has become of each.
+ * Stores ticks from a dead letter like those of a live batch, and tells what has become of each.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ export interface Redelivered {
   readonly failed: ReadonlyArray<{ readonly ticks: ReadonlyArray<Tick.Tick>; readonly failure: DeadLetter.Failure }>
 }
 
-/** The books of one replay: nobody else hears of it, since replays count apart. */
+/** The books of one replay. They update no metrics: replays count apart from live batches. */
 const makeBooks = () => {
   const stored: Array<Tick.Tick> = []
   const duplicate: Array<Tick.Tick> = []
@@ -38,7 +38,7 @@ const makeBooks = () => {
   return { books, redelivered }
 }
 
-/** Stores what can be stored of `ticks`. Interrupted, it releases what it has claimed; what is stored stays stored. */
+/** Stores `ticks`. When interrupted, it releases the ticks that it has claimed and not stored. */
 export const redeliver = Effect.fn("Replay.redeliver")(function* ({ settler, writers }: Parts, ticks: Tick.Batch) {
   const nowMs = Math.floor(yield* Clock.currentTimeMillis)
   const portions = Portion.divide({ ticks, reason: "replay", enqueuedAtMs: nowMs, returned: false }, "split", nowMs)

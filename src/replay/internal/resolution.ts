@@ -1,9 +1,10 @@
 /**
- * What becomes of the ticks of a letter: stored now, stored before, or still the letter's.
+ * What becomes of the ticks of a letter: stored now, stored before, or still in the letter.
  *
- * Only the storage says that a tick is stored. A tracker that is shared with live services takes a tick for a duplicate
- * that another batch merely has in hand, or whose file has been taken away since: such a tick stays in the letter.
+ * Only the storage proves that a tick is stored. The tracker may know a tick that another batch still has in flight, or
+ * whose file was removed since. Such a tick stays in the letter.
  */
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -13,19 +14,18 @@ import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as StoredTicks from "../../runs/StoredTicks.ts"
 import { Storage } from "../../storage/Storage.ts"
 import { KeyConflict, StorageError } from "../../storage/StorageError.ts"
-import * as StorageKey from "../../storage/StorageKey.ts"
 import type { Parts } from "./Parts.ts"
 import * as Redelivery from "./redelivery.ts"
 
-/** The ticks of a letter, each in one of the three, before anything of it is noted. */
+/** The ticks of a letter, each in one of the three. Nothing of this is recorded yet. */
 export interface Resolution {
   readonly stored: ReadonlyArray<Tick.Tick>
   readonly duplicate: ReadonlyArray<Tick.Tick>
-  /** What is still the letter's, and why; `undefined` when nothing is. */
+  /** What stays in the letter, and why; `undefined` when nothing does. */
   readonly remaining: { readonly ticks: Tick.Batch; readonly failure: DeadLetter.Failure } | undefined
 }
 
-/** Ticks that the tracker knows and the storage has not: somebody stores them now, or has them in hand. */
+/** Ticks that the tracker knows and the storage doesn't have: a service has them in flight. */
 export class NotStoredYet extends Schema.TaggedError<NotStoredYet>()("NotStoredYet", { ticks: Schema.Int }) {
   override get message() {
     return `${this.ticks} ticks count as being stored by a running service, and no stored batch has them: replay again later`
@@ -48,7 +48,7 @@ const firstOfEach = (ticks: ReadonlyArray<Tick.Tick>) => {
 
 const nothing: Redelivery.Redelivered = { stored: [], duplicate: [], failed: [] }
 
-/** The first of all that has kept ticks from being stored. */
+/** Why ticks stay in the letter: the first failure. */
 const failureOf = (
   failed: Redelivery.Redelivered["failed"],
   conflicting: StoredTicks.Divided["conflicting"],
@@ -64,18 +64,17 @@ const failureOf = (
 }
 
 /**
- * Batches that ticks were found in may be of attempts that nobody has heard of: they must survive a crash before a letter
- * goes that has the same ticks, and the ledger may not know them.
+ * Makes the batches that hold ticks of a letter survive a crash, before the letter goes. They may be of attempts whose
+ * outcome was not known, and the ledger may have no entry for them.
  */
-const secure = Effect.fnUntraced(function* ({ ledger, storage }: Parts, keys: ReadonlyArray<StorageKey.StorageKey>) {
-  for (const key of new Set(keys)) {
+const secure = Effect.fnUntraced(function* ({ ledger, storage }: Parts, holders: StoredTicks.Divided["holders"]) {
+  for (const { key, runId } of holders) {
     yield* storage.secure(key)
-    const runId = StorageKey.batchName(key)?.runId
-    if (runId !== undefined) yield* ledger.attend(runId)
+    yield* ledger.attend(runId)
   }
 })
 
-/** Stores what isn't stored of `ticks`. Fails when the storage can't say what it has; everything may be repeated then. */
+/** Stores what is not stored of `ticks`. Fails when the storage can't be read. May be repeated. */
 export const resolve = Effect.fn("Replay.resolve")(function* (parts: Parts, ticks: Tick.Batch) {
   const divide = (some: ReadonlyArray<Tick.Tick>) =>
     Effect.provideService(StoredTicks.divide(some), Storage, parts.storage)
@@ -91,7 +90,10 @@ export const resolve = Effect.fn("Replay.resolve")(function* (parts: Parts, tick
     ...after.fresh
   ])
   const nowMs = Math.floor(yield* Clock.currentTimeMillis)
-  yield* secure(parts, [...before.keys, ...after.keys])
+  yield* secure(
+    parts,
+    Arr.dedupeWith([...before.holders, ...after.holders], (a, b) => a.key === b.key)
+  )
   const left = ticks.filter((tick) => remaining.has(tick))
   const resolution: Resolution = {
     stored,

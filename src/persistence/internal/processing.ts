@@ -1,5 +1,5 @@
 /**
- * What a service does with each portion: it settles those that it takes, and what a stop has left of them.
+ * What a service does with each portion that it has taken, and at a stop with those that are not settled.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,7 +12,7 @@ import type { Settle } from "../Settler.ts"
 import type { DeadLetters } from "./deadLettering.ts"
 import { type InFlight, maxBatches } from "./InFlight.ts"
 
-/** One portion that hangs doesn't take all the time of the others. */
+/** At a stop, one portion that hangs must not take all the time of the others. */
 const fewAtATime = { concurrency: maxBatches, discard: true } as const
 
 /** What the steps of a service share. */
@@ -26,8 +26,8 @@ interface Parts {
 }
 
 /**
- * Settles as duplicate what an earlier process has stored of a portion. What an attempt of this process may have stored is
- * left to the next attempt to find.
+ * Settles as duplicate what an earlier process has stored of a portion. A portion that this process may have stored is left
+ * alone: the next attempt finds that out.
  */
 const recall = Effect.fnUntraced(function* ({ settle, tracker }: Parts, portion: Portion.Storable) {
   const { runId, ticks, write } = portion
@@ -36,13 +36,14 @@ const recall = Effect.fnUntraced(function* ({ settle, tracker }: Parts, portion:
   yield* settle(portion, found, Outcome.Duplicate({ runId, found: { foundBy: "recall" } }))
 })
 
+/** The portion can't be stored: it becomes a dead letter. */
 const giveUp = ({ deadLetter }: Parts, portion: Portion.Portion, failure: DeadLetter.Failure) =>
   portion._tag === "Refused"
     ? Effect.andThen(Portion.logRefused(portion), deadLetter(portion, failure))
     : deadLetter(portion, failure)
 
-/** Settles one portion, however long that takes. */
-const settleOne = Effect.fn("PersistenceService.portion")(function* (parts: Parts, portion: Portion.Portion) {
+/** Stores or dead-letters one portion, however long that takes. */
+const processOne = Effect.fn("PersistenceService.portion")(function* (parts: Parts, portion: Portion.Portion) {
   yield* Effect.annotateCurrentSpan(Portion.facts(portion))
   if (portion._tag === "Refused") return yield* giveUp(parts, portion, portion.failure)
   yield* recall(parts, portion)
@@ -51,17 +52,18 @@ const settleOne = Effect.fn("PersistenceService.portion")(function* (parts: Part
 })
 
 /**
- * The last attempt of a portion that an interruption left in flight. None when its letter may be kept already: offering
- * that again settles the portion, and storing it too would have it in both.
+ * The last attempt to store a portion that an interruption left in flight. A portion whose letter may be kept already is
+ * not stored as well: the letter is offered again instead.
  */
 const storeLast = Effect.fnUntraced(function* (parts: Parts, portion: Portion.Portion) {
   if (portion._tag === "Refused" || portion.letter._tag === "LetterOffered") return
-  // What a slow storage has to say of earlier processes must not take the time of the attempt.
+  // A slow recall must not take the time of the attempt.
   yield* Effect.timeoutOption(recall(parts, portion), Duration.times(parts.shutdownTimeout, 0.1))
   if (portion.settled) return
   yield* Effect.catch(parts.writer.storeOnce(portion), (failure) => BatchWriter.logGivenUp(portion, failure))
 })
 
+/** The last offer of a portion that could not be stored in time. */
 const deadLetterLast = Effect.fnUntraced(function* (parts: Parts, portion: Portion.Portion) {
   const failure =
     portion._tag === "Refused" ? portion.failure : yield* parts.writer.failureOf(portion, "shutdownTimeout")
@@ -76,15 +78,14 @@ const giveBack = Effect.fnUntraced(function* ({ settle }: Parts, portion: Portio
 })
 
 /**
- * Settles what an interruption left in flight, within the shutdown timeout: half of it is for the storage, the rest for the
- * dead-letter queue. What neither has taken by then goes back to the queue.
+ * Settles what an interruption left in flight, within the shutdown timeout. The storage has the first half of that time,
+ * the dead-letter queue the second. What neither has taken by then goes back to the queue.
  */
-const settleRest = Effect.fnUntraced(
+const windUp = Effect.fn("PersistenceService.windUp")(
   function* (parts: Parts) {
     const { inFlight, shutdownTimeout } = parts
     const each = (step: (parts: Parts, portion: Portion.Portion) => Effect.Effect<void>) =>
       Effect.suspend(() => Effect.forEach(inFlight.portions, (portion) => step(parts, portion), fewAtATime))
-    if (inFlight.ticks === 0) return
     yield* Effect.logInfo("Shutdown requested, writing partial batch").pipe(
       Effect.annotateLogs({ ticks: inFlight.ticks })
     )
@@ -101,20 +102,21 @@ const settleRest = Effect.fnUntraced(
     )
 )
 
-/** What settles the portions of a service. */
-export interface Settling {
-  /** Settles `portions`, one after the other, however long the storage takes. */
-  readonly settleAll: (portions: ReadonlyArray<Portion.Portion>) => Effect.Effect<void>
-  /** Settles what an interruption left in flight, within the shutdown timeout. */
-  readonly settleRest: Effect.Effect<void>
+/** What is done with the portions of a service. */
+export interface Processing {
+  /** Stores or dead-letters `portions`, one after the other, however long that takes. Interrupted, some are left in flight. */
+  readonly process: (portions: ReadonlyArray<Portion.Portion>) => Effect.Effect<void>
+
+  /** Settles what is left in flight, within the shutdown timeout and a moment. */
+  readonly windUp: Effect.Effect<void>
 }
 
 /** Makes it, with the tracker of the context. */
 export const make = Effect.fnUntraced(function* (given: Omit<Parts, "tracker">) {
   const parts: Parts = { ...given, tracker: yield* IdempotencyTracker }
-  const settling: Settling = {
-    settleAll: (portions) => Effect.forEach(portions, (portion) => settleOne(parts, portion), { discard: true }),
-    settleRest: settleRest(parts)
+  const processing: Processing = {
+    process: (portions) => Effect.forEach(portions, (portion) => processOne(parts, portion), { discard: true }),
+    windUp: Effect.suspend(() => (parts.inFlight.ticks === 0 ? Effect.void : windUp(parts)))
   }
-  return settling
+  return processing
 })
