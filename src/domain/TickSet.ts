@@ -60,7 +60,8 @@ export function* numbers({ first, last, step }: Stretch): Generator<bigint, void
   }
 }
 
-const gcd = (a: bigint, b: bigint): bigint => {
+/** The greatest common divisor; 0 of 0 and 0. */
+export const gcd = (a: bigint, b: bigint): bigint => {
   let [greater, smaller] = [a < 0n ? -a : a, b < 0n ? -b : b]
   while (smaller !== 0n) [greater, smaller] = [smaller, greater % smaller]
   return greater

@@ -13,10 +13,7 @@
  */
 import * as Schema from "effect/Schema"
 import type * as TickSet from "../domain/TickSet.ts"
-import { flushReasons as queueReasons } from "../queue/BatchPolicy.ts"
-
-/** Why a batch was closed. */
-export const flushReasons = [...queueReasons, "replay"] as const
+import { flushReasons } from "../queue/BatchPolicy.ts"
 
 const TickNumber = Schema.BigIntFromString
 

@@ -18,7 +18,8 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Base64 from "effect/encoding/Base64"
 import * as Checksum from "../domain/Checksum.ts"
-import { type Commit, Entry, flushReasons } from "./LedgerEntry.ts"
+import { flushReasons } from "../queue/BatchPolicy.ts"
+import { type Commit, Entry } from "./LedgerEntry.ts"
 
 const Json = Schema.fromJsonString(Entry)
 const toJson = Schema.encodeSync(Json)

@@ -19,7 +19,7 @@ import * as Metric from "effect/Metric"
 import type { Reason } from "../deadletter/DeadLetter.ts"
 import { TickQueue } from "../queue/TickQueue.ts"
 import { Storage } from "../storage/Storage.ts"
-import { type FlushReason, flushReasons } from "../queue/BatchPolicy.ts"
+import { queueFlushReasons } from "../queue/BatchPolicy.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 const seconds = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]
@@ -138,7 +138,7 @@ export const make = Effect.fnUntraced(function* (service: string) {
   for (const zero of [received, batches, ticks, metrics.writtenBytes, stored, retryWait, mixedSplit]) yield* zero(0)
   yield* inFlight(0)
   yield* metrics.lastCommit(nowMs / 1000)
-  for (const reason of flushReasons) yield* metrics.flush(reason satisfies FlushReason, 0)
+  for (const reason of queueFlushReasons) yield* metrics.flush(reason, 0)
   for (const reason of failureReasons) {
     for (const zero of [metrics.failedBatch, metrics.failedTicks, metrics.lost]) yield* zero(reason, 0)
   }

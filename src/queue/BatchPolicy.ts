@@ -26,10 +26,13 @@ export interface BatchPolicy {
  * not hold a whole one (`memory`), the run changed (`run_change`), no more ticks will come (`shutdown`), or it was not closed
  * by a queue but comes from a dead letter (`replay`).
  */
-export type FlushReason = (typeof flushReasons)[number] | "replay"
+export type FlushReason = (typeof flushReasons)[number]
 
-/** Every reason of a queue, for whoever has to show them all. */
-export const flushReasons = ["size", "bytes", "timeout", "memory", "run_change", "shutdown"] as const
+/** The reasons for which a queue closes a batch. */
+export const queueFlushReasons = ["size", "bytes", "timeout", "memory", "run_change", "shutdown"] as const
+
+/** All reasons. */
+export const flushReasons = [...queueFlushReasons, "replay"] as const
 
 /** A batch that has left the queue, with what is known of its way there. */
 export interface TakenBatch {

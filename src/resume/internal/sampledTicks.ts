@@ -3,8 +3,6 @@
  */
 import * as TickSet from "../../domain/TickSet.ts"
 
-const commonDivisor = (a: bigint, b: bigint): bigint => (b === 0n ? a : commonDivisor(b, a % b))
-
 /** Which ticks are captured: `first`, and the multiples of `interval` after it. `first` is a multiple, too. */
 export interface Sampling {
   readonly interval: bigint
@@ -21,7 +19,7 @@ const capturedIn = (
   let from = first < begin ? first + ((begin - first + step - 1n) / step) * step : first
   while (from <= last && !isCaptured(from)) from += step
   if (from > last) return []
-  const apart = (step * interval) / commonDivisor(step, interval)
+  const apart = (step * interval) / TickSet.gcd(step, interval)
   const until = last - ((last - from) % apart)
   return [{ first: from, last: until, step: from === until ? 0n : apart }]
 }
