@@ -132,6 +132,14 @@ describe("commands", () => {
     )
   })
 
+  it("have the flags that the documents name", () => {
+    const elsewhere = ["--rounds", "--folder", "--against", "--disallow-code-generation-from-strings"]
+    const flags = new Set([...known.values(), everywhere, elsewhere, ["--max-semi-space-size=16"]].flat())
+    const found = documents.flatMap((own) => quoted(prose(own)).filter((code) => /^--[a-z]/u.test(code)))
+    assert.isAbove(found.length, 20)
+    for (const flag of found) assert.include([...flags], flag.split(" ")[0])
+  })
+
   it("of npm exist", () => {
     const { scripts } = Schema.decodeSync(
       Schema.fromJsonString(Schema.Struct({ scripts: Schema.Record(Schema.String, Schema.String) }))
@@ -163,6 +171,14 @@ describe("operations.md", () => {
     )
     assert.isAbove(messages.length, 10)
     for (const message of messages) assert.include(sources, `"${message}`)
+  })
+
+  it("names metrics that there are", () => {
+    const metrics = quoted(section(operations, "## Metrics")).filter((code) => /^[a-z]+_[a-z_]+$/u.test(code))
+    assert.isAbove(metrics.length, 20)
+    for (const metric of metrics) {
+      assert.isTrue(sources.includes(`"${metric}"`) || sources.includes(`readonly ${metric}:`), metric)
+    }
   })
 
   it("lists every reason of the storage, and whether it is tried again", () => {
