@@ -211,11 +211,28 @@ it("format.md lists every field of every entry of a ledger", () => {
   }
 })
 
-it("architecture.md lists every room", () => {
-  const listed = rows(section(document("docs/architecture.md"), "## The rooms")).map(([room = ""]) => quoted(room)[0])
-  const rooms = readdirSync(`${root}src`, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-  assert.sameMembers(
-    listed,
-    rooms.map(({ name }) => `src/${name}`)
-  )
+describe("architecture.md", () => {
+  const text = section(document("docs/architecture.md"), "## The rooms")
+
+  it("lists every room", () => {
+    const listed = rows(text).map(([room = ""]) => quoted(room)[0])
+    const rooms = readdirSync(`${root}src`, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    assert.sameMembers(
+      listed,
+      rooms.map(({ name }) => `src/${name}`)
+    )
+  })
+
+  it("draws the rooms in the ranks that are checked", () => {
+    const checked =
+      /const ranks[^{]*\{(?<ranks>[^}]*)\}/u.exec(read("test/architecture.test.ts"))?.groups?.["ranks"] ?? ""
+    const ranks = [...checked.matchAll(/"?(?<room>[\w.]+)"?: (?<rank>\d+)/gu)].map(
+      ([, room, rank]) => `${rank}: ${room}`
+    )
+    const drawn = [...text.matchAll(/\["(?<rank>\d+): (?<rooms>[^"]+)"\]/gu)].flatMap(([, rank, rooms = ""]) =>
+      rooms.split(", ").map((room) => `${rank}: ${room}`)
+    )
+    assert.isAbove(ranks.length, 20)
+    assert.sameMembers(drawn, ranks)
+  })
 })
