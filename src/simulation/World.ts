@@ -28,7 +28,7 @@ import * as Simulation from "./Simulation.ts"
 import { describe } from "./world/metadata.ts"
 import { restore } from "./world/restore.ts"
 import { Photographer } from "./world/snapshot.ts"
-import { WorldState } from "./world/worldState.ts"
+import { LivingWorld } from "./world/livingWorld.ts"
 
 const minExtent = 4
 const maxExtent = 1024
@@ -91,7 +91,7 @@ export const make = (options: typeof Options.Type): Effect.Effect<Simulation.Sim
   Effect.gen(function* () {
     const settings = yield* Effect.orDie(Simulation.settings(kind, options)) // checked options can be encoded
     const worldKind = { shape: options.shape, organisms: options.organisms }
-    let world = WorldState.genesis(worldKind, options.seed)
+    let world = LivingWorld.genesis(worldKind, options.seed)
     let photographer = new Photographer(world)
     return Simulation.Simulation.of({
       settings,
@@ -108,7 +108,7 @@ export const make = (options: typeof Options.Type): Effect.Effect<Simulation.Sim
         })),
       metadata: (simulationRunId, startTimeMs) =>
         Effect.sync(() =>
-          describe(WorldState.genesis(worldKind, options.seed), {
+          describe(LivingWorld.genesis(worldKind, options.seed), {
             simulationRunId,
             startTimeMs,
             seed: options.seed,

@@ -11,7 +11,7 @@ import { Molecule } from "./cells.ts"
 import { instructions } from "./instructions.ts"
 import { ancestors, procName, registerNames, type Program } from "./programs.ts"
 import type { Torus } from "./torus.ts"
-import type { WorldState } from "./worldState.ts"
+import type { LivingWorld } from "./livingWorld.ts"
 
 const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
 
@@ -24,7 +24,7 @@ export interface Run {
 }
 
 /** The metadata of a run that begins with `world`, which is at tick 0. */
-export const describe = (world: WorldState, run: Run): SimulationMetadata => {
+export const describe = (world: LivingWorld, run: Run): SimulationMetadata => {
   const { shape } = world.kind
   return create(SimulationMetadataSchema, {
     simulationRunId: run.simulationRunId,

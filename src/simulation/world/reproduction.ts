@@ -9,14 +9,7 @@ import { Molecule, moleculeTypes } from "./cells.ts"
 import { instructions } from "./instructions.ts"
 import { Copying, isDirection, Locations, newborn, type Organism, type Value } from "./organism.ts"
 import { programIdOf, type Genome } from "./programs.ts"
-import type { Direction } from "./torus.ts"
-import type { WorldState } from "./worldState.ts"
-
-/** Where a body can be, or is. */
-export interface Room {
-  readonly origin: number
-  readonly dv: Direction
-}
+import type { Room, WorldState } from "./worldState.ts"
 
 /** Cells claimed beyond the parent's genome, for a longer one. */
 const slack = 2

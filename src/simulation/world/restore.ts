@@ -11,18 +11,19 @@ import type {
 } from "../../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 import * as Census from "./census.ts"
 import { Molecule, moleculeTypes, nobody } from "./cells.ts"
+import { LivingWorld } from "./livingWorld.ts"
 import { damaged, type Restored, restoreCell } from "./restoreCell.ts"
 import { restoreOrganism } from "./restoreOrganism.ts"
 import { Rng } from "./rng.ts"
-import { WorldState, type Kind } from "./worldState.ts"
+import type { Kind, WorldState } from "./worldState.ts"
 
 /** A world of `kind` that is what `tick` says. */
-export const restore = (kind: Kind, tick: TickData): Restored<WorldState> =>
+export const restore = (kind: Kind, tick: TickData): Restored<LivingWorld> =>
   Result.gen(function* () {
     if (tick.tickNumber < 0n) return yield* damaged("its number is below 0")
     const rng = Rng.fromBytes(tick.rngState)
     if (rng === undefined) return yield* damaged("rng_state is not the state of an xoshiro128** generator")
-    const world = new WorldState(kind, rng)
+    const world = new LivingWorld(kind, rng)
     const census = yield* restoreStrategies(world, tick)
     world.tickNumber = tick.tickNumber
     world.nextId = census.nextId
@@ -41,7 +42,7 @@ export const restore = (kind: Kind, tick: TickData): Restored<WorldState> =>
     return world
   })
 
-const restoreStrategies = (world: WorldState, tick: TickData): Restored<Census.Census> =>
+const restoreStrategies = (world: LivingWorld, tick: TickData): Restored<Census.Census> =>
   Result.gen(function* () {
     const states = new Map<string, StrategyState>()
     const known = new Set([Census.censusType, ...world.strategies.map((strategy) => strategy.type)])

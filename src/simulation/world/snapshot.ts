@@ -8,7 +8,7 @@ import * as Census from "./census.ts"
 import { isDirection, Registers, type Frame, type Organism, type Value } from "./organism.ts"
 import { putInt32, putVarint, tag, Wire } from "./wire.ts"
 import type { Torus } from "./torus.ts"
-import type { WorldState } from "./worldState.ts"
+import type { LivingWorld } from "./livingWorld.ts"
 
 /** A tag of two bytes, two lengths, a tag, and two bytes for the coordinate on each of four axes. */
 const mostPlaceBytes = 16
@@ -35,10 +35,10 @@ const putPlace = (slab: Uint8Array, at: number, field: number, torus: Torus, cel
 
 /** Takes snapshots of one world. Fields have their numbers in the contract, and stand in their order. */
 export class Photographer {
-  private readonly world: WorldState
+  private readonly world: LivingWorld
   private readonly wire = new Wire()
 
-  constructor(world: WorldState) {
+  constructor(world: LivingWorld) {
     this.world = world
   }
 

@@ -1,18 +1,9 @@
 /**
- * All of the world at one moment, and how the next moment follows from it.
- *
- * In a tick every living organism runs one instruction, the oldest first; then those without energy die, and the
- * strategies do their part. Nothing else changes a world, and all chance comes from its `rng`.
- *
- * Energy is accounted for to the unit: what the strategies have released, less what was spent, is what organisms hold
- * and cells contain.
+ * The space of a world and its organisms at one moment: what organisms and strategies work on.
  */
 import { Cells } from "./cells.ts"
 import type { Organism } from "./organism.ts"
-import { execute } from "./processor.ts"
-import type { Room } from "./reproduction.ts"
-import { Rng } from "./rng.ts"
-import { Decay, Geysers, Panspermia, Solar, type Strategy } from "./strategies.ts"
+import type { Rng } from "./rng.ts"
 import { Torus, type Direction } from "./torus.ts"
 
 /** What kind of world it is. Worlds of the same kind can take over each other's state. */
@@ -20,6 +11,12 @@ export interface Kind {
   readonly shape: ReadonlyArray<number>
   /** Number of organisms that the world is made for. */
   readonly organisms: number
+}
+
+/** Where a body can be, or is. */
+export interface Room {
+  readonly origin: number
+  readonly dv: Direction
 }
 
 /** The last id that an organism can have. */
@@ -31,7 +28,6 @@ export class WorldState {
   readonly torus: Torus
   readonly cells: Cells
   readonly organismById = new Map<number, Organism>()
-  readonly strategies: ReadonlyArray<Strategy>
   readonly maxOrganisms: number
   /** How far from its parent a child can be, in cells along each axis. */
   readonly nurseryReach = 10
@@ -45,7 +41,6 @@ export class WorldState {
   spent = 0
   /** Where in its genome the instruction stands that an organism runs at the moment. */
   instructionAddress = 0
-  private readonly decay = new Decay()
 
   /** A world without life. */
   constructor(kind: Kind, rng: Rng) {
@@ -54,39 +49,10 @@ export class WorldState {
     this.cells = new Cells(this.torus.size)
     this.maxOrganisms = kind.organisms * crowd
     this.rng = rng
-    this.strategies = [
-      new Solar(kind.organisms),
-      new Geysers(kind.organisms),
-      this.decay,
-      new Panspermia(kind.organisms)
-    ]
-  }
-
-  /** A new world at tick 0, with its first organisms. */
-  static genesis(kind: Kind, seed: number): WorldState {
-    const world = new WorldState(kind, Rng.fromSeed(seed))
-    for (const strategy of world.strategies) {
-      if (strategy instanceof Geysers) strategy.settle(world)
-      if (strategy instanceof Panspermia) strategy.settle(world, kind.organisms)
-    }
-    return world
   }
 
   get isFull(): boolean {
     return this.livingOrganisms >= this.maxOrganisms || this.nextId > lastId
-  }
-
-  /** Advances the world by one tick. */
-  step(): void {
-    this.tickNumber += 1n
-    this.buryTheDead()
-    const born = this.organisms.length
-    for (let index = 0; index < born; index++) {
-      const organism = this.organisms[index]
-      if (organism !== undefined) execute(this, organism)
-    }
-    this.death()
-    for (const strategy of this.strategies) strategy.run(this)
   }
 
   /** Adds an organism that lives. */
@@ -138,21 +104,5 @@ export class WorldState {
       if (!this.cells.isFree(this.torus.bodyCell(origin, dv, address))) return false
     }
     return true
-  }
-
-  private buryTheDead(): void {
-    if (this.livingOrganisms < this.organisms.length) {
-      this.organisms = this.organisms.filter((organism) => !organism.isDead)
-    }
-  }
-
-  private death(): void {
-    let dead: Set<number> | undefined
-    for (const organism of this.organisms) {
-      if (organism.energy > 0) continue
-      this.forget(organism)
-      dead = (dead ?? new Set()).add(organism.id)
-    }
-    if (dead !== undefined) this.decay.release(this, dead)
   }
 }
