@@ -1,0 +1,348 @@
+// @module-tag integration
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
+import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
+import * as RunLedger from "../../src/ledger/RunLedger.ts"
+import * as TickQueue from "../../src/queue/TickQueue.ts"
+import { Simulation } from "../../src/simulation/Simulation.ts"
+import * as World from "../../src/simulation/World.ts"
+import * as Storage from "../../src/storage/Storage.ts"
+import type * as Contract from "../../src/testing/Contract.ts"
+import * as DeadLetterQueueContract from "../../src/testing/DeadLetterQueueContract.ts"
+import * as IdempotencyTrackerContract from "../../src/testing/IdempotencyTrackerContract.ts"
+import * as RunLedgerContract from "../../src/testing/RunLedgerContract.ts"
+import * as SimulationContract from "../../src/testing/SimulationContract.ts"
+import * as StorageContract from "../../src/testing/StorageContract.ts"
+import * as TickQueueContract from "../../src/testing/TickQueueContract.ts"
+
+/** Why a case fails; `undefined` when it doesn't. */
+const failureOf = Effect.fnUntraced(function* ({ effect }: Contract.Case) {
+  // A broken implementation may hang.
+  const exit = yield* Effect.exit(Effect.provide(effect, Logger.layer([]))).pipe(Effect.timeoutOption("1 second"))
+  if (Option.isNone(exit)) return "it hangs"
+  return Exit.isFailure(exit.value) ? Cause.pretty(exit.value.cause) : undefined
+})
+
+/** That the cases fail in whose names these parts are. */
+const finds = Effect.fnUntraced(function* (cases: ReadonlyArray<Contract.Case>, parts: ReadonlyArray<string>) {
+  for (const part of parts) {
+    const some = cases.filter(({ name }) => name.includes(part))
+    assert.isNotEmpty(some, part)
+    const failures = yield* Effect.forEach(some, failureOf)
+    assert.isTrue(
+      failures.some((failure) => failure !== undefined),
+      part
+    )
+  }
+})
+
+const storageCases = (break_: (port: Storage.Storage["Service"]) => Partial<Storage.Storage["Service"]>) =>
+  StorageContract.cases(
+    Layer.effect(
+      Storage.Storage,
+      Effect.map(Storage.makeMemory("broken"), (port) => ({ ...port, ...break_(port) }))
+    )
+  )
+
+describe("the contract of a storage finds one that", () => {
+  it.live("overwrites what a key holds", () =>
+    finds(
+      storageCases((port) => ({ create: (key) => Effect.andThen(port.remove(key), port.create(key)) })),
+      ["refuses different bytes under a taken key", "takes the same bytes again", "leave one winner"]
+    )
+  )
+
+  it.live("shows what is not committed", () =>
+    finds(
+      storageCases((port) => ({
+        create: (key) => Effect.tap(port.create(key), (writer) => writer.commit)
+      })),
+      ["is nowhere to be seen when its scope closes"]
+    )
+  )
+
+  it.live("lists in no order", () =>
+    finds(
+      storageCases((port) => ({
+        list: (prefix) =>
+          Stream.unwrap(
+            Effect.map(Stream.runCollect(port.list(prefix)), (keys) => Stream.fromIterable(keys.toReversed()))
+          )
+      })),
+      ["is in ascending order of whole keys"]
+    )
+  )
+
+  it.live("keeps a reference to bytes that it was given", () =>
+    finds(
+      storageCases((port) => ({
+        create: (key) =>
+          Effect.map(port.create(key), (writer) => {
+            const given: Array<Uint8Array> = []
+            return {
+              write: (bytes) => Effect.sync(() => void given.push(bytes)),
+              commit: Effect.suspend(() =>
+                Effect.andThen(
+                  Effect.forEach(given, (bytes) => writer.write(bytes)),
+                  writer.commit
+                )
+              )
+            }
+          })
+      })),
+      ["keeps the bytes it was given when the caller uses its buffer again"]
+    )
+  )
+})
+
+describe("the contract of a dead-letter queue finds one that", () => {
+  type Port = DeadLetterQueue.DeadLetterQueue["Service"]
+  const queue = (break_: (port: Port, capacity: number) => Partial<Port>) =>
+    DeadLetterQueueContract.cases((capacity) =>
+      Layer.effect(
+        DeadLetterQueue.DeadLetterQueue,
+        Effect.map(DeadLetterQueue.makeMemory("broken", { capacity }), (port) => ({
+          ...port,
+          ...break_(port, capacity)
+        }))
+      )
+    )
+
+  it.live("drops the oldest letter to make room", () =>
+    finds(
+      queue((port, capacity) => ({
+        offer: Effect.fnUntraced(function* (letter) {
+          const ids = yield* Stream.runCollect(port.ids)
+          if (ids.length >= capacity) yield* port.remove(ids[0] ?? "")
+          return yield* port.offer(letter)
+        })
+      })),
+      ["refuses letters when it is full, and drops none"]
+    )
+  )
+
+  it.live("puts an old version in the place of a newer one", () =>
+    finds(
+      queue((port) => ({
+        offer: (letter) => Effect.tap(port.offer(letter), () => port.update(letter))
+      })),
+      ["keeps the newer version when the first one is offered again"]
+    )
+  )
+
+  it.live("says of a letter that it has removed it each time it is asked to", () =>
+    finds(
+      queue((port) => ({ remove: (id) => Effect.as(port.remove(id), true) })),
+      ["removes a letter once, which makes room", "says of a letter that it hasn't got that it is missing"]
+    )
+  )
+})
+
+describe("the contract of a tracker finds one that", () => {
+  type Port = IdempotencyTracker.IdempotencyTracker["Service"]
+  const tracker = (break_: (port: Port) => Partial<Port>) =>
+    IdempotencyTrackerContract.cases(
+      Layer.effect(
+        IdempotencyTracker.IdempotencyTracker,
+        Effect.map(IdempotencyTracker.makeMemory("broken", { ttl: "30 days" }), (port) => ({
+          ...port,
+          ...break_(port)
+        }))
+      )
+    )
+
+  it.live("takes a claim for stored, so that the replay of a failed batch is a duplicate", () =>
+    finds(
+      tracker((port) => ({ claim: (run, ticks) => Effect.tap(port.claim(run, ticks), () => port.commit(run, ticks)) })),
+      ["lets a batch that failed be claimed again", "finds ticks fresh once, claimed until they are settled"]
+    )
+  )
+
+  it.live("forgets what is stored when ticks are released", () =>
+    finds(
+      tracker((port) => {
+        let another = port
+        return {
+          claim: (run, ticks) => another.claim(run, ticks),
+          commit: (run, ticks) => another.commit(run, ticks),
+          release: () =>
+            Effect.map(Effect.orDie(IdempotencyTracker.makeMemory("other")), (next) => {
+              another = next
+            })
+        }
+      }),
+      ["does not forget what is stored when another batch releases the same ticks"]
+    )
+  )
+
+  it.live("claims tick by tick, so that two may share a batch", () =>
+    finds(
+      tracker((port) => ({
+        claim: (run, ticks) =>
+          Effect.map(
+            Effect.forEach(ticks, (tick) => Effect.andThen(Effect.yieldNow, port.claim(run, [tick]))),
+            () => ({ fresh: ticks, stored: [], claimed: [] })
+          )
+      })),
+      ["gives a tick to one of many who claim it at the same time"]
+    )
+  )
+})
+
+describe("the contract of a queue finds one that", () => {
+  type Port = TickQueue.TickQueue["Service"]
+  const queue = (break_: (port: Port) => Partial<Port>, more: Partial<TickQueueContract.Bounds> = {}) =>
+    TickQueueContract.cases((bounds) =>
+      Layer.effect(
+        TickQueue.TickQueue,
+        Effect.map(TickQueue.make("broken", { ...bounds, ...more }), (port) => ({ ...port, ...break_(port) }))
+      )
+    )
+
+  it.live("has no bound of ticks", () =>
+    finds(
+      queue(() => ({}), { capacity: 10_000 }),
+      ["holds no more ticks than it may"]
+    )
+  )
+
+  it.live("has no bound of bytes", () =>
+    finds(
+      queue(() => ({}), { maxBytes: 1_000_000 }),
+      ["holds no more bytes than it may"]
+    )
+  )
+
+  it.live("loses a batch when its consumer is interrupted", () =>
+    finds(
+      queue((port) => ({
+        take: (policy, receive) => {
+          const taken: Array<Parameters<typeof receive>[0]> = []
+          return Effect.andThen(
+            port.take(policy, (batch) => taken.push(batch)),
+            Effect.andThen(
+              Effect.yieldNow,
+              Effect.sync(() => taken.forEach(receive))
+            )
+          )
+        }
+      })),
+      ["loses nothing and makes nothing up, whoever is interrupted when"]
+    )
+  )
+
+  it.live("loses what is given back", () =>
+    finds(
+      queue((port) => ({
+        settle: (ticks, outcome) => port.settle(ticks, outcome === "returned" ? "lost" : outcome)
+      })),
+      ["come before all others, as a batch of their own, when they were given back", "are in the books"]
+    )
+  )
+})
+
+const ledgerCases = (break_: (port: RunLedger.RunLedger["Service"]) => Partial<RunLedger.RunLedger["Service"]>) =>
+  RunLedgerContract.cases(
+    Layer.effect(
+      RunLedger.RunLedger,
+      Effect.map(RunLedger.make, (port) => ({ ...port, ...break_(port) }))
+    )
+  )
+
+describe("the contract of a ledger finds one that", () => {
+  it.live("notes nothing", () =>
+    finds(RunLedgerContract.cases(RunLedger.layerDiscard), [
+      "has what was recorded once it is flushed",
+      "makes the entry of a stored batch that nobody has recorded"
+    ])
+  )
+
+  it.live("says that it is flushed without waiting for it", () =>
+    finds(
+      ledgerCases(() => ({ flush: Effect.void })),
+      ["has what was recorded once it is flushed", "fails a flush that the storage refuses"]
+    )
+  )
+
+  it.live("waits for the storage when it records", () =>
+    finds(
+      ledgerCases((port) => ({
+        record: (...entry) => Effect.andThen(port.record(...entry), Effect.ignore(port.flush))
+      })),
+      ["waits for nothing when it records"]
+    )
+  )
+
+  it.live("leaves out the checksums", () =>
+    finds(
+      ledgerCases((port) => ({ record: (runId, entry) => port.record(runId, entry) })),
+      ["gives an entry back as it was, with the checksums of its ticks"]
+    )
+  )
+})
+
+describe("the contract of a simulation finds one that", () => {
+  type Port = Simulation["Service"]
+  const simulation = (break_: (port: Port) => Partial<Port>) =>
+    SimulationContract.cases(
+      World.layer({ shape: [8, 8], organisms: 2 }).pipe((world) =>
+        Layer.effect(
+          Simulation,
+          Simulation.useSync((port) => ({ ...port, ...break_(port) }))
+        ).pipe(Layer.provide(world))
+      )
+    )
+
+  it.live("forgets the numbers that its chance had come to", () =>
+    finds(
+      simulation((port) => ({ restore: (tick) => port.restore(tick).pipe(Effect.andThen(port.step)) })),
+      ["goes on from tick 4 in another process", "goes back to a tick of its own"]
+    )
+  )
+
+  it.live("is changed when it is looked at", () =>
+    finds(
+      simulation((port) => ({
+        snapshot: (run, atMs) => Effect.tap(port.snapshot(run, atMs), () => port.step)
+      })),
+      ["isn't changed by a snapshot"]
+    )
+  )
+
+  it.live("doesn't say the time that it was asked for", () =>
+    finds(
+      simulation((port) => ({ snapshot: (run) => port.snapshot(run, 0n) })),
+      ["gives snapshots that say their run, tick and time"]
+    )
+  )
+
+  it.live("encodes something else than its snapshot", () =>
+    finds(
+      simulation((port) => ({
+        tick: port.tick === undefined ? port.tick! : (run, atMs) => port.tick!(run, atMs + 1n)
+      })),
+      ["gives encoded ticks that say what its snapshots say"]
+    )
+  )
+})
+
+it.live("a violation says what was expected and what was found", () =>
+  Effect.gen(function* () {
+    const cases = StorageContract.cases(
+      Layer.effect(
+        Storage.Storage,
+        Effect.map(Storage.makeMemory("broken"), (port) => ({ ...port, list: () => Stream.empty }))
+      )
+    )
+    const empty = cases.filter(({ name }) => name.endsWith("holds empty objects"))
+    const [failure = ""] = yield* Effect.forEach(empty, failureOf)
+    assert.match(failure, /it is not what was expected\n\s*expected: \["run\/empty"\]\n\s*actual: +\[\]/u)
+  })
+)
