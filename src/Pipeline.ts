@@ -4,6 +4,21 @@
  *
  * Closing the layer's scope ends it in good order: the queue ends, the services settle what is in it, and only what is
  * left after `shutdownTimeout` is given up, with its count at ERROR.
+ *
+ * ```ts
+ * import * as NodeServices from "@effect/platform-node/NodeServices"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Pipeline from "tickvault/Pipeline"
+ * import { TickQueue } from "tickvault/queue/TickQueue"
+ * import * as TestTick from "tickvault/testing/TestTick"
+ *
+ * export const balance = Effect.gen(function* () {
+ *   const queue = yield* TickQueue
+ *   yield* queue.offerAll(TestTick.range("run-1", 1, 100))
+ *   return yield* Pipeline.Pipeline.use((pipeline) => pipeline.drain)
+ * }).pipe(Effect.provide(Pipeline.layer({ directory: "./runs" }).pipe(Layer.provide(NodeServices.layer))))
+ * ```
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

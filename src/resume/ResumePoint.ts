@@ -8,16 +8,18 @@
  *
  * ```ts
  * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
  * import * as RunId from "tickvault/domain/RunId"
  * import * as ResumePoint from "tickvault/resume/ResumePoint"
  * import * as SimulationEngine from "tickvault/simulation/SimulationEngine"
  *
- * // The engine makes what is missing of the run, up to the tick at which the run was to end.
- * export const goOn = Effect.gen(function* () {
- *   const { recorded, resume } = yield* ResumePoint.find(RunId.make("run-1"))
- *   const { maxTicks, samplingInterval } = recorded
- *   return SimulationEngine.layer({ resume, samplingInterval, ...(maxTicks === undefined ? {} : { maxTicks }) })
- * })
+ * // An engine that makes what is missing of the run, up to the tick at which the run was to end.
+ * export const engine = Layer.unwrap(
+ *   Effect.gen(function* () {
+ *     const { resume } = yield* ResumePoint.find(RunId.make("run-1"))
+ *     return SimulationEngine.layer({ resume })
+ *   })
+ * )
  * ```
  */
 import * as Bytes from "effect/Bytes"

@@ -158,6 +158,11 @@ describe("commands", () => {
   })
 })
 
+it("the README of the examples lists each of them", () => {
+  const files = readdirSync(`${root}examples`).filter((file) => file !== "README.md")
+  for (const file of files) assert.include(read("examples/README.md"), `| [${file}](${file}) |`)
+})
+
 describe("operations.md", () => {
   const operations = document("docs/operations.md")
   const sources = readdirSync(`${root}src`, { recursive: true, encoding: "utf8" })

@@ -22,6 +22,7 @@ export const documents: ReadonlyArray<Document> = [
   "README.md",
   "CONTRIBUTING.md",
   "CHANGELOG.md",
+  "examples/README.md",
   ...inDocs.map((name) => `docs/${name}`)
 ].map(document)
 
