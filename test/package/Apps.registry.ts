@@ -1,6 +1,6 @@
 // @module-tag integration
 // This runs real processes. @effect-diagnostics nodeBuiltinImport:off preferSchemaOverJson:off
-import { cpSync, writeFileSync } from "node:fs"
+import { cpSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, beforeAll, describe, it } from "vitest"
 import { attempt, folderOfFile, pack, readPackage, root, sh } from "../support/packed.ts"
@@ -49,19 +49,26 @@ app("ticks").pipe(
 )
 `
 
-/** Both ways to a module lead to the same types, and each namespace has them. */
-const library = `import * as tickvault from "tickvault"
+/** Every path of the tools for tests. Both ways to a module lead to the same types. */
+const library = () => `import * as tickvault from "tickvault"
 import { Storage } from "tickvault/storage/Storage"
 
 export const storage: typeof Storage = tickvault.Storage.Storage
 export * as everything from "tickvault"
-export * as faulty from "tickvault/testing/FaultyStorage"
+${readdirSync(join(root, "src/testing"))
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => file.slice(0, -".ts".length))
+  .map((name) => `export * as ${name} from "tickvault/testing/${name}"`)
+  .join("\n")}
 `
 
+/** All examples but the tests, which need a test runner. */
+const examples = readdirSync(join(root, "examples")).filter((file) => /^[^.]+\.ts$/u.test(file))
+
 const writeSources = (app: string) => {
-  cpSync(join(root, "examples/app.ts"), join(app, "app.ts"))
+  for (const example of examples) cpSync(join(root, "examples", example), join(app, example))
   writeFileSync(join(app, "main.ts"), main)
-  writeFileSync(join(app, "library.ts"), library)
+  writeFileSync(join(app, "library.ts"), library())
 }
 
 const compilerOptions = {
