@@ -71,7 +71,8 @@ const walkers = (options: typeof Options.Type) =>
     })
   })
 
-const layer = (options: typeof Options.Type) => Layer.effect(Simulation.Simulation, walkers(options))
+/** Walkers at tick 0. */
+export const layer = (options: typeof Options.Type) => Layer.effect(Simulation.Simulation, walkers(options))
 
 const pipeline = (directory: string) =>
   Pipeline.layer({ directory, persistence: { maxBatchSize: 200 } }).pipe(Layer.provideMerge(NodeServices.layer))

@@ -4,7 +4,10 @@ import { existsSync, readdirSync, rmSync, truncateSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, it } from "vitest"
+import { layer } from "../../examples/own-simulation.ts"
+import * as SimulationContract from "../../src/testing/SimulationContract.ts"
 import { comparableTicks } from "../support/comparableTicks.ts"
+import { contract } from "../support/contract.ts"
 import { run, start, temporaryFolder, until } from "../support/process.ts"
 
 const main = fileURLToPath(new URL("../../examples/own-simulation.ts", import.meta.url))
@@ -15,6 +18,11 @@ const batchesOf = (data: string) => {
   const folder = join(data, "walkers")
   return existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith("batch_")) : []
 }
+
+contract(
+  "Simulation (examples/own-simulation.ts)",
+  SimulationContract.cases(layer({ walkers: 8, cells: 100, seed: 1 }))
+)
 
 it("a run of the example that was killed and damaged goes on, and is whole and the same as one that was not", async () => {
   const [data, other] = [join(temporaryFolder(), "data"), join(temporaryFolder(), "data")]
