@@ -41,14 +41,6 @@ export type ServiceRole = ConfiguredService["role"]
 /** What is made of options, or what each of their schemas refuses. */
 export type Decoded<A> = Result.Result<A, ReadonlyArray<Schema.SchemaError>>
 
-/** The specification's name for an option of ours. */
-export interface Alias {
-  readonly option: string
-  readonly form: OptionForm.Form
-  /** The value as the option takes it. What can't be converted comes back as it is. */
-  readonly convert: (value: unknown) => unknown
-}
-
 /** The option of a resource that names the folder of its files. */
 export interface FolderOption {
   readonly option: string
@@ -80,7 +72,8 @@ export interface Kind {
   /** Last segments of the class names that mean this kind. */
   readonly classNames: ReadonlyArray<string>
   readonly forms: ReadonlyMap<string, OptionForm.Form>
-  readonly aliases: ReadonlyMap<string, Alias>
+  /** The specification's names for options of ours. */
+  readonly aliases: OptionForm.Aliases
   /** Options that are accepted and do nothing, each with the reason. */
   readonly ignored: ReadonlyMap<string, string>
   /** The options that flags of the command line set, by the flags: "data" for `--data`. */
@@ -148,7 +141,7 @@ interface Description<O extends Settings> {
   /** Further class names, those of the specification. */
   readonly otherNames?: ReadonlyArray<string>
   readonly options: Options<O>
-  readonly aliases?: Readonly<Record<string, Alias>>
+  readonly aliases?: OptionForm.Aliases
   readonly ignored?: Readonly<Record<string, string>>
   readonly flags?: Readonly<Record<string, string>>
 }
@@ -157,7 +150,7 @@ const common = <O extends Settings>(description: Description<O>): Kind => ({
   name: description.name,
   classNames: [description.name, ...(description.otherNames ?? [])],
   forms: OptionForm.ofFields(description.options.fields),
-  aliases: new Map(Object.entries(description.aliases ?? {})),
+  aliases: description.aliases ?? new Map(),
   ignored: new Map(Object.entries(description.ignored ?? {})),
   flags: new Map(Object.entries(description.flags ?? {}))
 })

@@ -15,12 +15,14 @@
  * })
  * ```
  */
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as RunId from "../domain/RunId.ts"
 import type { DeadLetterMessage } from "../gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
@@ -151,9 +153,9 @@ export const byId: Order.Order<{ readonly id: string }> = Order.mapInput(Order.S
 
 const firstFailureMs = ({ message }: DeadLetter) => Number(message.firstFailureTimeMs)
 
-/** Makes a bounded queue in memory. Fails with `SchemaError` on a bad option. */
-export const makeMemory = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const { capacity } = yield* Schema.decodeEffect(Options)(options)
+/** As `makeMemory`, with decoded options. */
+export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
+  const { capacity } = options
   const metrics = yield* DeadLetterMetrics.make(name, capacity)
   const held = new Map<string, DeadLetter>()
   const fail = (reason: DeadLetterError["reason"]) => new DeadLetterError({ queue: name, reason })
@@ -198,9 +200,26 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
   })
 })
 
+/** Makes a bounded queue in memory. Fails with `SchemaError` on a bad option. */
+export const makeMemory = (name: string, options: typeof Options.Encoded = {}) =>
+  Effect.flatMap(Schema.decodeEffect(Options)(options), (decoded) => makeMemoryWith(name, decoded))
+
 /** Letters in memory, gone when the process ends: for tests. Fails with `SchemaError` on a bad option. */
 export const layerMemory = (options: typeof Options.Encoded = {}): Layer.Layer<DeadLetterQueue, Schema.SchemaError> =>
   Layer.effect(DeadLetterQueue, makeMemory("memory", options))
+
+/**
+ * The same with the options that the environment sets, over `options`. `name` is that of the queue and of its variables:
+ * `TICKVAULT_PERSISTENCE_DLQ_CAPACITY` by default. Fails with `ConfigError`, which names each wrong variable.
+ */
+export const layerMemoryConfig = (
+  name = "persistence-dlq",
+  options: typeof Options.Encoded = {}
+): Layer.Layer<DeadLetterQueue, Config.ConfigError> =>
+  Layer.effect(
+    DeadLetterQueue,
+    Effect.flatMap(OptionConfig.of(Options, name, options), (decoded) => makeMemoryWith(name, decoded))
+  )
 
 /** Makes a queue that keeps nothing and says so at ERROR for every letter: its ticks are lost. */
 export const makeDiscard = Effect.fnUntraced(function* (name: string) {

@@ -18,6 +18,7 @@
  * ```
  */
 import * as Bytes from "effect/Bytes"
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -28,6 +29,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as FileStorage from "../storage/FileStorage.ts"
 import * as Storage from "../storage/Storage.ts"
@@ -220,11 +222,15 @@ const over = Effect.fnUntraced(function* (
   })
 })
 
-/** Makes the queue. Fails when an option is bad or the folder can't be made, read and written. */
-export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const { capacity, directory, durability } = yield* Schema.decodeEffect(Options)(options)
+/** As `make`, with decoded options. */
+export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
+  const { capacity, directory, durability } = options
   return yield* over(name, capacity, yield* FileStorage.make(name, { rootDirectory: directory, durability }))
 })
+
+/** Makes the queue. Fails when an option is bad or the folder can't be made, read and written. */
+export const make = (name: string, options: typeof Options.Encoded = {}) =>
+  Effect.flatMap(Schema.decodeEffect(Options)(options), (decoded) => makeWith(name, decoded))
 
 /** The queue in a folder that exists, to be read: whatever would change it fails. Fails when the folder can't be read. */
 export const makeStored = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
@@ -243,3 +249,20 @@ export const layer = (
   options: typeof Options.Encoded = {}
 ): Layer.Layer<DeadLetterQueue, Schema.SchemaError | StorageError, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(DeadLetterQueue, make("dead-letters", options))
+
+/**
+ * The same with the options that the environment sets, over `options`. `name` is that of the queue and of its variables:
+ * `TICKVAULT_PERSISTENCE_DLQ_DIRECTORY` by default. Fails with `ConfigError`, which names each wrong variable.
+ */
+export const layerConfig = (
+  name = "persistence-dlq",
+  options: typeof Options.Encoded = {}
+): Layer.Layer<
+  DeadLetterQueue,
+  Config.ConfigError | Schema.SchemaError | StorageError,
+  FileSystem.FileSystem | Path.Path
+> =>
+  Layer.effect(
+    DeadLetterQueue,
+    Effect.flatMap(OptionConfig.of(Options, name, options), (decoded) => makeWith(name, decoded))
+  )

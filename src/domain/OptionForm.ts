@@ -104,6 +104,40 @@ export const normalise = (form: Form, value: unknown): unknown => {
 export const allowedAt = (form: Form, path: ReadonlyArray<PropertyKey>): string =>
   path.length > 0 && form._tag === "list" && form.item !== undefined ? form.item.allowed : form.allowed
 
+/** Another name for an option, with another form. */
+export interface Alias {
+  readonly option: string
+  readonly form: Form
+  /** The value as the option takes it. What can't be converted comes back as it is. */
+  readonly convert: (value: unknown) => unknown
+}
+
+export type Aliases = ReadonlyMap<string, Alias>
+
+/** An option with the value that it is set to, as its schema takes it; or why the raw value can't be converted. */
+export interface Setting {
+  readonly option: string
+  readonly value: unknown
+  readonly problem: string | undefined
+}
+
+/** Sets `name`, an option or an alias, to a raw value. `undefined` when there is no such option. */
+export const set = (
+  forms: ReadonlyMap<string, Form>,
+  aliases: Aliases,
+  name: string,
+  raw: unknown
+): Setting | undefined => {
+  const alias = aliases.get(name)
+  if (alias === undefined) {
+    const form = forms.get(name)
+    return form === undefined ? undefined : { option: name, value: normalise(form, raw), problem: undefined }
+  }
+  const normal = normalise(alias.form, raw)
+  const value = alias.convert(normal)
+  return { option: alias.option, value, problem: value === normal ? alias.form.allowed : undefined }
+}
+
 /** A wrong value of an option. */
 export interface Violation {
   /** The option; absent when the options as a whole are wrong. */

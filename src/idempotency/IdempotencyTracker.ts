@@ -21,6 +21,7 @@
  * ```
  */
 import * as Clock from "effect/Clock"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -29,6 +30,8 @@ import * as Layer from "effect/Layer"
 import * as MutableList from "effect/MutableList"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
+import * as OptionConfig from "../domain/OptionConfig.ts"
+import type * as OptionForm from "../domain/OptionForm.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import type * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
@@ -71,6 +74,18 @@ export const Options = Schema.Struct({
   ...MemoryOptions.fields,
   ...RangesOptions.fields
 })
+
+/** The specification's names for options of ours. */
+export const aliases: OptionForm.Aliases = new Map([
+  [
+    "ttlSeconds",
+    {
+      option: "ttl",
+      form: { _tag: "number", allowed: "must be a number of seconds above 0" },
+      convert: (value) => (typeof value === "number" ? `${value} seconds` : value)
+    }
+  ]
+])
 
 export class IdempotencyTracker extends Context.Service<
   IdempotencyTracker,
@@ -154,9 +169,9 @@ const takeOld = (history: MutableList.MutableList<Remembered>, held: number, bef
 const nothing: ReadonlyArray<Tick.Tick> = []
 const recallNothing = () => Effect.succeed(nothing)
 
-/** Makes a tracker of keys in memory under this name. Fails with `SchemaError` on a bad option. */
-export const makeMemory = Effect.fnUntraced(function* (name: string, options: typeof MemoryOptions.Encoded = {}) {
-  const { ttl, maxKeys } = yield* Schema.decodeEffect(MemoryOptions)(options)
+/** As `makeMemory`, with decoded options. */
+export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options: typeof MemoryOptions.Type) {
+  const { maxKeys, ttl } = options
   const ref = yield* Ref.make(empty)
   const metrics = yield* Metrics.make(name)
 
@@ -211,23 +226,23 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
   })
 })
 
+/** Makes a tracker of keys in memory under this name. Fails with `SchemaError` on a bad option. */
+export const makeMemory = (name: string, options: typeof MemoryOptions.Encoded = {}) =>
+  Effect.flatMap(Schema.decodeEffect(MemoryOptions)(options), (decoded) => makeMemoryWith(name, decoded))
+
 /** Shared by all services it is provided to; forgotten when the process ends. Fails with `SchemaError` on a bad option. */
 export const layerMemory = (
   options: typeof MemoryOptions.Encoded = {}
 ): Layer.Layer<IdempotencyTracker, Schema.SchemaError> =>
   Layer.effect(IdempotencyTracker, makeMemory("memory", options))
 
-/**
- * Makes a tracker of ranges under this name: memory by the number of gaps, and a batch of consecutive or evenly spaced
- * ticks is one operation. That runs were forgotten beyond `maxRanges` is logged at WARN, once. Whose ticks are forgotten
- * is told `onForgotten`. Fails with `SchemaError` on a bad option.
- */
-export const makeRanges = Effect.fnUntraced(function* (
+/** As `makeRanges`, with decoded options. */
+export const makeRangesWith = Effect.fnUntraced(function* (
   name: string,
-  options: typeof RangesOptions.Encoded = {},
+  options: typeof RangesOptions.Type,
   onForgotten: (runId: RunId.RunId) => void = () => undefined
 ) {
-  const { maxRanges, ttl } = yield* Schema.decodeEffect(RangesOptions)(options)
+  const { maxRanges, ttl } = options
   const metrics = yield* Metrics.make(name)
   const ttlMs = Duration.toMillis(ttl)
   const runs = new Runs()
@@ -263,6 +278,18 @@ export const makeRanges = Effect.fnUntraced(function* (
 })
 
 /**
+ * Makes a tracker of ranges under this name: memory by the number of gaps, and a batch of consecutive or evenly spaced
+ * ticks is one operation. That runs were forgotten beyond `maxRanges` is logged at WARN, once. Whose ticks are forgotten
+ * is told `onForgotten`. Fails with `SchemaError` on a bad option.
+ */
+export const makeRanges = (
+  name: string,
+  options: typeof RangesOptions.Encoded = {},
+  onForgotten?: (runId: RunId.RunId) => void
+) =>
+  Effect.flatMap(Schema.decodeEffect(RangesOptions)(options), (decoded) => makeRangesWith(name, decoded, onForgotten))
+
+/**
  * Ranges, shared by all services it is provided to; forgotten when the process ends. For one that also knows what earlier
  * processes have stored see `recall/Recall`. Fails with `SchemaError` on a bad option.
  */
@@ -270,6 +297,27 @@ export const layerRanges = (
   options: typeof RangesOptions.Encoded = {}
 ): Layer.Layer<IdempotencyTracker, Schema.SchemaError> =>
   Layer.effect(IdempotencyTracker, makeRanges("ranges", options))
+
+/** Makes the tracker that decoded options ask for. `onForgotten` is called with runs that ranges forget. */
+export const makeWith = (
+  name: string,
+  options: typeof Options.Type,
+  onForgotten?: (runId: RunId.RunId) => void
+): Effect.Effect<IdempotencyTracker["Service"]> =>
+  options.memory === "keys" ? makeMemoryWith(name, options) : makeRangesWith(name, options, onForgotten)
+
+/**
+ * Ranges or keys, with the options that the environment sets, over `options`. `name` is that of the tracker and of its
+ * variables: `TICKVAULT_PERSISTENCE_IDEMPOTENCY_TTL` by default. Fails with `ConfigError`, which names each wrong variable.
+ */
+export const layerConfig = (
+  name = "persistence-idempotency",
+  options: typeof Options.Encoded = {}
+): Layer.Layer<IdempotencyTracker, Config.ConfigError> =>
+  Layer.effect(
+    IdempotencyTracker,
+    Effect.flatMap(OptionConfig.of(Options, name, options, aliases), (decoded) => makeWith(name, decoded))
+  )
 
 /** Finds nothing, on purpose: every tick is fresh, and only the storage keeps a batch from being stored twice. */
 export const discard: IdempotencyTracker["Service"] = IdempotencyTracker.of({

@@ -41,7 +41,7 @@ export const kind = Kind.resource({
     return {
       ...self,
       role: "dead-letter queue",
-      layer: Layer.effect(DeadLetterQueue, FileDeadLetterQueue.make(name, options)),
+      layer: Layer.effect(DeadLetterQueue, FileDeadLetterQueue.makeWith(name, options)),
       lasting: Folder.lasting(options.directory, (directory) =>
         FileDeadLetterQueue.makeStored(name, { ...options, directory })
       ),

@@ -54,7 +54,7 @@ export const kind = Kind.resource({
     return {
       ...self,
       role: "storage",
-      layer: Layer.effect(Storage, FileStorage.make(name, options)),
+      layer: Layer.effect(Storage, FileStorage.makeWith(name, options)),
       lasting: Folder.lasting(options.rootDirectory, (root) => StoredFiles.make(name, root)),
       check: check(name, options),
       planned: planned(options)

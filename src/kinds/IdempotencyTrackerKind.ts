@@ -6,12 +6,6 @@ import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
 
 type Options = typeof IdempotencyTracker.Options.Type
 
-const ttlSeconds: Kind.Alias = {
-  option: "ttl",
-  form: { _tag: "number", allowed: "must be a number of seconds above 0" },
-  convert: (value) => (typeof value === "number" ? `${value} seconds` : value)
-}
-
 const cleanup = "has no effect: expired keys are dropped with every batch"
 
 export const kind = Kind.resource({
@@ -20,7 +14,7 @@ export const kind = Kind.resource({
   role: "idempotency tracker",
   lasts: false,
   options: Kind.options(IdempotencyTracker.Options),
-  aliases: { ttlSeconds },
+  aliases: IdempotencyTracker.aliases,
   ignored: { cleanupThresholdMessages: cleanup, cleanupIntervalSeconds: cleanup },
   configure: (self): ConfiguredTracker<Options> => {
     const { name, options } = self
@@ -28,12 +22,7 @@ export const kind = Kind.resource({
       ...self,
       role: "idempotency tracker",
       layer: (onForgotten) =>
-        Layer.effect(
-          IdempotencyTracker.IdempotencyTracker,
-          options.memory === "keys"
-            ? IdempotencyTracker.makeMemory(name, options)
-            : IdempotencyTracker.makeRanges(name, options, onForgotten)
-        ),
+        Layer.effect(IdempotencyTracker.IdempotencyTracker, IdempotencyTracker.makeWith(name, options, onForgotten)),
       recalls: options.memory === "ranges"
     }
   }

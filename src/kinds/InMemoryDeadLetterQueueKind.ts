@@ -13,6 +13,6 @@ export const kind = Kind.resource({
   configure: (self): ConfiguredDeadLetterQueue<typeof DeadLetterQueue.Options.Type> => ({
     ...self,
     role: "dead-letter queue",
-    layer: Layer.effect(DeadLetterQueue.DeadLetterQueue, DeadLetterQueue.makeMemory(self.name, self.options))
+    layer: Layer.effect(DeadLetterQueue.DeadLetterQueue, DeadLetterQueue.makeMemoryWith(self.name, self.options))
   })
 })

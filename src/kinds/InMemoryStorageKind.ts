@@ -13,7 +13,7 @@ export const kind = Kind.resource({
   configure: (self): ConfiguredStorage<typeof Storage.MemoryOptions.Type> => ({
     ...self,
     role: "storage",
-    layer: Layer.effect(Storage.Storage, Storage.makeMemory(self.name, self.options)),
+    layer: Layer.effect(Storage.Storage, Storage.makeMemoryWith(self.name, self.options)),
     planned: (ticks) => ticks
   })
 })

@@ -46,7 +46,7 @@ export const kind = Kind.service({
           role: "persistence",
           resources: { input, storage, dlq, idempotencyTracker },
           replay: self.options,
-          make: PersistenceService.make(self.name, self.options),
+          make: PersistenceService.makeWith(self.name, self.options),
           notes: (config) => notes(dlq, self.options, config)
         }
 })

@@ -32,7 +32,7 @@ export const kind = Kind.service({
       ...self,
       role: "recovery",
       resources,
-      make: RecoveryService.make(self.name, self.options),
+      make: RecoveryService.makeWith(self.name, self.options),
       notes: (config) => notes(resources, config)
     }
   }

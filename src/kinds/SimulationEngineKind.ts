@@ -49,8 +49,8 @@ const planned = Effect.fnUntraced(function* (name: string, options: Options, don
 /** The engine, stopped; one that goes on with a run has the settings with which the run began. */
 const make = (name: string, options: Options, resumption: Resumption | undefined) =>
   resumption === undefined
-    ? Effect.provideServiceEffect(SimulationEngine.make(name, options), Simulation, World.make(worldOf(options)))
-    : SimulationEngine.make(
+    ? Effect.provideServiceEffect(SimulationEngine.makeWith(name, options), Simulation, World.make(worldOf(options)))
+    : SimulationEngine.makeWith(
         name,
         { ...options, samplingInterval: resumption.settings.samplingInterval },
         resumption.resume

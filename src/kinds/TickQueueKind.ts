@@ -13,6 +13,6 @@ export const kind = Kind.resource({
   configure: (self): ConfiguredQueue<typeof TickQueue.Options.Type> => ({
     ...self,
     role: "queue",
-    layer: Layer.effect(TickQueue.TickQueue, TickQueue.make(self.name, self.options))
+    layer: Layer.effect(TickQueue.TickQueue, TickQueue.makeWith(self.name, self.options))
   })
 })

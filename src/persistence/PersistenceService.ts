@@ -23,12 +23,14 @@
  * })
  * ```
  */
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
+import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import type { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
 import type { RunLedger } from "../ledger/RunLedger.ts"
@@ -132,28 +134,24 @@ const observer = (inFlight: InFlight, metrics: PersistenceMetrics.PersistenceMet
     })
 })
 
-/**
- * Makes the service `name`, stopped, on the queue, storage, ledger, tracker and dead-letter queue of its context. Closing
- * the scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
- */
-export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
+/** As `make`, with decoded options. */
+export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
   const metrics = yield* PersistenceMetrics.make(name)
   const inFlight = new InFlight()
   const degradation = new Degradation()
   const settler = yield* Settler.make(name)
   const settle = settler(yield* Books.make(inFlight, degradation, metrics))
-  const writer = (yield* BatchWriter.make(decoded, maxBatches))(settle, observer(inFlight, metrics))
-  const deadLetter = yield* DeadLettering.make(name, decoded, { writer, settle, degradation })
-  const { shutdownTimeout } = decoded
+  const writer = (yield* BatchWriter.make(options, maxBatches))(settle, observer(inFlight, metrics))
+  const deadLetter = yield* DeadLettering.make(name, options, { writer, settle, degradation })
+  const { shutdownTimeout } = options
   const processing = yield* Processing.make({ inFlight, writer, deadLetter, settle, shutdownTimeout })
   const policy: BatchPolicy = {
-    maxTicks: decoded.maxBatchSize,
-    maxBytes: decoded.maxBatchBytes,
-    timeout: Duration.seconds(decoded.batchTimeoutSeconds)
+    maxTicks: options.maxBatchSize,
+    maxBytes: options.maxBatchBytes,
+    timeout: Duration.seconds(options.batchTimeoutSeconds)
   }
   const work = yield* Consumers.make(
-    { policy, mixedRuns: decoded.mixedRuns },
+    { policy, mixedRuns: options.mixedRuns },
     { inFlight, degradation, processing, metrics }
   )
   const counts = Effect.sync(() => metricsOf(inFlight))
@@ -161,15 +159,22 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   yield* Effect.logInfo("PersistenceService initialized").pipe(
     Effect.annotateLogs({
       service: name,
-      maxBatchSize: decoded.maxBatchSize,
-      batchTimeoutSeconds: decoded.batchTimeoutSeconds,
-      maxRetries: decoded.maxRetries,
-      retryBackoffMs: decoded.retryBackoffMs
+      maxBatchSize: options.maxBatchSize,
+      batchTimeoutSeconds: options.batchTimeoutSeconds,
+      maxRetries: options.maxRetries,
+      retryBackoffMs: options.retryBackoffMs
     })
   )
   const instance: Instance = { ...service, metrics: counts, degraded: Effect.sync(() => degradation.status) }
   return instance
 })
+
+/**
+ * Makes the service `name`, stopped, on the queue, storage, ledger, tracker and dead-letter queue of its context. Closing
+ * the scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
+ */
+export const make = (name: string, options: typeof Options.Encoded = {}) =>
+  Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeWith(name, decoded))
 
 /** The services of an app by name, each running while the layer lives. */
 export class PersistenceService extends Context.Service<
@@ -181,6 +186,17 @@ export class PersistenceService extends Context.Service<
 
 type Dependencies = TickQueue | Storage | RunLedger | IdempotencyTracker | DeadLetterQueue
 
+/** Makes and starts a service for each name, with its options. */
+const startAll = Effect.fnUntraced(function* (all: ReadonlyArray<readonly [string, typeof Options.Type]>) {
+  const instances = new Map<string, Instance>()
+  for (const [name, options] of all) {
+    const instance = yield* makeWith(name, options)
+    instances.set(name, instance)
+    yield* instance.start
+  }
+  return PersistenceService.of({ instances })
+})
+
 /**
  * Runs the services `names` (default one, "persistence-1") with the same options; they compete for one queue. Fails with
  * `SchemaError` on a bad option.
@@ -191,13 +207,26 @@ export const layer = (
 ): Layer.Layer<PersistenceService, Schema.SchemaError, Dependencies> =>
   Layer.effect(
     PersistenceService,
-    Effect.gen(function* () {
-      const instances = new Map<string, Instance>()
-      for (const name of names) {
-        const instance = yield* make(name, options)
-        instances.set(name, instance)
-        yield* instance.start
-      }
-      return PersistenceService.of({ instances })
-    })
+    Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) =>
+      startAll(names.map((name) => [name, decoded]))
+    )
+  )
+
+/**
+ * The same with the options that the environment sets for each service, over `options`. The names of the services are those
+ * of their variables: `TICKVAULT_PERSISTENCE_1_MAX_BATCH_SIZE` by default. Fails with `ConfigError`, which names each wrong
+ * variable.
+ */
+export const layerConfig = (
+  names: ReadonlyArray<string> = ["persistence-1"],
+  options: typeof Options.Encoded = {}
+): Layer.Layer<PersistenceService, Config.ConfigError, Dependencies> =>
+  Layer.effect(
+    PersistenceService,
+    Effect.flatMap(
+      Effect.forEach(names, (name) =>
+        Effect.map(OptionConfig.of(Options, name, options), (decoded) => [name, decoded] as const)
+      ),
+      startAll
+    )
   )

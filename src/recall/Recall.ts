@@ -19,11 +19,13 @@
  * export const tracker = Recall.layer({ ttl: "2 hours" }).pipe(Layer.provide(Storage.layerMemory()))
  * ```
  */
+import type * as Config from "effect/Config"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as OptionConfig from "../domain/OptionConfig.ts"
 import type * as RunId from "../domain/RunId.ts"
 import * as Tick from "../domain/Tick.ts"
 import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
@@ -126,6 +128,12 @@ export const attach = (
 ): IdempotencyTracker.IdempotencyTracker["Service"] =>
   IdempotencyTracker.IdempotencyTracker.of({ ...tracker, recall: recall.among })
 
+const makeTracker = Effect.fnUntraced(function* (name: string, options: typeof IdempotencyTracker.Options.Type) {
+  if (options.memory === "keys") return yield* IdempotencyTracker.makeWith(name, options)
+  const recall = yield* make
+  return attach(yield* IdempotencyTracker.makeWith(name, options, recall.forget), recall)
+})
+
 /**
  * A tracker of ranges that also knows what earlier processes have stored in the storage of the context; with `memory` "keys"
  * the tracker of keys, which doesn't. Fails with `SchemaError` on a bad option.
@@ -135,10 +143,22 @@ export const layer = (
 ): Layer.Layer<IdempotencyTracker.IdempotencyTracker, Schema.SchemaError, Storage> =>
   Layer.effect(
     IdempotencyTracker.IdempotencyTracker,
-    Effect.gen(function* () {
-      const { memory } = yield* Schema.decodeEffect(IdempotencyTracker.Options)(options)
-      if (memory === "keys") return yield* IdempotencyTracker.makeMemory("memory", options)
-      const recall = yield* make
-      return attach(yield* IdempotencyTracker.makeRanges("ranges", options, recall.forget), recall)
-    })
+    Effect.flatMap(Schema.decodeEffect(IdempotencyTracker.Options)(options), (decoded) =>
+      makeTracker(decoded.memory === "keys" ? "memory" : "ranges", decoded)
+    )
+  )
+
+/**
+ * The same with the options that the environment sets, over `options`. `name` is that of the tracker and of its variables:
+ * `TICKVAULT_PERSISTENCE_IDEMPOTENCY_TTL` by default. Fails with `ConfigError`, which names each wrong variable.
+ */
+export const layerConfig = (
+  name = "persistence-idempotency",
+  options: typeof IdempotencyTracker.Options.Encoded = {}
+): Layer.Layer<IdempotencyTracker.IdempotencyTracker, Config.ConfigError, Storage> =>
+  Layer.effect(
+    IdempotencyTracker.IdempotencyTracker,
+    Effect.flatMap(OptionConfig.of(IdempotencyTracker.Options, name, options, IdempotencyTracker.aliases), (decoded) =>
+      makeTracker(name, decoded)
+    )
   )

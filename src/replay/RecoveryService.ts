@@ -24,16 +24,23 @@
  * ```
  */
 import * as Clock from "effect/Clock"
+import type * as Config from "effect/Config"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Reason } from "../deadletter/DeadLetter.ts"
-import { DeadLetterError, LetterTimedOut } from "../deadletter/DeadLetterQueue.ts"
+import { DeadLetterError, type DeadLetterQueue, LetterTimedOut } from "../deadletter/DeadLetterQueue.ts"
+import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
+import type { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
+import type { RunLedger } from "../ledger/RunLedger.ts"
 import * as WriteOptions from "../persistence/WriteOptions.ts"
 import type { Overdue } from "../service/Attempts.ts"
 import * as Service from "../service/Service.ts"
+import type { Storage } from "../storage/Storage.ts"
 import * as Letter from "./internal/letter.ts"
 import * as Parts from "./internal/Parts.ts"
 import * as TimeLimits from "./internal/TimeLimits.ts"
@@ -163,16 +170,12 @@ const work = (recovery: Recovery) => (gate: Service.PauseGate) =>
     )
   })
 
-/**
- * Makes the service `name`, stopped, on the dead-letter queue, storage, ledger and tracker of its context: share those of
- * the persistence services. Closing the scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
- */
-export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
+/** As `make`, with decoded options. */
+export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
   const recovery: Recovery = {
-    options: decoded,
-    parts: yield* Parts.make(name, decoded),
-    limits: yield* TimeLimits.make(decoded.writeTimeout),
+    options,
+    parts: yield* Parts.make(name, options),
+    limits: yield* TimeLimits.make(options.writeTimeout),
     counts: {
       looks: 0,
       letters_replayed: 0,
@@ -188,3 +191,48 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   const instance: Instance = { ...service, metrics }
   return instance
 })
+
+/**
+ * Makes the service `name`, stopped, on the dead-letter queue, storage, ledger and tracker of its context: share those of
+ * the persistence services. Closing the scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
+ */
+export const make = (name: string, options: typeof Options.Encoded = {}) =>
+  Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeWith(name, decoded))
+
+/** The recovery service of an app, running while the layer lives. */
+export class RecoveryService extends Context.Service<RecoveryService, Instance>()("tickvault/replay/RecoveryService") {}
+
+type Dependencies = DeadLetterQueue | Storage | RunLedger | IdempotencyTracker
+
+/** What a recovery service is made with in an app. */
+export type LayerOptions = typeof Options.Encoded & {
+  /** Name of the service in logs and metrics. Default "recovery". */
+  readonly name?: string
+}
+
+/** Runs a service that replays dead letters. Closing the scope stops it. Fails with `SchemaError` on a bad option. */
+export const layer = ({ name = "recovery", ...options }: LayerOptions = {}): Layer.Layer<
+  RecoveryService,
+  Schema.SchemaError,
+  Dependencies
+> =>
+  Layer.effect(
+    RecoveryService,
+    Effect.tap(make(name, options), (service) => service.start)
+  )
+
+/**
+ * The same with the options that the environment sets, over `options`. `name` is that of the service and of its variables:
+ * `TICKVAULT_RECOVERY_INTERVAL` by default. Fails with `ConfigError`, which names each wrong variable.
+ */
+export const layerConfig = (
+  name = "recovery",
+  options: typeof Options.Encoded = {}
+): Layer.Layer<RecoveryService, Config.ConfigError, Dependencies> =>
+  Layer.effect(
+    RecoveryService,
+    OptionConfig.of(Options, name, options).pipe(
+      Effect.flatMap((decoded) => makeWith(name, decoded)),
+      Effect.tap((service) => service.start)
+    )
+  )

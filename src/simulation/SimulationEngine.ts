@@ -32,6 +32,7 @@
  * ```
  */
 import { fromBinary } from "@bufbuild/protobuf"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -39,6 +40,7 @@ import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
+import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
@@ -161,27 +163,20 @@ const restore = Effect.fnUntraced(function* (simulation: Simulation["Service"], 
   yield* simulation.restore(message)
 })
 
-/**
- * Makes the engine `name`, stopped, for the simulation, the queue and the storage of its context. Closing the scope stops
- * it. With `resume` the simulation is restored at once, and the engine goes on with the tick that follows; `maxTicks` and
- * `pauseTicks` are numbers of ticks of the run, whoever made them. Fails with `SchemaError` on a bad option, with
- * `SettingsMismatch` when the run began with other settings, and with `RestoreError` when the tick to go on from is not one
- * of this run and this kind of world.
- */
-export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}, resume?: Resume) {
-  const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
+/** As `make`, with decoded options. */
+export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type, resume?: Resume) {
   const simulation = yield* Simulation
   if (resume !== undefined) yield* restore(simulation, resume)
-  const runId = resume?.runId ?? decoded.runId ?? (yield* newRunId)
-  const samplingInterval = BigInt(resume?.recorded?.samplingInterval ?? decoded.samplingInterval)
-  const last = decoded.maxTicks ?? resume?.recorded?.maxTicks
+  const runId = resume?.runId ?? options.runId ?? (yield* newRunId)
+  const samplingInterval = BigInt(resume?.recorded?.samplingInterval ?? options.samplingInterval)
+  const last = options.maxTicks ?? resume?.recorded?.maxTicks
   const maxTicks = last === undefined ? undefined : BigInt(last)
   const stepping = yield* Stepping.make(simulation, yield* TickQueue, {
     simulationRunId: runId,
     samplingInterval,
     maxTicks,
-    pauseTicks: new Set(decoded.pauseTicks.map(BigInt)),
-    ticksPerSecond: decoded.ticksPerSecond,
+    pauseTicks: new Set(options.pauseTicks.map(BigInt)),
+    ticksPerSecond: options.ticksPerSecond,
     isSettled: (tickNumber) => resume?.settled.has(tickNumber) === true
   })
   const { location } = yield* Storage
@@ -231,6 +226,16 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   return instance
 })
 
+/**
+ * Makes the engine `name`, stopped, for the simulation, the queue and the storage of its context. Closing the scope stops
+ * it. With `resume` the simulation is restored at once, and the engine goes on with the tick that follows; `maxTicks` and
+ * `pauseTicks` are numbers of ticks of the run, whoever made them. Fails with `SchemaError` on a bad option, with
+ * `SettingsMismatch` when the run began with other settings, and with `RestoreError` when the tick to go on from is not one
+ * of this run and this kind of world.
+ */
+export const make = (name: string, options: typeof Options.Encoded = {}, resume?: Resume) =>
+  Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeWith(name, decoded, resume))
+
 /** The engine of an app, running while the layer lives. */
 export class SimulationEngine extends Context.Service<SimulationEngine, Instance>()(
   "tickvault/simulation/SimulationEngine"
@@ -259,5 +264,26 @@ export const layer = (
   return Layer.effect(
     SimulationEngine,
     Effect.tap(make(name, own, resume), (engine) => engine.start)
+  )
+}
+
+/**
+ * The same with the options that the environment sets, over `options`. The engine's name is that of its variables:
+ * `TICKVAULT_SIMULATION_ENGINE_MAX_TICKS` by default. Fails with `ConfigError`, which names each wrong variable.
+ */
+export const layerConfig = (
+  options: LayerOptions = {}
+): Layer.Layer<
+  SimulationEngine,
+  Config.ConfigError | RestoreError | SettingsMismatch,
+  Simulation | TickQueue | Storage
+> => {
+  const { name = "simulation-engine", resume, ...own } = options
+  return Layer.effect(
+    SimulationEngine,
+    OptionConfig.of(Options, name, own).pipe(
+      Effect.flatMap((decoded) => makeWith(name, decoded, resume)),
+      Effect.tap((engine) => engine.start)
+    )
   )
 }

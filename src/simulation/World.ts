@@ -18,10 +18,12 @@
  * }).pipe(Effect.provide(World.layer({ shape: [32, 32], seed: 7 })))
  * ```
  */
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as OptionConfig from "../domain/OptionConfig.ts"
 import { TickDataSchema } from "../gen/org/evochora/datapipeline/api/contracts/tickdata_contracts_pb.ts"
 import * as Decoder from "../protobuf/Decoder.ts"
 import * as Simulation from "./Simulation.ts"
@@ -131,3 +133,13 @@ export const make = (options: typeof Options.Type): Effect.Effect<Simulation.Sim
 /** A world made when the layer is built. Fails with `SchemaError`, which names the option, on a wrong option. */
 export const layer = (options: typeof Options.Encoded = {}): Layer.Layer<Simulation.Simulation, Schema.SchemaError> =>
   Layer.effect(Simulation.Simulation, Effect.flatMap(Schema.decodeEffect(Options)(options), make))
+
+/**
+ * The same with the options that the environment sets, over `options`. `name` is that of the engine in whose variables they
+ * are: `TICKVAULT_SIMULATION_ENGINE_SEED` by default. Fails with `ConfigError`, which names each wrong variable.
+ */
+export const layerConfig = (
+  name = "simulation-engine",
+  options: typeof Options.Encoded = {}
+): Layer.Layer<Simulation.Simulation, Config.ConfigError> =>
+  Layer.effect(Simulation.Simulation, Effect.flatMap(OptionConfig.of(Options, name, options), make))

@@ -21,6 +21,7 @@
  * ```
  */
 import * as Clock from "effect/Clock"
+import type * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -28,6 +29,7 @@ import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as Compression from "./Compression.ts"
 import * as AtomicWriter from "./internal/atomicWriter.ts"
@@ -106,10 +108,9 @@ const probe = Effect.fnUntraced(function* (place: StorageFolder, root: string) {
   return medium
 })
 
-/** Makes the storage `name`. Fails with `StorageError` when the folder can't be made, read and written. */
-export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const decoded = yield* Schema.decodeEffect(Options)(options)
-  const { durability, rootDirectory, temporaryFileMaxAge } = decoded
+/** As `make`, with decoded options. */
+export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
+  const { durability, rootDirectory, temporaryFileMaxAge } = options
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const root = path.resolve(rootDirectory)
@@ -151,7 +152,7 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     medium: place.medium,
     name,
     location: root,
-    compression: Compression.of(decoded),
+    compression: Compression.of(options),
     create,
     ...StoredFiles.reading(fs, path, root),
     append: Effect.fn("Storage.append")(function* (key) {
@@ -197,8 +198,25 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   return storage
 })
 
+/** Makes the storage `name`. Fails with `StorageError` when the folder can't be made, read and written. */
+export const make = (name: string, options: typeof Options.Encoded = {}) =>
+  Effect.flatMap(Schema.decodeEffect(Options)(options), (decoded) => makeWith(name, decoded))
+
 /** A folder of objects under the name "files". Fails when an option is bad or the folder can't be used. */
 export const layer = (
   options: typeof Options.Encoded = {}
 ): Layer.Layer<Storage, Schema.SchemaError | StorageError, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(Storage, make("files", options))
+
+/**
+ * The same with the options that the environment sets, over `options`. `name` is that of the storage and of its variables:
+ * `TICKVAULT_STORAGE_MAIN_ROOT_DIRECTORY` by default. Fails with `ConfigError`, which names each wrong variable.
+ */
+export const layerConfig = (
+  name = "storage-main",
+  options: typeof Options.Encoded = {}
+): Layer.Layer<Storage, Config.ConfigError | StorageError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(
+    Storage,
+    Effect.flatMap(OptionConfig.of(Options, name, options), (decoded) => makeWith(name, decoded))
+  )

@@ -18,12 +18,14 @@
  * ```
  */
 import * as Bytes from "effect/Bytes"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as Compression from "./Compression.ts"
 import { KeyConflict, ObjectMissing, StorageError } from "./StorageError.ts"
 import type { StorageKey } from "./StorageKey.ts"
@@ -148,9 +150,9 @@ export const exists = (storage: Storage["Service"], key: StorageKey): Effect.Eff
 /** Settings of a storage in memory. `compression` has the default "none". */
 export const MemoryOptions = Schema.Struct(Compression.fields("none"))
 
-/** Makes a storage that keeps its objects in process memory. Fails with `SchemaError` on a bad option. */
-export const makeMemory = Effect.fnUntraced(function* (name: string, options: typeof MemoryOptions.Encoded = {}) {
-  const compression = Compression.of(yield* Schema.decodeEffect(MemoryOptions)(options))
+/** As `makeMemory`, with decoded options. */
+export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options: typeof MemoryOptions.Type) {
+  const compression = Compression.of(options)
   const objects = new Map<StorageKey, Uint8Array>()
   let setAside = 0
 
@@ -212,6 +214,23 @@ export const makeMemory = Effect.fnUntraced(function* (name: string, options: ty
   })
 })
 
+/** Makes a storage that keeps its objects in process memory. Fails with `SchemaError` on a bad option. */
+export const makeMemory = (name: string, options: typeof MemoryOptions.Encoded = {}) =>
+  Effect.flatMap(Schema.decodeEffect(MemoryOptions)(options), (decoded) => makeMemoryWith(name, decoded))
+
 /** Keeps objects in process memory; they are gone when the process ends. */
 export const layerMemory = (options: typeof MemoryOptions.Encoded = {}): Layer.Layer<Storage, Schema.SchemaError> =>
   Layer.effect(Storage, makeMemory("memory", options))
+
+/**
+ * The same with the options that the environment sets, over `options`. `name` is that of the storage and of its variables:
+ * `TICKVAULT_STORAGE_MAIN_COMPRESSION` by default. Fails with `ConfigError`, which names each wrong variable.
+ */
+export const layerMemoryConfig = (
+  name = "storage-main",
+  options: typeof MemoryOptions.Encoded = {}
+): Layer.Layer<Storage, Config.ConfigError> =>
+  Layer.effect(
+    Storage,
+    Effect.flatMap(OptionConfig.of(MemoryOptions, name, options), (decoded) => makeMemoryWith(name, decoded))
+  )

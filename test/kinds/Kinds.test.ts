@@ -33,13 +33,16 @@ const archive = Kind.resource({
   lasts: true,
   note: "the archive is closed on Sundays",
   options: Kind.options(Options),
-  aliases: {
-    racks: {
-      option: "shelves",
-      form: { _tag: "number", allowed: "must be a number of racks" },
-      convert: (value) => (typeof value === "number" ? value * 3 : value)
-    }
-  },
+  aliases: new Map([
+    [
+      "racks",
+      {
+        option: "shelves",
+        form: { _tag: "number", allowed: "must be a number of racks" },
+        convert: (value) => (typeof value === "number" ? value * 3 : value)
+      }
+    ]
+  ]),
   flags: { data: "archive" },
   configure: (self): ConfiguredStorage<typeof Options.Type> => ({
     ...self,

@@ -65,21 +65,18 @@ const serviceKeys = ["className", "resources", "options"]
 
 /** Sets an option by its own name or by an alias. Later settings replace earlier ones. */
 export const setOption = (draft: Draft<Kind>, option: string, setting: Setting, report: Report): void => {
-  const alias = draft.kind.aliases.get(option)
-  const target = alias?.option ?? option
-  const form = alias?.form ?? draft.kind.forms.get(option)
-  if (form === undefined) return
-  const normal = OptionForm.normalise(form, setting.value)
-  if (alias !== undefined && alias.convert(normal) === normal) {
-    report({ path: setting.path, found: describe(setting.value), message: form.allowed, source: setting.source })
+  const set = OptionForm.set(draft.kind.forms, draft.kind.aliases, option, setting.value)
+  if (set === undefined) return
+  if (set.problem !== undefined) {
+    report({ path: setting.path, found: describe(setting.value), message: set.problem, source: setting.source })
     return
   }
-  const before = draft.options.get(target)
+  const before = draft.options.get(set.option)
   if (before !== undefined && before.source === setting.source) {
     const message = `sets the same option as \`${before.path.split(".").at(-1)}\`: keep one of them`
     report({ path: setting.path, found: "", message, source: setting.source })
   }
-  draft.options.set(target, { ...setting, value: alias === undefined ? normal : alias.convert(normal) })
+  draft.options.set(set.option, { ...setting, value: set.value })
 }
 
 const readOptions = (draft: Draft<Kind>, pairs: Pairs, source: string, report: Report) => {

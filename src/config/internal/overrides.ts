@@ -1,5 +1,6 @@
 /** The sources over the file: environment variables, then the flags of the command line. */
 import * as Str from "effect/String"
+import * as OptionConfig from "../../domain/OptionConfig.ts"
 import type { Report } from "../ConfigError.ts"
 import type { Kind, Kinds } from "../Kind.ts"
 import { nearest } from "../Suggestion.ts"
@@ -7,17 +8,8 @@ import type { Document, Draft } from "./document.ts"
 import { setOption } from "./document.ts"
 import { describe } from "../../domain/ValueText.ts"
 
-const prefix = "TICKVAULT_"
-
 /** Variables with the prefix that are no option of the pipeline. */
 const otherVariables: ReadonlySet<string> = new Set(["TICKVAULT_LOG_LEVEL", "TICKVAULT_LOG_FORMAT"])
-
-/** "maxBatchSize" and "persistence-1" as variables spell them: MAX_BATCH_SIZE, PERSISTENCE_1. */
-const constantCase = (name: string): string =>
-  name
-    .replaceAll(/(?<=[a-z0-9])(?=[A-Z])/gu, "_")
-    .replaceAll("-", "_")
-    .toUpperCase()
 
 interface Target {
   readonly draft: Draft<Kind>
@@ -27,13 +19,13 @@ interface Target {
 
 const components = (document: Document): ReadonlyArray<Draft<Kind>> => [...document.resources, ...document.services]
 
-const shutdownVariable = `${prefix}SHUTDOWN_TIMEOUT`
+const shutdownVariable = OptionConfig.variable("", "shutdownTimeout")
 
 const targetsOf = (document: Document): ReadonlyMap<string, ReadonlyArray<Target>> => {
   const targets = new Map<string, Array<Target>>()
   for (const draft of components(document)) {
     for (const option of [...draft.kind.forms.keys(), ...draft.kind.aliases.keys()]) {
-      const name = `${prefix}${constantCase(draft.name)}_${constantCase(option)}`
+      const name = OptionConfig.variable(draft.name, option)
       const target = { draft, option, isList: draft.kind.forms.get(option)?._tag === "list" }
       targets.set(name, [...(targets.get(name) ?? []), target])
     }
@@ -49,7 +41,7 @@ const violation = (targets: ReadonlyMap<string, ReadonlyArray<Target>>, name: st
   if (target === undefined) {
     const settable = [...targets].filter(([, [first]]) => first?.isList === false).map(([known]) => known)
     const near = nearest(name, [...settable, shutdownVariable, ...otherVariables])
-    const hint = near === undefined ? `it is ${prefix}<COMPONENT>_<OPTION>` : `did you mean ${near}?`
+    const hint = near === undefined ? `it is ${OptionConfig.prefix}<COMPONENT>_<OPTION>` : `did you mean ${near}?`
     return `names no option of this configuration: ${hint}`
   }
   if (other !== undefined) return `can mean ${pathOf(target)} and ${pathOf(other)}: rename one of the two components`
@@ -58,7 +50,7 @@ const violation = (targets: ReadonlyMap<string, ReadonlyArray<Target>>, name: st
 
 /** The options of a component that couldn't be read aren't known. */
 const isOfUnreadable = (document: Document, name: string): boolean =>
-  [...document.unreadable].some((each) => name.startsWith(`${prefix}${constantCase(each)}_`))
+  [...document.unreadable].some((each) => name.startsWith(OptionConfig.variable(each, "")))
 
 /**
  * The document with the variables of the environment over it. An empty variable counts as not set. Only variables with
@@ -68,7 +60,7 @@ export const environment = (document: Document, env: Readonly<Record<string, str
   const targets = targetsOf(document)
   let shutdownTimeout = document.shutdownTimeout
   for (const [name, value] of Object.entries(env).sort(([left], [right]) => Str.Order(left, right))) {
-    if (!name.startsWith(prefix) || value === "" || otherVariables.has(name)) continue
+    if (!name.startsWith(OptionConfig.prefix) || value === "" || otherVariables.has(name)) continue
     const source = `environment ${name}`
     if (name === shutdownVariable) {
       shutdownTimeout = { value, source, path: "pipeline.shutdownTimeout" }
