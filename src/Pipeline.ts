@@ -20,6 +20,7 @@
  * }).pipe(Effect.provide(Pipeline.layer({ directory: "./runs" }).pipe(Layer.provide(NodeServices.layer))))
  * ```
  */
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -28,28 +29,34 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
-import type { DeadLetterQueue } from "./deadletter/DeadLetterQueue.ts"
+import { DeadLetterQueue } from "./deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "./deadletter/FileDeadLetterQueue.ts"
+import * as OptionConfig from "./domain/OptionConfig.ts"
 import * as OptionSchema from "./domain/OptionSchema.ts"
-import type * as IdempotencyTracker from "./idempotency/IdempotencyTracker.ts"
+import * as IdempotencyTracker from "./idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "./ledger/RunLedger.ts"
 import * as PersistenceService from "./persistence/PersistenceService.ts"
 import * as Balance from "./pipeline/Balance.ts"
 import * as TickQueue from "./queue/TickQueue.ts"
 import * as Recall from "./recall/Recall.ts"
+import * as RecoveryService from "./replay/RecoveryService.ts"
 import * as Service from "./service/Service.ts"
 import * as Compression from "./storage/Compression.ts"
 import * as FileStorage from "./storage/FileStorage.ts"
-import type { Storage } from "./storage/Storage.ts"
+import { Storage } from "./storage/Storage.ts"
 import type { StorageError } from "./storage/StorageError.ts"
 
 /** Settings of a pipeline. */
 export const Options = Schema.Struct({
-  /** Folder of the runs; dead letters lie in its subfolder `.dead-letters`. Default "./data". */
+  /** Folder of the runs. Default "./data". */
   directory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data"))),
+  /** Name of the storage in logs and metrics. Default "files". */
+  storageName: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("files"))),
+  /** What is made durable before a batch or a letter counts as kept, as of `FileStorage`. Default "full". */
+  durability: FileStorage.Options.fields.durability,
+  ...Compression.fileFields,
   /** Persistence services that compete for the queue. Default 2. */
   instances: OptionSchema.wholeNumber(1, 2),
-  ...Compression.fileFields,
   /** Time to settle what is in the queue when the scope closes. Default "20 seconds". */
   shutdownTimeout: OptionSchema.duration(Duration.seconds(20))
 })
@@ -59,6 +66,10 @@ export interface PartOptions {
   readonly queue?: typeof TickQueue.Options.Encoded
   readonly persistence?: typeof PersistenceService.Options.Encoded
   readonly idempotency?: typeof IdempotencyTracker.Options.Encoded
+  /** The folder of dead letters is the subfolder `.dead-letters` of `directory`, and their durability that of the pipeline. */
+  readonly deadLetters?: typeof FileDeadLetterQueue.Options.Encoded
+  /** A service that replays dead letters by itself; "off" for none. Default "off". */
+  readonly recovery?: typeof RecoveryService.Options.Encoded | "off"
 }
 
 export class Pipeline extends Context.Service<
@@ -76,77 +87,171 @@ export class Pipeline extends Context.Service<
   }
 >()("tickvault/Pipeline") {}
 
+/** Ends the queue, and waits until the services have settled what is in it. */
+const make = Effect.fnUntraced(function* (shutdownTimeout: Duration.Input) {
+  const queue = yield* TickQueue.TickQueue
+  const { instances } = yield* PersistenceService.PersistenceService
+  const services = [...instances.values()]
+  const balance = Balance.of([queue], services)
+  const drain = Effect.gen(function* () {
+    yield* queue.end
+    for (const service of services) yield* service.resume
+    yield* Exit.asVoidAll(yield* Service.awaitAll(services))
+    return yield* balance
+  })
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      yield* Effect.timeoutOption(Effect.exit(drain), shutdownTimeout)
+      // What the services have in hand they settle when they are stopped: only then is it known what is left.
+      yield* Effect.forEach(services, (service) => service.stop, { concurrency: "unbounded", discard: true })
+      const left = yield* balance
+      if (Balance.isSettled(left)) return
+      yield* Effect.logError("Pipeline ends with ticks that are not settled").pipe(Effect.annotateLogs({ ...left }))
+    })
+  )
+  return Pipeline.of({ balance, drain })
+})
+
+type Parts =
+  | TickQueue.TickQueue
+  | Storage
+  | RunLedger.RunLedger
+  | IdempotencyTracker.IdempotencyTracker
+  | DeadLetterQueue
+
 /** A pipeline over a queue, a storage, its ledger, a tracker and a dead-letter queue of your choice, with `names` for its services. */
 export const layerServices = (
   names: ReadonlyArray<string>,
-  shutdownTimeout: Duration.Duration,
+  shutdownTimeout: Duration.Input,
   options: typeof PersistenceService.Options.Encoded = {}
-): Layer.Layer<
-  Pipeline | PersistenceService.PersistenceService,
-  Schema.SchemaError,
-  TickQueue.TickQueue | Storage | RunLedger.RunLedger | IdempotencyTracker.IdempotencyTracker | DeadLetterQueue
-> =>
-  Layer.effect(
-    Pipeline,
-    Effect.gen(function* () {
-      const queue = yield* TickQueue.TickQueue
-      const { instances } = yield* PersistenceService.PersistenceService
-      const services = [...instances.values()]
-      const balance = Balance.of([queue], services)
-      const drain = Effect.gen(function* () {
-        yield* queue.end
-        for (const service of services) yield* service.resume
-        yield* Exit.asVoidAll(yield* Service.awaitAll(services))
-        return yield* balance
-      })
-      yield* Effect.addFinalizer(() =>
-        Effect.gen(function* () {
-          yield* Effect.timeoutOption(Effect.exit(drain), shutdownTimeout)
-          // What the services have in hand they settle when they are stopped: only then is it known what is left.
-          yield* Effect.forEach(services, (service) => service.stop, { concurrency: "unbounded", discard: true })
-          const left = yield* balance
-          if (Balance.isSettled(left)) return
-          yield* Effect.logError("Pipeline ends with ticks that are not settled").pipe(Effect.annotateLogs({ ...left }))
-        })
-      )
-      return Pipeline.of({ balance, drain })
-    })
-  ).pipe(Layer.provideMerge(PersistenceService.layer(options, names)))
+): Layer.Layer<Pipeline | PersistenceService.PersistenceService, Schema.SchemaError, Parts> =>
+  Layer.effect(Pipeline, make(shutdownTimeout)).pipe(Layer.provideMerge(PersistenceService.layer(options, names)))
 
-/**
- * The durable pipeline: files and the ledgers of their runs, a folder of dead letters, and de-duplication that knows what
- * the files have. Fails when an option is bad or a folder can't be used.
- */
-export const layer = (
-  options: typeof Options.Encoded & PartOptions = {}
-): Layer.Layer<
+/** The decoded options of all parts, and their names. */
+interface Decoded {
+  readonly shutdownTimeout: Duration.Duration
+  readonly queue: readonly [name: string, options: typeof TickQueue.Options.Type]
+  readonly storage: readonly [name: string, options: typeof FileStorage.Options.Type]
+  readonly deadLetters: readonly [name: string, options: typeof FileDeadLetterQueue.Options.Type]
+  readonly tracker: readonly [name: string, options: typeof IdempotencyTracker.Options.Type]
+  readonly persistence: ReadonlyArray<readonly [name: string, options: typeof PersistenceService.Options.Type]>
+  readonly recovery: readonly [name: string, options: typeof RecoveryService.Options.Type] | undefined
+}
+
+/** The pipeline of decoded options. */
+const layerOf = (decoded: Decoded) => {
+  const { deadLetters, queue, recovery, storage, tracker } = decoded
+  const services = Layer.effect(Pipeline, make(decoded.shutdownTimeout)).pipe(
+    Layer.provideMerge(PersistenceService.layerWith(decoded.persistence))
+  )
+  const replaying = recovery === undefined ? Layer.empty : RecoveryService.layerWith(...recovery)
+  const stored = Layer.provideMerge(
+    Layer.merge(RunLedger.layer, Layer.effect(IdempotencyTracker.IdempotencyTracker, Recall.makeTracker(...tracker))),
+    Layer.effect(Storage, FileStorage.makeWith(...storage))
+  )
+  return Layer.merge(services, replaying).pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(
+        Layer.effect(TickQueue.TickQueue, TickQueue.makeWith(...queue)),
+        stored,
+        Layer.effect(DeadLetterQueue, FileDeadLetterQueue.makeWith(...deadLetters))
+      )
+    )
+  )
+}
+
+/** What the layers provide. */
+type Provided =
   | Pipeline
   | PersistenceService.PersistenceService
   | TickQueue.TickQueue
   | Storage
   | RunLedger.RunLedger
-  | DeadLetterQueue,
-  Schema.SchemaError | StorageError,
-  FileSystem.FileSystem | Path.Path
-> =>
+  | DeadLetterQueue
+
+const serviceNames = (instances: number) => Array.from({ length: instances }, (_, index) => `persistence-${index + 1}`)
+
+/** The folder and the durability of letters, unless they have their own. */
+const letterOptions = (
+  path: Path.Path,
+  storage: { readonly directory: string; readonly durability: typeof FileStorage.Options.Type.durability },
+  own: PartOptions["deadLetters"]
+) => ({ directory: path.join(storage.directory, ".dead-letters"), durability: storage.durability, ...own })
+
+/**
+ * The durable pipeline: files and the ledgers of their runs, a folder of dead letters, de-duplication that knows what the
+ * files have and, with `recovery`, a service that replays dead letters. Fails when an option is bad or a folder can't be
+ * used.
+ */
+export const layer = (
+  options: typeof Options.Encoded & PartOptions = {}
+): Layer.Layer<Provided, Schema.SchemaError | StorageError, FileSystem.FileSystem | Path.Path> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const { idempotency, persistence, queue, ...own } = options
-      const { compression, compressionLevel, directory, instances, shutdownTimeout } =
-        yield* Schema.decodeEffect(Options)(own)
-      const path = yield* Path.Path
-      const names = Array.from({ length: instances }, (_, index) => `persistence-${index + 1}`)
-      return layerServices(names, shutdownTimeout, persistence).pipe(
-        Layer.provideMerge(
-          Layer.mergeAll(
-            TickQueue.layer("raw-tick-data", queue),
-            Layer.provideMerge(
-              Layer.merge(RunLedger.layer, Recall.layer(idempotency)),
-              FileStorage.layer({ rootDirectory: directory, compression, compressionLevel })
-            ),
-            FileDeadLetterQueue.layer({ directory: path.join(directory, ".dead-letters") })
-          )
-        )
+      const { deadLetters, idempotency = {}, persistence = {}, queue = {}, recovery = "off", ...own } = options
+      const decoded = yield* Schema.decodeEffect(Options)(own)
+      const { directory, instances, shutdownTimeout, storageName, ...files } = decoded
+      const each = yield* Schema.decodeEffect(PersistenceService.Options)(persistence)
+      const letters = letterOptions(yield* Path.Path, decoded, deadLetters)
+      const tracker = yield* Schema.decodeEffect(IdempotencyTracker.Options)(idempotency)
+      return layerOf({
+        shutdownTimeout,
+        queue: ["raw-tick-data", yield* Schema.decodeEffect(TickQueue.Options)(queue)],
+        storage: [storageName, yield* Schema.decodeEffect(FileStorage.Options)({ rootDirectory: directory, ...files })],
+        deadLetters: ["dead-letters", yield* Schema.decodeEffect(FileDeadLetterQueue.Options)(letters)],
+        tracker: [tracker.memory === "keys" ? "memory" : "ranges", tracker],
+        persistence: serviceNames(instances).map((name) => [name, each]),
+        recovery:
+          recovery === "off" ? undefined : ["recovery", yield* Schema.decodeEffect(RecoveryService.Options)(recovery)]
+      })
+    })
+  )
+
+const Own = Schema.Struct({ shutdownTimeout: Options.fields.shutdownTimeout })
+
+/**
+ * The same with the options that the environment sets, over `options`: the variables that `tickvault run` reads without a
+ * file, for parts of the same names. `TICKVAULT_STORAGE_MAIN_ROOT_DIRECTORY` is the folder of the runs,
+ * `TICKVAULT_PERSISTENCE_1_MAX_BATCH_SIZE` an option of the first service, `TICKVAULT_RECOVERY_INTERVAL` one of the replays,
+ * if there are any, and `TICKVAULT_SHUTDOWN_TIMEOUT` one of the pipeline. Fails with `ConfigError`, which names each wrong
+ * variable.
+ */
+export const layerConfig = (
+  options: typeof Options.Encoded & PartOptions = {}
+): Layer.Layer<Provided, Config.ConfigError | Schema.SchemaError | StorageError, FileSystem.FileSystem | Path.Path> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { deadLetters, idempotency = {}, persistence = {}, queue = {}, recovery = "off", ...own } = options
+      const { directory, instances, shutdownTimeout, storageName, ...files } = yield* Schema.decodeEffect(Options)({
+        storageName: "storage-main",
+        ...own
+      })
+      const storage = yield* OptionConfig.of(FileStorage.Options, storageName, { rootDirectory: directory, ...files })
+      const letters = letterOptions(
+        yield* Path.Path,
+        { directory: storage.rootDirectory, durability: storage.durability },
+        deadLetters
       )
+      const tracker = "persistence-idempotency"
+      return layerOf({
+        ...(yield* OptionConfig.of(Own, "", { shutdownTimeout })),
+        queue: ["raw-tick-data", yield* OptionConfig.of(TickQueue.Options, "raw-tick-data", queue)],
+        storage: [storageName, storage],
+        deadLetters: [
+          "persistence-dlq",
+          yield* OptionConfig.of(FileDeadLetterQueue.Options, "persistence-dlq", letters)
+        ],
+        tracker: [
+          tracker,
+          yield* OptionConfig.of(IdempotencyTracker.Options, tracker, idempotency, IdempotencyTracker.aliases)
+        ],
+        persistence: yield* Effect.forEach(serviceNames(instances), (name) =>
+          Effect.map(OptionConfig.of(PersistenceService.Options, name, persistence), (each) => [name, each] as const)
+        ),
+        recovery:
+          recovery === "off"
+            ? undefined
+            : ["recovery", yield* OptionConfig.of(RecoveryService.Options, "recovery", recovery)]
+      })
     })
   )

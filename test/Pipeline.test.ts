@@ -13,13 +13,17 @@ import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as DeadLetter from "../src/deadletter/DeadLetter.ts"
 import * as DeadLetterQueue from "../src/deadletter/DeadLetterQueue.ts"
+import * as FileDeadLetterQueue from "../src/deadletter/FileDeadLetterQueue.ts"
+import * as Tick from "../src/domain/Tick.ts"
 import * as IdempotencyTracker from "../src/idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "../src/ledger/RunLedger.ts"
 import * as PersistenceService from "../src/persistence/PersistenceService.ts"
 import * as Pipeline from "../src/Pipeline.ts"
 import * as TickQueue from "../src/queue/TickQueue.ts"
 import * as BatchFile from "../src/storage/BatchFile.ts"
+import type * as FileStorage from "../src/storage/FileStorage.ts"
 import * as Storage from "../src/storage/Storage.ts"
 import * as FaultyStorage from "../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../src/testing/LogWatch.ts"
@@ -105,6 +109,79 @@ it.effect("drains on request and gives the balance, which stays readable", () =>
           assert.strictEqual(Number(sizes[0]?.size), settled.storedBytes)
         }),
         Pipeline.layer({ directory, instances: 3 })
+      )
+    })
+  )
+)
+
+it.effect("takes the storage's name, a durability for all files, and the folder and capacity of dead letters", () =>
+  watched(
+    Effect.gen(function* () {
+      const [directory, letters] = [yield* temporary, yield* temporary]
+      yield* LogWatch.allow("Error", "Batch consistency violation")
+      yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 1 })
+      yield* LogWatch.expect("Error", /^Storage and dead-letter queue both refuse/u, { times: 1 })
+      yield* LogWatch.allow("Info", "Shutdown requested, writing partial batch")
+      yield* LogWatch.allow("Error", /returned to the queue|not settled$/u)
+      const options = {
+        directory,
+        storageName: "archive",
+        durability: "none",
+        instances: 1,
+        shutdownTimeout: 1,
+        persistence: { maxBatchSize: 1, shutdownTimeout: 1 },
+        deadLetters: { directory: letters, capacity: 1 }
+      } as const
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(Pipeline.layer(options), scope)
+      const storage = Context.get(context, Storage.Storage)
+      assert.strictEqual(storage.name, "archive")
+      assert.strictEqual((storage as FileStorage.FileStorage).medium.durability, "none")
+      const queue = Context.get(context, TickQueue.TickQueue)
+      yield* queue.offerAll([TestTick.make("../one", 1), TestTick.make("../two", 1)])
+      yield* Effect.repeat(settleDown, { times: 20 })
+      const files = yield* FileSystem.FileSystem.use((fs) => fs.readDirectory(letters))
+      assert.lengthOf(files, 1)
+      assert.deepInclude(yield* queue.account, { deadLettered: 1, inHand: 1 })
+      yield* whileTimePasses(Scope.close(scope, Exit.void))
+    })
+  )
+)
+
+const letter = (ticks: Tick.Batch) =>
+  DeadLetter.make(
+    ticks,
+    { reason: "storage", error: new Error("full"), retries: 3, firstFailureMs: 0, lastFailureMs: 0 },
+    { service: "persistence-1", queue: "raw-tick-data" }
+  )
+
+it.effect.each([
+  ["replays dead letters with recovery", { recovery: { interval: "10 seconds" } }, 0],
+  ["leaves dead letters alone without it", {}, 1]
+] as const)("%s", ([, options, left]) =>
+  watched(
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      yield* LogWatch.allow("Info", /.*/u)
+      const ticks = TestTick.range("run", 1, 4)
+      assert(Tick.isBatch(ticks))
+      const letters = yield* FileDeadLetterQueue.make("before", { directory: `${directory}/.dead-letters` })
+      yield* letters.offer(yield* letter(ticks))
+      yield* Effect.gen(function* () {
+        const queue = yield* DeadLetterQueue.DeadLetterQueue
+        yield* TestClock.adjust("10 seconds")
+        yield* TestClock.withLive(
+          Effect.repeat(Effect.andThen(Effect.sleep("10 millis"), Stream.runCollect(queue.ids)), {
+            until: (ids) => ids.length === 0,
+            times: left === 0 ? 500 : 20
+          })
+        )
+        assert.lengthOf(yield* Stream.runCollect(queue.ids), left)
+      }).pipe(Effect.provide(Pipeline.layer({ directory, ...options })))
+      const files = yield* filesOf(directory)
+      assert.deepStrictEqual(
+        files.flatMap(([, stored]) => stored),
+        left === 0 ? [1, 2, 3, 4] : []
       )
     })
   )

@@ -37,9 +37,13 @@ import type * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import type { Claim } from "./internal/claim.ts"
 import * as Metrics from "./IdempotencyMetrics.ts"
+import * as Keys from "./internal/keys.ts"
 import { Runs } from "./internal/runs.ts"
 
 export type { Claim } from "./internal/claim.ts"
+
+/** The key of a tick: `run:tick`. */
+export const { key } = Keys
 
 const ttl = OptionSchema.duration(Duration.hours(1))
 
@@ -109,62 +113,6 @@ export class IdempotencyTracker extends Context.Service<
   }
 >()("tickvault/idempotency/IdempotencyTracker") {}
 
-/** The key of a tick: `run:tick`. */
-export const key = (runId: string, tick: Tick.Tick): string => `${runId}:${tick.tickNumber}`
-
-interface Remembered {
-  readonly atMs: number
-  readonly keys: ReadonlyArray<string>
-}
-
-interface State {
-  readonly stored: HashSet.HashSet<string>
-  readonly claimed: HashSet.HashSet<string>
-}
-
-const empty: State = { stored: HashSet.empty(), claimed: HashSet.empty() }
-
-const claimIn = (state: State, runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>): [Claim, State] => {
-  const fresh: Array<Tick.Tick> = []
-  const stored: Array<Tick.Tick> = []
-  const claimed: Array<Tick.Tick> = []
-  let claims = state.claimed
-  for (const tick of ticks) {
-    const id = key(runId, tick)
-    if (HashSet.has(state.stored, id)) stored.push(tick)
-    else if (HashSet.has(claims, id)) claimed.push(tick)
-    else {
-      claims = HashSet.add(claims, id)
-      fresh.push(tick)
-    }
-  }
-  return [
-    { fresh, stored, claimed },
-    { ...state, claimed: claims }
-  ]
-}
-
-const without = (set: HashSet.HashSet<string>, keys: ReadonlyArray<string>): HashSet.HashSet<string> =>
-  keys.reduce((rest, id) => HashSet.remove(rest, id), set)
-
-/** The commits to forget, from the oldest on: those before `beforeMs`, and as many as are over `maxKeys` keys. */
-const takeOld = (history: MutableList.MutableList<Remembered>, held: number, beforeMs: number, maxKeys: number) => {
-  const forgotten: Array<string> = []
-  const counts = { ttl: 0, capacity: 0 }
-  for (
-    let [oldest] = MutableList.toArrayN(history, 1);
-    oldest !== undefined;
-    [oldest] = MutableList.toArrayN(history, 1)
-  ) {
-    const expired = oldest.atMs <= beforeMs
-    if (!expired && held - forgotten.length <= maxKeys) break
-    MutableList.take(history)
-    for (const forgottenKey of oldest.keys) forgotten.push(forgottenKey)
-    counts[expired ? "ttl" : "capacity"] += oldest.keys.length
-  }
-  return { forgotten, counts }
-}
-
 /** Of a tracker that knows nothing of earlier processes. */
 const nothing: ReadonlyArray<Tick.Tick> = []
 const recallNothing = () => Effect.succeed(nothing)
@@ -172,21 +120,21 @@ const recallNothing = () => Effect.succeed(nothing)
 /** As `makeMemory`, with decoded options. */
 export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options: typeof MemoryOptions.Type) {
   const { maxKeys, ttl } = options
-  const ref = yield* Ref.make(empty)
+  const ref = yield* Ref.make(Keys.empty)
   const metrics = yield* Metrics.make(name)
 
   /** The stored keys by commit, oldest first. Changes only together with `ref`, in the same step. */
-  const history = MutableList.make<Remembered>()
+  const history = MutableList.make<Keys.Remembered>()
 
   const forget = Effect.fnUntraced(function* (nowMs: number) {
     const { counts, held } = yield* Ref.modify(ref, (state) => {
-      const { forgotten, counts } = takeOld(
+      const { forgotten, counts } = Keys.takeOld(
         history,
         HashSet.size(state.stored),
         nowMs - Duration.toMillis(ttl),
         maxKeys
       )
-      const stored = without(state.stored, forgotten)
+      const stored = Keys.without(state.stored, forgotten)
       return [
         { counts, held: HashSet.size(stored) },
         { ...state, stored }
@@ -200,16 +148,16 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
     recall: recallNothing,
     claim: Effect.fn("IdempotencyTracker.claim")(function* (runId, ticks) {
       yield* forget(yield* Clock.currentTimeMillis)
-      return yield* Ref.modify(ref, (state) => claimIn(state, runId, ticks))
+      return yield* Ref.modify(ref, (state) => Keys.claim(state, runId, ticks))
     }, Effect.uninterruptible),
     commit: Effect.fn("IdempotencyTracker.commit")(function* (runId, ticks) {
       const atMs = yield* Clock.currentTimeMillis
-      const keys = ticks.map((tick) => key(runId, tick))
+      const keys = ticks.map((tick) => Keys.key(runId, tick))
       yield* Ref.update(ref, (state) => {
         MutableList.append(history, { atMs, keys })
         return {
           stored: keys.reduce((set, id) => HashSet.add(set, id), state.stored),
-          claimed: without(state.claimed, keys)
+          claimed: Keys.without(state.claimed, keys)
         }
       })
       yield* forget(atMs)
@@ -217,9 +165,9 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
     release: Effect.fn("IdempotencyTracker.release")((runId, ticks) =>
       Ref.update(ref, (state) => ({
         ...state,
-        claimed: without(
+        claimed: Keys.without(
           state.claimed,
-          ticks.map((tick) => key(runId, tick))
+          ticks.map((tick) => Keys.key(runId, tick))
         )
       }))
     )

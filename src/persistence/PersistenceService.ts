@@ -186,7 +186,11 @@ export class PersistenceService extends Context.Service<
 
 type Dependencies = TickQueue | Storage | RunLedger | IdempotencyTracker | DeadLetterQueue
 
-/** Makes and starts a service for each name, with its options. */
+/** Runs a service for each name, with its decoded options; they compete for one queue. */
+export const layerWith = (
+  all: ReadonlyArray<readonly [name: string, options: typeof Options.Type]>
+): Layer.Layer<PersistenceService, never, Dependencies> => Layer.effect(PersistenceService, startAll(all))
+
 const startAll = Effect.fnUntraced(function* (all: ReadonlyArray<readonly [string, typeof Options.Type]>) {
   const instances = new Map<string, Instance>()
   for (const [name, options] of all) {

@@ -28,6 +28,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -36,6 +37,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as Tick from "../domain/Tick.ts"
 import type { BatchPolicy, FlushReason, TakenBatch } from "./BatchPolicy.ts"
@@ -224,14 +226,13 @@ const settle = (handover: Handover, ticks: ReadonlyArray<Tick.Tick>, outcome: Ou
   handover.arrival.openUnsafe()
 }
 
-/** Makes a queue of this name. Fails with `SchemaError` on a bad option. */
-export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const decoded = yield* Schema.decodeEffect(Options)(options)
-  const queue = yield* Queue.bounded<Tick.Tick, Cause.Done>(decoded.capacity)
-  const handover = new Handover(new WaitingTicks(queue, decoded))
+/** As `make`, with decoded options. */
+export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
+  const queue = yield* Queue.bounded<Tick.Tick, Cause.Done>(options.capacity)
+  const handover = new Handover(new WaitingTicks(queue, options))
   const producers = yield* Semaphore.make(1)
   const consumers = yield* Semaphore.make(1)
-  const metrics = yield* QueueMetrics.make(name, decoded.capacity)
+  const metrics = yield* QueueMetrics.make(name, options.capacity)
 
   const producerLeaves = Effect.sync(() => void (handover.producerWaits = false))
   const offerAll = Effect.fnUntraced(function* (
@@ -279,6 +280,20 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
   })
 })
 
+/** Makes a queue of this name. Fails with `SchemaError` on a bad option. */
+export const make = (name: string, options: typeof Options.Encoded = {}) =>
+  Effect.flatMap(Schema.decodeEffect(Options)(options), (decoded) => makeWith(name, decoded))
+
 /** A queue in memory. Fails with `SchemaError` on a bad option. */
 export const layer = (name: string, options: typeof Options.Encoded = {}): Layer.Layer<TickQueue, Schema.SchemaError> =>
   Layer.effect(TickQueue, make(name, options))
+
+/** The same with what the environment sets over `options`: by default `TICKVAULT_RAW_TICK_DATA_CAPACITY` and so on. */
+export const layerConfig = (
+  name = "raw-tick-data",
+  options: typeof Options.Encoded = {}
+): Layer.Layer<TickQueue, Config.ConfigError> =>
+  Layer.effect(
+    TickQueue,
+    Effect.flatMap(OptionConfig.of(Options, name, options), (decoded) => makeWith(name, decoded))
+  )

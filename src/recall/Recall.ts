@@ -128,7 +128,8 @@ export const attach = (
 ): IdempotencyTracker.IdempotencyTracker["Service"] =>
   IdempotencyTracker.IdempotencyTracker.of({ ...tracker, recall: recall.among })
 
-const makeTracker = Effect.fnUntraced(function* (name: string, options: typeof IdempotencyTracker.Options.Type) {
+/** Makes the tracker that decoded options ask for: see `layer`. */
+export const makeTracker = Effect.fnUntraced(function* (name: string, options: typeof IdempotencyTracker.Options.Type) {
   if (options.memory === "keys") return yield* IdempotencyTracker.makeWith(name, options)
   const recall = yield* make
   return attach(yield* IdempotencyTracker.makeWith(name, options, recall.forget), recall)
@@ -148,10 +149,7 @@ export const layer = (
     )
   )
 
-/**
- * The same with the options that the environment sets, over `options`. `name` is that of the tracker and of its variables:
- * `TICKVAULT_PERSISTENCE_IDEMPOTENCY_TTL` by default. Fails with `ConfigError`, which names each wrong variable.
- */
+/** The same with the options that the environment sets, over `options`: see `IdempotencyTracker.layerConfig`. */
 export const layerConfig = (
   name = "persistence-idempotency",
   options: typeof IdempotencyTracker.Options.Encoded = {}

@@ -210,15 +210,24 @@ export type LayerOptions = typeof Options.Encoded & {
   readonly name?: string
 }
 
+/** As `layer`, with a name and decoded options. */
+export const layerWith = (
+  name: string,
+  options: typeof Options.Type
+): Layer.Layer<RecoveryService, never, Dependencies> =>
+  Layer.effect(
+    RecoveryService,
+    Effect.tap(makeWith(name, options), (service) => service.start)
+  )
+
 /** Runs a service that replays dead letters. Closing the scope stops it. Fails with `SchemaError` on a bad option. */
 export const layer = ({ name = "recovery", ...options }: LayerOptions = {}): Layer.Layer<
   RecoveryService,
   Schema.SchemaError,
   Dependencies
 > =>
-  Layer.effect(
-    RecoveryService,
-    Effect.tap(make(name, options), (service) => service.start)
+  Layer.unwrap(
+    Effect.map(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => layerWith(name, decoded))
   )
 
 /**
@@ -229,10 +238,4 @@ export const layerConfig = (
   name = "recovery",
   options: typeof Options.Encoded = {}
 ): Layer.Layer<RecoveryService, Config.ConfigError, Dependencies> =>
-  Layer.effect(
-    RecoveryService,
-    OptionConfig.of(Options, name, options).pipe(
-      Effect.flatMap((decoded) => makeWith(name, decoded)),
-      Effect.tap((service) => service.start)
-    )
-  )
+  Layer.unwrap(Effect.map(OptionConfig.of(Options, name, options), (decoded) => layerWith(name, decoded)))

@@ -1,0 +1,67 @@
+/** The ticks that a tracker remembers one by one, by their keys. */
+import * as HashSet from "effect/HashSet"
+import * as MutableList from "effect/MutableList"
+import type * as RunId from "../../domain/RunId.ts"
+import type * as Tick from "../../domain/Tick.ts"
+
+/** The key of a tick: `run:tick`. */
+export const key = (runId: string, tick: Tick.Tick): string => `${runId}:${tick.tickNumber}`
+
+/** The keys of a commit. */
+export interface Remembered {
+  readonly atMs: number
+  readonly keys: ReadonlyArray<string>
+}
+
+/** The keys of ticks that are stored and that are being stored. */
+export interface State {
+  readonly stored: HashSet.HashSet<string>
+  readonly claimed: HashSet.HashSet<string>
+}
+
+export const empty: State = { stored: HashSet.empty(), claimed: HashSet.empty() }
+
+/** Claims those of `ticks` that are not known yet. */
+export const claim = (state: State, runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>) => {
+  const fresh: Array<Tick.Tick> = []
+  const stored: Array<Tick.Tick> = []
+  const claimed: Array<Tick.Tick> = []
+  let claims = state.claimed
+  for (const tick of ticks) {
+    const id = key(runId, tick)
+    if (HashSet.has(state.stored, id)) stored.push(tick)
+    else if (HashSet.has(claims, id)) claimed.push(tick)
+    else {
+      claims = HashSet.add(claims, id)
+      fresh.push(tick)
+    }
+  }
+  const next: State = { ...state, claimed: claims }
+  return [{ fresh, stored, claimed }, next] as const
+}
+
+export const without = (set: HashSet.HashSet<string>, keys: ReadonlyArray<string>): HashSet.HashSet<string> =>
+  keys.reduce((rest, id) => HashSet.remove(rest, id), set)
+
+/** The commits to forget, from the oldest on: those before `beforeMs`, and as many as are over `maxKeys` keys. */
+export const takeOld = (
+  history: MutableList.MutableList<Remembered>,
+  held: number,
+  beforeMs: number,
+  maxKeys: number
+) => {
+  const forgotten: Array<string> = []
+  const counts = { ttl: 0, capacity: 0 }
+  for (
+    let [oldest] = MutableList.toArrayN(history, 1);
+    oldest !== undefined;
+    [oldest] = MutableList.toArrayN(history, 1)
+  ) {
+    const expired = oldest.atMs <= beforeMs
+    if (!expired && held - forgotten.length <= maxKeys) break
+    MutableList.take(history)
+    for (const forgottenKey of oldest.keys) forgotten.push(forgottenKey)
+    counts[expired ? "ttl" : "capacity"] += oldest.keys.length
+  }
+  return { forgotten, counts }
+}
