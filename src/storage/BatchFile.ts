@@ -1,11 +1,10 @@
 /**
  * Batches of ticks as stored objects: what they are named, how they are written, read, checked and salvaged.
  *
- * An object is delimited messages, plain or compressed, for any program to read. What proves it whole, a running checksum
- * that is noted after each message, lies elsewhere (the run's ledger): the last of them is the checksum of the messages,
- * and each tells whether its message is what was written. It is that of the messages, not of their compression, and
- * readers look at what an object holds, not at its name: what was stored in one way is read, found again and known for
- * the same where it is to be stored in another way.
+ * An object is a sequence of delimited messages, plain or compressed, which any program can read. The ledger of the run has
+ * a running checksum after each message. Each checksum proves its message, and the last one proves the whole batch. The
+ * checksums are those of the messages, not of their compression. Readers look at the content of an object, not at its name.
+ * So ticks that were stored in one way are found when they are to be stored in the other.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -40,9 +39,9 @@ import * as StorageKey from "./StorageKey.ts"
 
 export type { Contents } from "./internal/scanner.ts"
 
-/** What a written batch has come to. */
+/** The outcome of writing a batch. */
 export interface Written extends Content.Put {
-  /** Where it is. Another key than it was to have when the same ticks were stored before, compressed in another way. */
+  /** Its key. Not the given one when the same ticks were stored before, compressed in the other way. */
   readonly key: StorageKey.StorageKey
   /** The running checksum after each of its ticks. */
   readonly checks: ReadonlyArray<number>
@@ -76,7 +75,7 @@ function* encode(
 const isAmbiguous = ([tick]: Tick.Batch): boolean =>
   tick.payload.length < 0x80 && [...Delimited.encode([tick])].some(Compression.isCompressed)
 
-/** How `ticks` are compressed: as the storage has it, and in any case when they would be taken for compressed otherwise. */
+/** The compression of `ticks`: that of the storage, but never none when plain bytes would look compressed. */
 const compressionOf = ({ compression }: Pick<Storage.Storage["Service"], "compression">, ticks: Tick.Batch) =>
   isAmbiguous(ticks) ? Compression.always(compression) : compression
 
@@ -88,8 +87,8 @@ export const keyOf = (
 ): StorageKey.StorageKey => StorageKey.batch(runId, ticks, compressionOf(storage, ticks).codec)
 
 /**
- * What of `ticks` is under `key` already. `undefined` when nothing is there, or the empty file that a crash left behind where
- * names are reserved; fails with `KeyConflict` when others are.
+ * The outcome when `key` holds `ticks` already. `undefined` when nothing is there, or only the empty file that a crash left
+ * behind where names are reserved. Fails with `KeyConflict` when other ticks are there.
  */
 const find = Effect.fnUntraced(function* (
   storage: Storage.Storage["Service"],
@@ -102,7 +101,7 @@ const find = Effect.fnUntraced(function* (
   if (!(yield* Content.holds(storage, key, encode(ticks, checks)))) {
     return yield* new StorageError({ operation: "write", key, reason: new KeyConflict() })
   }
-  // Whoever has stored it may not have heard yet that it survives a crash.
+  // The commit that stored it may not have made it durable yet.
   yield* storage.secure(key)
   const bytes = Delimited.encodedBytes(ticks)
   return { outcome: "identical", key, bytes, storedBytes: stat.bytes, checks }
@@ -112,10 +111,10 @@ const unlessMissing = (found: ReturnType<typeof find>) =>
   Effect.catchReason(found, "StorageError", "ObjectMissing", () => Effect.undefined)
 
 /**
- * Stores `ticks` in their order as one object, compressed as the storage has it. What is there already under this key or
- * its sibling is compared by what it holds: the same ticks are `identical`, however they are compressed, and others are a
- * `KeyConflict`. Two processes that compress differently and store the same ticks in the same instant both do: `verify`
- * names the duplicates. Interrupted before the commit, it leaves nothing. Whoever writes many gives them the same
+ * Stores `ticks` in their order as one object, with the compression of the storage. An object that is there already under
+ * this key, or under the key for the other compression, is compared by its content: the same ticks are `identical`, others
+ * are a `KeyConflict`. Two processes with different compression that store the same ticks in the same instant both succeed;
+ * `verify` names the duplicates. Interrupted before the commit, it leaves nothing. To save memory, give many writes the same
  * `memory`.
  */
 export const write = (
@@ -144,13 +143,10 @@ export const write = (
     )
   })
 
-/**
- * The bytes of a batch as they were before compression. Emits all before a damage of it, then fails with `ObjectDamaged`.
- * Every reader of batches reads them here.
- */
+/** The bytes of a batch, decompressed. Emits all bytes before a damage, then fails with `ObjectDamaged`. */
 export const content = Content.read
 
-/** Bytes of a batch as they were before compression, up to a damage of it. */
+/** The size of a batch, decompressed, up to a damage. */
 export const size = (storage: Storage.Storage["Service"], key: StorageKey.StorageKey) =>
   Effect.suspend(() => {
     let bytes = 0
@@ -227,9 +223,9 @@ const run = (
   )
 
 /**
- * Reads a batch from end to end and says what is in it, with the running checksum after each message. A damage is no
- * failure: what comes before it is told, with the problem. Memory: one message, and the numbers of a batch. `onBytes` is
- * told of every chunk, decompressed.
+ * Reads a whole batch and says what is in it, with the running checksum after each message. A damage is no failure: the
+ * result has what comes before it, and the problem. Memory: one message, and the tick numbers of the batch. `onBytes` is
+ * called with the size of every chunk, decompressed.
  */
 export const scan = (
   storage: Storage.Storage["Service"],
@@ -246,8 +242,8 @@ export const scan = (
   })
 
 /**
- * The same without a checksum for each message, which is quicker: with the one of the whole object. Of one that has a
- * problem that is the checksum of no more than what was read.
+ * Like `scan`, with one checksum of the whole object instead of one for each message, which is quicker. When the object has
+ * a problem, the checksum is that of the bytes that were read.
  */
 export const prove = (
   storage: Storage.Storage["Service"],
@@ -264,9 +260,9 @@ export const prove = (
   })
 
 /**
- * All of a batch that can be read, whatever is damaged: with `checks` (of the run's ledger) only what is exactly as it was
- * written, without them what has the form of a tick of the run. What is gone is told by its place in the object as it was
- * before compression; of a damaged compression all is gone from the damage on, which is told of as far as the ledger knows.
+ * All ticks of a damaged batch that can be read. With `checks` (from the run's ledger), those that are exactly as they were
+ * written; without, those that have the form of a tick of the run. Damages are given by their place in the decompressed
+ * object. After a damage of the compression everything is gone; its size is given as far as the ledger knows it.
  */
 export const salvage = (
   storage: Storage.Storage["Service"],

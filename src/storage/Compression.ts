@@ -1,9 +1,8 @@
 /**
- * How stored batches are compressed, and how they are read, by what they hold and not by their names.
+ * Compresses and decompresses stored batches. Readers look at the content of an object, not at its name.
  *
- * A compressed batch is one frame that any zstd tool reads, with its content's size and checksum. Compressing and
- * decompressing is done in a stream and by threads of Node's own, so that of a batch no more than a few MiB are in memory
- * a second time.
+ * A compressed batch is one zstd frame with the size and the checksum of its content; any zstd tool reads it. The work is
+ * done in a stream, in threads of Node: at most a few MiB of a batch are in memory a second time.
  *
  * ```ts
  * import * as Stream from "effect/Stream"
@@ -33,17 +32,16 @@ export type Codec = Compression["codec"]
 /** Batches are stored as they are. */
 export const none: Compression = { codec: "none" }
 
-/** `compression`, and the quickest one where that is none. */
+/** `compression`, or the quickest one when that is none. */
 export const always = (compression: Compression): Compression =>
   compression.codec === "none" ? { codec: "zstd", level: 1 } : compression
 
 const mostLevel = 22
 
-/** The settings of a storage that have to do with it, with the default of `compression`. */
+/** The compression settings of a storage. `codec` is the default of `compression`. */
 export const fields = (codec: Codec) => ({
   /**
-   * How batches are stored: "none", as delimited messages, or "zstd", compressed. What is stored already is read either
-   * way. Default "zstd" in files, "none" in memory.
+   * Compression for new batches: "none" or "zstd". Both are read. Default "zstd" in files, "none" in memory.
    */
   compression: Schema.Literals(["none", "zstd"]).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(codec))),
   /**
@@ -55,10 +53,10 @@ export const fields = (codec: Codec) => ({
   ).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(1)))
 })
 
-/** The settings of a storage of files: compressed, "zstd", unless they say otherwise. */
+/** The compression settings of a storage of files. `compression` has the default "zstd". */
 export const fileFields = fields("zstd")
 
-/** What decoded settings come to. */
+/** The compression that decoded settings mean. */
 export const of = (options: { readonly compression: Codec; readonly compressionLevel: number }): Compression =>
   options.compression === "none" ? none : { codec: "zstd", level: options.compressionLevel }
 
@@ -154,15 +152,14 @@ const transform = <E, R>(
   )
 
 /**
- * The bytes as they were before compression: decompressed when they begin as a zstd frame does, as they are otherwise.
- * `bytes` may be lent chunks: each is done with when the next is pulled. Memory stays within a few chunks, and the window
- * of the compression, 128 MiB at most. Fails with `ZstdError` on a damage;
- * what lies less than a chunk before that may not be emitted: see `upToDamage`.
+ * Decompresses `bytes` when they begin like a zstd frame; otherwise passes them on as they are. `bytes` may be lent chunks.
+ * Memory: a few chunks and the window of the compression, 128 MiB at most. Fails with `ZstdError` on a damage. The last
+ * bytes before a damage, less than a chunk, may not be emitted: see `upToDamage`.
  */
 export const decompressed = <E, R>(
   bytes: Stream.Stream<Uint8Array, E, R>
 ): Stream.Stream<Uint8Array, E | ZstdError, R> => transform(bytes, () => asTheyCome)
 
-/** The same in smaller steps, which takes about twice as long: emits every byte before a damage. */
+/** Like `decompressed`, but emits every byte before a damage. Takes about twice as long. */
 export const upToDamage = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uint8Array, E | ZstdError, R> =>
   transform(bytes, () => new Cutter())

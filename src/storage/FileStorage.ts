@@ -1,14 +1,14 @@
 /**
  * Objects as files below one folder.
  *
- * A commit is atomic, durable and never overwrites: the bytes go to a temporary file of a unique name in the folder of
- * the key, are fsynced, *linked* to the final name, and the folder is fsynced. A link fails when the name is taken, which
- * a rename does not. When the key holds the same bytes the commit has already happened and succeeds; with other bytes it
- * is a `KeyConflict`. Several processes may share a folder: there are no locks that a crash could leave behind.
+ * A commit is atomic and durable, and never overwrites. It writes the bytes to a temporary file with a unique name in the
+ * folder of the key, fsyncs the file, *links* it to the final name, and fsyncs the folder. A link fails when the name is
+ * taken; a rename would not. When the key holds the same bytes, the commit has happened before, and succeeds. With other
+ * bytes it fails with `KeyConflict`. Several processes may share a folder, because there are no locks.
  *
- * That is the promise of `durability` "full" on a file system that has hard links and can fsync folders. Whether it does
- * is tried at start (`Medium`): without hard links a name is reserved with an empty file before it is given, and what is
- * weaker then is said in a warning. Temporary files that a crash left behind are removed at start once they are old.
+ * That is the promise of `durability` "full" on a file system that has hard links and can fsync folders. `Medium` tries
+ * both at start. Without hard links a commit reserves its name with an empty file first, and a warning says what is
+ * weaker. A start removes old temporary files that a crash left behind.
  *
  * ```ts
  * import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -50,21 +50,20 @@ export const Options = Schema.Struct({
   /** Folder that holds the runs; made when it is missing. Default "./data". */
   rootDirectory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data"))),
   /**
-   * Age from which a temporary file is taken for the leftover of a crash and removed at start. Default "1 hour". Too
-   * low: the file of a slow write of another process could be taken away under it; that write then fails and is retried.
+   * Age at which a start removes a temporary file as the leftover of a crash. Default "1 hour". Too low: the start may
+   * remove the file of a slow write of another process; that write fails then and is retried.
    */
   temporaryFileMaxAge: OptionSchema.duration(Duration.hours(1)),
   /**
-   * What is made durable before a commit, a removal or a log's `sync` succeeds: "full" the file and the folder that holds
-   * its name, "file" only the file, "none" neither. What succeeded survives the end of the process at any setting; a
-   * power cut may take what was not made durable: with "file" the name of an object, with "none" its bytes too. Default
-   * "full".
+   * What is durable before a commit, a removal or a `sync` succeeds. "full": the file and its name in the folder. "file":
+   * only the file. "none": neither. At any setting, what succeeded survives the end of the process. A power cut may take
+   * what is not durable: with "file" the name of an object, with "none" its bytes too. Default "full".
    */
   durability: Medium.Durability.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("full" as const))),
   ...Compression.fileFields
 })
 
-/** A storage in a folder, and what that folder can promise. */
+/** A storage in a folder, and what the file system of the folder can do. */
 export type FileStorage = Storage["Service"] & { readonly medium: Medium.Medium }
 
 /** Makes `folder` with what is missing above it, each durable in its parent. */
@@ -79,7 +78,7 @@ const makeFolder = Effect.fnUntraced(function* (place: StorageFolder, folder: st
   }
 })
 
-/** Makes the root folder, proves that it can be used, and clears it of what a crash left behind. */
+/** Makes the root folder, checks that it can be used, and removes what a crash left behind. */
 const open = Effect.fnUntraced(function* (place: StorageFolder, root: string, maxAge: Duration.Duration) {
   const { fs, path } = place
   yield* makeFolder(place, root)
@@ -93,7 +92,7 @@ const open = Effect.fnUntraced(function* (place: StorageFolder, root: string, ma
   )
 })
 
-/** What the folder can do; where that can't be tried now (a full disk), it is taken to be able to do all. */
+/** What the file system of the folder can do. Where that can't be tried now (a full disk), all of it is assumed. */
 const probe = Effect.fnUntraced(function* (place: StorageFolder, root: string) {
   const abilities = yield* Medium.probe(place.fs, place.path, root).pipe(
     Effect.catchIf(

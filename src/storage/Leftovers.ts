@@ -1,8 +1,8 @@
 /**
  * What crashes of earlier processes left in the folder of a storage, and what was set aside there.
  *
- * Temporary files are looked for in the folder and the folders in it: those of runs, where objects are written. A file
- * that is younger than `beforeMs` may be one that another process writes just now, and is left alone.
+ * Temporary files are looked for in the folder and in the folders of runs. Another process may be writing to a file that is
+ * younger than `beforeMs`: it is left alone.
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -14,7 +14,7 @@ import * as Files from "./internal/files.ts"
 
 /** Paths of files. */
 export interface TemporaryFiles {
-  /** Last written to at `beforeMs` or earlier: nobody writes them any more. */
+  /** Last written to at `beforeMs` or earlier: no process writes to them any more. */
   readonly old: ReadonlyArray<string>
   readonly young: ReadonlyArray<string>
 }
@@ -66,8 +66,8 @@ export const sweep = (fs: Fs, path: Path.Path, root: string, beforeMs: number): 
   )
 
 /**
- * Keys below `root` that only an empty file holds since `beforeMs`, in ascending order: names that a crash left reserved
- * where there are no hard links. Logs may be empty. Looks at every file, which takes its time.
+ * Keys below `root` whose file is empty since `beforeMs`, in ascending order. A crash leaves such files behind where there
+ * are no hard links. Logs may be empty and are left out. Takes long, because it looks at every file.
  */
 export const emptyObjects = (
   fs: Fs,

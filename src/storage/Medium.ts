@@ -1,8 +1,8 @@
 /**
- * What a folder can promise: found out by trying, in the folder itself, with files that are gone afterwards.
+ * Finds out what the file system of a folder can do, by trying it there with files that are removed afterwards.
  *
- * `FileStorage` asks once when it opens and works accordingly; `tickvault doctor` asks to tell a person. Both may do so
- * while other processes are at work in the folder: the files have names of their own that no key can have.
+ * `FileStorage` does so when it opens, and `tickvault doctor` when it is called. Both may run while other processes work in
+ * the folder: the files have unique names that no key can have.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -27,8 +27,8 @@ import * as Files from "./internal/files.ts"
 import { IoFailure, reasonOf, StorageError } from "./StorageError.ts"
 
 /**
- * What is made durable before an operation succeeds: "full" the files and the folders that hold their names, "file" only
- * the files, "none" neither, so that the system writes them when it likes.
+ * What is durable before an operation succeeds. "full": files and their names in folders. "file": only files. "none":
+ * neither; the system writes both when it likes.
  */
 export const Durability = Schema.Literals(["full", "file", "none"])
 
@@ -36,9 +36,9 @@ export type Durability = typeof Durability.Type
 
 /** What the file system under a folder can do. */
 export interface Abilities {
-  /** Whether a file can have a second name. Without, a commit reserves its name with an empty file. */
+  /** Whether a file can have a second name. If not, a commit reserves its name with an empty file. */
   readonly hardLinks: boolean
-  /** Whether the entries of a folder can be fsynced. Without, the system decides when a new name is durable. */
+  /** Whether folders can be fsynced. If not, the system decides when a new name is durable. */
   readonly folderSync: boolean
 }
 
@@ -60,13 +60,13 @@ export const withoutFolderSync =
   "Folders can't be fsynced on this file system: a power cut may take the names of objects that were committed shortly " +
   "before"
 
-/** What the medium makes weaker than the storage's settings promise, in words. */
+/** Where the medium is weaker than the settings of the storage promise, one sentence each. */
 export const shortfalls = ({ durability, folderSync, hardLinks }: Medium): ReadonlyArray<string> => [
   ...(hardLinks ? [] : [withoutLinks]),
   ...(folderSync || durability !== "full" ? [] : [withoutFolderSync])
 ]
 
-/** The file system has no hard links; any other failure of a link says something else. */
+/** Codes that mean that the file system has no hard links. */
 const meansNoLinks: ReadonlySet<string> = new Set([
   "EPERM",
   "ENOTSUP",

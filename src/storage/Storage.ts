@@ -30,7 +30,7 @@ import * as Compression from "./Compression.ts"
 import { KeyConflict, ObjectMissing, StorageError } from "./StorageError.ts"
 import type { StorageKey } from "./StorageKey.ts"
 
-/** What a commit has come to: the object is new, or the very same bytes were there already. */
+/** The outcome of a commit: the object is new, or the same bytes were there already. */
 export interface Committed {
   readonly outcome: "created" | "identical"
   /** Size of the object. */
@@ -43,22 +43,22 @@ export interface Writer {
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, StorageError>
 
   /**
-   * Publishes the object under its key, whole, and never over another one. On success it survives a crash. Once
-   * begun it isn't interrupted. Fails with `KeyConflict` when the key holds other bytes; after any other failure the
-   * object may be there or not, and writing it again settles that. Called once.
+   * Publishes the whole object under its key. Never replaces another object. After success the object survives a crash.
+   * Not interruptible. Fails with `KeyConflict` when the key holds other bytes. After any other failure the object may be
+   * there or not: write it again to find out. Call it once.
    */
   readonly commit: Effect.Effect<Committed, StorageError>
 }
 
-/** A log: bytes that are only ever added at its end. Nobody else appends to it while it is open. */
+/** A log: bytes are only added at its end. Only one process may have it open. */
 export interface Appender {
   /**
-   * Adds `bytes` at the end, in one piece and visible to readers at once. After a failure a part of them may be there:
-   * go on in another log. Not interrupted.
+   * Adds `bytes` at the end, in one piece. Readers see them at once. After a failure a part of them may be there: go on
+   * in another log. Not interruptible.
    */
   readonly append: (bytes: Uint8Array) => Effect.Effect<void, StorageError>
 
-  /** Makes all that was appended survive a crash of the system. Not interrupted. */
+  /** Makes all that was appended survive a crash of the system. Not interruptible. */
   readonly sync: Effect.Effect<void, StorageError>
 }
 
@@ -70,24 +70,24 @@ export interface Stat {
 }
 
 /**
- * What a reader does with the chunks of an object: with "kept" ones, the default, what it likes for as long as it likes;
- * "lent" ones, and views of them, it is done with before it asks for the next; those in its own `Room` are its own affair.
+ * Who owns the memory of the chunks of an object. "kept", the default: the reader, for as long as it likes. "lent": the
+ * storage, which may write over a chunk once the reader asks for the next. A `Room`: the reader, who gives the memory.
  */
 export type Chunks = "kept" | "lent" | Room
 
-/** Gives memory to read into, at least a byte of it. What it gave before is full by then. */
+/** Gives memory to read into, at least one byte. The memory that it gave before is full by then. */
 export type Room = () => Uint8Array
 
 export class Storage extends Context.Service<
   Storage,
   {
-    /** The name that log lines and metrics give. */
+    /** The name in log lines and metrics. */
     readonly name: string
 
-    /** Where the objects lie, in words for people: a folder, "memory". */
+    /** Where the objects are, for people: a folder, "memory". */
     readonly location: string
 
-    /** How whoever writes batches is to compress them. Objects are what is written; reading knows of it by their content. */
+    /** Compression for new batches. Readers tell from the content whether an object is compressed. */
     readonly compression: Compression.Compression
 
     /** Begins an object. */
@@ -95,8 +95,7 @@ export class Storage extends Context.Service<
 
     /**
      * The bytes of an object in chunks, never all of them at once. Fails with `ObjectMissing` when there is none. A storage
-     * may take "lent" as leave to put later bytes into a chunk once the next is asked for, and a `Room` as memory to use,
-     * and need not.
+     * may ignore "lent" and a `Room`, and give "kept" chunks.
      */
     readonly read: (key: StorageKey, chunks?: Chunks) => Stream.Stream<Uint8Array, StorageError>
 
@@ -107,14 +106,14 @@ export class Storage extends Context.Service<
     readonly stat: (key: StorageKey) => Effect.Effect<Stat | undefined, StorageError>
 
     /**
-     * Opens the log under `key`, made when it is missing, to add to its end. Its name survives a crash; for what is
-     * appended see `sync`. A log is read and listed like an object; a key is the one or the other.
+     * Opens the log under `key` to add to its end; makes it when it is missing. The name of the log survives a crash; for
+     * its bytes see `sync`. A log is read and listed like an object. A key holds either an object or a log.
      */
     readonly append: (key: StorageKey) => Effect.Effect<Appender, StorageError, Scope.Scope>
 
     /**
-     * Makes an object survive a crash that may have been stored by somebody who has not heard whether it does: an attempt
-     * that failed or was abandoned late. Does nothing when there is none.
+     * Makes an object survive a crash. For an object whose commit did not report success, such as one that failed late or
+     * was abandoned. Does nothing when there is none.
      */
     readonly secure: (key: StorageKey) => Effect.Effect<void, StorageError>
 
@@ -122,14 +121,14 @@ export class Storage extends Context.Service<
     readonly remove: (key: StorageKey) => Effect.Effect<boolean, StorageError>
 
     /**
-     * Takes a damaged object out of the way, durably: its key is free again, and its bytes are kept where no key leads.
-     * Succeeds with the place in words for people. Fails with `ObjectMissing` when there is none.
+     * Moves a damaged object out of the way, durably: its key is free again, and its bytes are kept under no key. Succeeds
+     * with the new place, for people. Fails with `ObjectMissing` when there is none.
      */
     readonly setAside: (key: StorageKey) => Effect.Effect<string, StorageError>
   }
 >()("tickvault/storage/Storage") {}
 
-/** Writes one object whole: create, write, commit. Interrupted before the commit, it leaves nothing. */
+/** Creates, writes and commits one object. Interrupted before the commit, it leaves nothing. */
 export const write = (
   storage: Storage["Service"],
   key: StorageKey,

@@ -1,7 +1,7 @@
 /**
- * The one failure of every storage operation, with a reason that knows whether it may pass.
+ * The failure of every storage operation. Its reason says whether the failure may pass, so that a retry makes sense.
  *
- * Reasons are made from what the system really returned (an `errno` code), never from the text of a message.
+ * Reasons are made from the `errno` code that the system returned, never from the text of a message.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -72,7 +72,7 @@ export class CompressionFailed extends Schema.TaggedError<CompressionFailed>()("
   }
 }
 
-/** The folder that is written to went away in between. It is made again by the next attempt. */
+/** The folder was removed meanwhile. The next attempt makes it again. */
 export class FolderMissing extends Schema.TaggedError<FolderMissing>()("FolderMissing", { code: Schema.String }) {
   readonly isRetryable = true
   readonly errorType = "io"
@@ -186,7 +186,7 @@ export class StorageError extends Schema.TaggedError<StorageError>()("StorageErr
   }
 }
 
-/** The reason that stands behind an `errno` code. An unknown code counts as an I/O failure. */
+/** The reason for an `errno` code. An unknown code counts as an I/O failure. */
 export const reasonOf = (code: string): Reason => {
   switch (code) {
     case "ENOSPC":

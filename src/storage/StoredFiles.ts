@@ -1,8 +1,6 @@
 /**
- * The objects below one folder, to look at only: nothing is made, changed or removed, so that the folder of another
- * process, a copy or a read-only mount can be read.
- *
- * `FileStorage` reads by the same functions.
+ * The objects below one folder, read only. Nothing is made, changed or removed, so it can read the folder of another
+ * process, a copy, or a read-only mount. `FileStorage` reads with the same functions.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -29,7 +27,7 @@ import * as StorageKey from "./StorageKey.ts"
 const wayOf = (chunks: Storage.Chunks) =>
   chunks === "kept" ? Chunks.kept : chunks === "lent" ? Chunks.lent : Chunks.into(chunks)
 
-/** What a storage does that changes nothing, over the files below `root`. */
+/** The operations of a storage that change nothing, over the files below `root`. */
 export const reading = (
   fs: FileSystem.FileSystem,
   path: Path.Path,

@@ -1,5 +1,5 @@
 /**
- * One file written so that it appears whole, durable and under a name that was free, or not at all.
+ * Writes a file that appears whole, durable and under a free name, or not at all.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -1,8 +1,8 @@
 /**
- * A file in chunks, the next of which is read while one is being looked at.
+ * Reads a file in chunks, one chunk ahead of the reader.
  *
- * A file is never closed, and a buffer never used for anything else, under a call that may still write into it: whoever
- * stops reading waits for the chunk that is on its way.
+ * A reader that stops waits for the chunk that is being read. So no file is closed, and no buffer used again, while a call
+ * may still write into it.
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -15,13 +15,13 @@ import * as Stream from "effect/Stream"
 import { BufferPool } from "../BufferPool.ts"
 import type { Room } from "../Storage.ts"
 
-/** Large enough that what a chunk costs beside its bytes doesn't count, small enough for the caches of a processor. */
+/** Large enough that the cost of a chunk doesn't count, small enough for the caches of a processor. */
 const chunkBytes = 1024 * 1024
 
 /** Most files that are not batches are smaller: no fresh memory is asked for beyond their size. */
 const firstChunkBytes = 64 * 1024
 
-/** Buffers that are left when nobody reads. */
+/** Most buffers that are kept while nobody reads. */
 const maxIdle = 4
 
 /** Buffers that those who read use in turn. */
@@ -35,7 +35,7 @@ export class Buffers {
   )
 }
 
-/** What `read` gives, again and again until that is nothing, always one ahead of who asks for it. */
+/** What `read` gives, again and again until it gives nothing; always one read ahead. */
 const ahead = Effect.fnUntraced(function* (read: Effect.Effect<Uint8Array, PlatformError>) {
   const scope = yield* Effect.scope
   const begin = Effect.forkIn(Effect.uninterruptible(read), scope, { startImmediately: true })
@@ -62,7 +62,7 @@ export const kept = (
       const first = (yield* buffers.one).subarray(0, firstChunkBytes)
       const handle = yield* fs.open(file, { flag: "r" })
       let isMore = false
-      // The beginning, and what comes after a chunk that was not filled, which is the end as a rule, are copied.
+      // The first chunk is copied, and what follows a chunk that was not full, which is mostly the last one.
       const small = Effect.map(handle.read(first), (bytes) => {
         isMore = bytes === first.length
         return new Uint8Array(first.subarray(0, bytes))
@@ -76,7 +76,7 @@ export const kept = (
     })
   )
 
-/** The bytes of `file`, in chunks that are overwritten once the next is asked for. */
+/** The bytes of `file`, in chunks that are overwritten when the next one is pulled. */
 export const lent = (
   fs: FileSystem.FileSystem,
   file: string,
@@ -96,7 +96,7 @@ export const lent = (
     })
   )
 
-/** The bytes of `file` in chunks that lie in `room`, which are as large as that lets them be. */
+/** The bytes of `file`, in chunks that fill the memory that `room` gives. */
 export const into =
   (room: Room) =>
   (fs: FileSystem.FileSystem, file: string): Stream.Stream<Uint8Array, PlatformError> =>

@@ -1,5 +1,5 @@
 /**
- * What stored batches hold, however it is compressed: read, written and compared.
+ * Reads, writes and compares the content of stored batches, compressed or not.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
@@ -11,7 +11,7 @@ import type { StorageKey } from "../StorageKey.ts"
 
 type Port = Storage.Storage["Service"]
 
-/** Codes of a decompressor that says nothing of what is stored. */
+/** Codes of zstd that say nothing about the stored bytes, such as too little memory. */
 const isShortage = ({ code }: Compression.ZstdError): boolean =>
   code === "ZSTD_error_memory_allocation" || code === "ERR_ZLIB_INITIALIZATION_FAILED"
 
@@ -38,8 +38,8 @@ const after = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>, count: number) =>
   })
 
 /**
- * The bytes of an object as they were before compression, of one that isn't compressed as they are. Emits all before a
- * damage of the compression, then fails with `ObjectDamaged`: what is damaged is read a second time for that.
+ * The bytes of an object, decompressed if it is compressed. Emits all bytes before a damage, then fails with
+ * `ObjectDamaged`. To do so it reads a damaged object a second time.
  */
 export const read = (
   storage: Port,
@@ -61,9 +61,9 @@ export const read = (
     )
   })
 
-/** What was written: what is under the key now, and what of it is compressed. */
+/** The outcome of a write, and its sizes. */
 export interface Put extends Storage.Committed {
-  /** What the object takes; `bytes` are those before compression. */
+  /** Size of the object; `bytes` is the size before compression. */
   readonly storedBytes: number
 }
 
@@ -106,7 +106,7 @@ export const write = (
   )
 }
 
-/** Holds bytes that come in pieces against others that come in other pieces. */
+/** Compares bytes that come in pieces with others that come in other pieces. */
 class Comparison {
   private readonly pieces: Iterator<Uint8Array>
   private piece: Uint8Array | undefined
@@ -137,13 +137,13 @@ class Comparison {
     return true
   }
 
-  /** Whether nothing more is to come. */
+  /** Whether all expected bytes have come. */
   get isWhole(): boolean {
     return this.piece === undefined
   }
 }
 
-/** Whether the object holds just the bytes of `pieces`, compressed or not. A damaged one does not. */
+/** Whether the object holds exactly the bytes of `pieces`, compressed or not. A damaged object does not. */
 export const holds = (
   storage: Port,
   key: StorageKey,

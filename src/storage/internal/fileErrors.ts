@@ -1,5 +1,5 @@
 /**
- * From what Effect's file system returns to the storage's own failure.
+ * Turns failures of Effect's file system into failures of the storage.
  */
 import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
@@ -11,7 +11,7 @@ export const codeOf = (error: PlatformError): string => {
   return Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : error.reason._tag
 }
 
-/** Operations on what should be there already; the others make what they need. */
+/** Operations on objects that should exist. The other operations make what they need. */
 const whereMissingIsAnAnswer: ReadonlySet<string> = new Set(["read", "list", "stat", "remove", "set-aside"])
 
 /** Turns a failure of `operation` into a `StorageError`. */
@@ -23,7 +23,7 @@ export const storageError =
     return new StorageError({ operation, key, reason: missing ? new ObjectMissing() : reasonOf(code), cause: error })
   }
 
-/** A file that could not be closed, which the file system reports as a defect, as the failure of the commit it is. */
+/** Turns the defect of a file that could not be closed into a failure of the commit. */
 export const closeError = (key: string, defect: unknown): StorageError =>
   new StorageError({ operation: "commit", key, reason: reasonOf(findCode(defect) ?? "EIO"), cause: defect })
 

@@ -1,5 +1,5 @@
 /**
- * What `FileStorage` does with files beyond single calls of the file system.
+ * Operations of `FileStorage` that take more than one call of the file system.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,7 @@ import { codeOf } from "./fileErrors.ts"
 
 type Fs = FileSystem.FileSystem
 
-/** Names that no key can have and that are recognised after a crash. */
+/** Names of temporary files: no key can have them, and they are recognised after a crash. */
 export const temporaryName = /^\.tickvault-[0-9a-f]+\.tmp$/u
 
 /** A new such name. */
@@ -70,7 +70,7 @@ const readExactly = Effect.fnUntraced(function* (file: FileSystem.File, size: nu
   return whole
 })
 
-/** `entry`, of the type of what it leads to when it is a link; one that leads nowhere stays a link. */
+/** `entry`; a link has the type of its target. A link without a target stays a link. */
 const followed = (fs: Fs, path: string, entry: FileSystem.DirectoryEntry) =>
   entry.type === "SymbolicLink"
     ? fs.stat(path).pipe(
@@ -79,7 +79,7 @@ const followed = (fs: Fs, path: string, entry: FileSystem.DirectoryEntry) =>
       )
     : Effect.succeed(entry)
 
-/** Most files that are handed on at a time. */
+/** Most files in one array. */
 const maxPiece = 1024
 
 /** The folders among `names`, which end in "/", each for itself, and the files between them in pieces, in this order. */
@@ -123,9 +123,9 @@ export const entriesOf = (fs: Fs, path: Path.Path, root: string, relative: strin
 
 /**
  * The files below `root` as paths relative to it, with "/" between the segments, in ascending order, as far as they
- * start with `prefix`: of the folders above the last "/" in it none is read. Entries whose name begins with "." are
- * internal and left out, and so is what is neither a file nor a folder: a pipe would hold up whoever reads it; a folder
- * that goes away meanwhile is empty.
+ * start with `prefix`. No folder above the last "/" in `prefix` is read. Entries whose name begins with "." are internal
+ * and left out. So is everything that is neither a file nor a folder: to read a pipe may take forever. A folder that is
+ * removed meanwhile counts as empty.
  */
 export const walk = (fs: Fs, path: Path.Path, root: string, prefix: string): Stream.Stream<string, PlatformError> => {
   const within = (relative: string, start: string): Stream.Stream<string, PlatformError> =>
@@ -140,7 +140,7 @@ export const walk = (fs: Fs, path: Path.Path, root: string, prefix: string): Str
     )
   const segments = prefix.split("/")
   const start = segments.pop() ?? ""
-  // Whatever could lead out of the root, or into what is internal, is the name of nothing.
+  // A prefix that could lead out of the root, or into internal folders, matches nothing.
   if (segments.some((segment) => RunId.segmentViolation(segment) !== undefined)) return Stream.empty
   return within(prefix.slice(0, prefix.length - start.length), start)
 }

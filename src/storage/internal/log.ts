@@ -1,5 +1,5 @@
 /**
- * One file that is only ever added to.
+ * A file to which bytes are only added.
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -21,7 +21,7 @@ export const open = Effect.fnUntraced(function* (place: StorageFolder, path: str
   return log
 }, Effect.uninterruptible)
 
-/** The log as the storage hands it out. */
+/** The log as `Storage` has it. */
 export const appender = ({ file, place }: Log, fail: (error: PlatformError) => StorageError): Appender => ({
   append: (bytes) => Effect.uninterruptible(Effect.mapError(file.writeAll(bytes), fail)),
   sync: Effect.uninterruptible(Effect.mapError(syncFile(place, file), fail))

@@ -1,9 +1,9 @@
 /**
- * Gives files names that were free, on any file system.
+ * Gives a file a name, if the name is free, on any file system.
  *
- * With hard links that is one step: a link fails when the name is taken. Without, the name is first *reserved* by an empty
- * file made exclusively, and the file is then renamed over that. A crash between the two leaves the empty file; it is
- * recognised by being empty and by staying so, and taken over. A name is never taken from a file that has content.
+ * With hard links that is one step: a link fails when the name is taken. Without them an exclusive empty file first
+ * *reserves* the name, and the file is renamed over it. A crash between the two leaves the empty file. A file that stays
+ * empty is such a leftover, and its name is taken over. A file with content never loses its name.
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -12,12 +12,12 @@ import * as Semaphore from "effect/Semaphore"
 import * as Files from "./files.ts"
 import { type StorageFolder, syncFolder } from "./storageFolder.ts"
 
-/** What has the name now: the file, another one with the same bytes, or one with other bytes. */
+/** Which file has the name now: this one, another one with the same bytes, or one with other bytes. */
 export type Outcome = "created" | "identical" | "different"
 
 /**
- * How often and how far apart a reservation is looked at that this storage did not make. Another process needs one call
- * of the system to fill it: what is still empty after all of this (5 seconds) is the leftover of a crash.
+ * How often and how far apart a reservation of another process is checked. That process needs one system call to fill it.
+ * A reservation that is still empty after all checks (5 seconds) is the leftover of a crash.
  */
 const patience = { looks: 50, every: "100 millis" } as const
 
@@ -48,12 +48,12 @@ const byLink = (fs: FileSystem.FileSystem, file: string, name: string): Effect.E
     linked ? Effect.succeed<Outcome>("created") : compare(fs, file, name)
   )
 
-/** One attempt to reserve and fill; `undefined` when there is a reservation that may still be filled by its maker. */
+/** One attempt to reserve and fill. `undefined` when another process has a reservation that it may still fill. */
 const attempt = Effect.fnUntraced(function* (place: StorageFolder, file: string, name: string, leftover: boolean) {
   const { fs } = place
   const reserved = yield* reserve(fs, name)
   if (!(yield* isEmpty(fs, name))) {
-    // Taken; or, when this process was halted since it reserved, taken over by another one: look again.
+    // The name is taken. If this process reserved it and was halted since, another one has taken it over: check again.
     return reserved ? undefined : yield* compare(fs, file, name)
   }
   if (!reserved) {
@@ -70,7 +70,7 @@ const attempt = Effect.fnUntraced(function* (place: StorageFolder, file: string,
 const byReservation = Effect.fnUntraced(function* (place: StorageFolder, file: string, name: string) {
   for (let looks = 0; ; looks++) {
     const outcome = yield* attempt(place, file, name, looks >= patience.looks).pipe(
-      // Whoever had reserved the name has given it up.
+      // The process that had reserved the name has given it up.
       Effect.catchReason("PlatformError", "NotFound", (_, error) =>
         Effect.flatMap(place.fs.exists(file), (exists) => (exists ? Effect.undefined : Effect.fail(error)))
       ),
@@ -82,13 +82,13 @@ const byReservation = Effect.fnUntraced(function* (place: StorageFolder, file: s
 })
 
 /**
- * Gives `file` the name `name` when that is free, and finds out what has it otherwise. Not durable before the folder is.
- * Without hard links it may take 5 seconds where a crash has left a reservation.
+ * Gives `file` the name `name` when that is free; otherwise says which file has it. Durable once the folder is fsynced.
+ * Without hard links it may take 5 seconds when a crash has left a reservation.
  */
 export const publish = (place: StorageFolder, file: string, name: string): Effect.Effect<Outcome, PlatformError> =>
   place.medium.hardLinks ? byLink(place.fs, file, name) : byReservation(place, file, name)
 
-/** Moves `file` to `name`; `false` when that is taken. The bytes have a name at any moment. */
+/** Moves `file` to `name`; `false` when that is taken. At every moment the file has a name. */
 const move = Effect.fnUntraced(function* (place: StorageFolder, file: string, name: string) {
   const { fs, medium, path } = place
   const taken = !(yield* medium.hardLinks ? unlessTaken(fs.link(file, name)) : reserve(fs, name))

@@ -1,12 +1,12 @@
 /**
- * What is in a batch, found out message by message where they lie.
+ * Finds out what is in a batch, message by message, without copying them.
  */
 import * as Delimited from "../../domain/Delimited.ts"
 import { TickHeader } from "../../domain/TickHeader.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import * as StorageKey from "../StorageKey.ts"
 
-/** What was found in an object that was read from its first byte to its last, or to its first damage. */
+/** What an object holds, up to its end or its first damage. */
 export interface Contents {
   /** Bytes read, after decompression where it is compressed. */
   readonly bytes: number
@@ -14,7 +14,7 @@ export interface Contents {
   readonly stretches: ReadonlyArray<TickSet.Stretch>
   /** Ticks that are in it more than once. */
   readonly repeated: number
-  /** What is wrong with it, taken alone: not in the format, cut, ticks that its name doesn't promise. */
+  /** What is wrong with the object itself: not in the format, cut, or with ticks outside the range in its name. */
   readonly problem: string | undefined
 }
 
@@ -28,13 +28,13 @@ export class Scanner {
   private bytes = 0
   private problem: string | undefined
 
-  /** Of the batch `key`. `onFramed` is told of the bytes of each message that is a tick. */
+  /** Scans the batch `key`. Calls `onFramed` with the bytes of each message that is a tick. */
   constructor(key: StorageKey.StorageKey, onFramed?: (framed: Uint8Array) => void) {
     this.name = StorageKey.batchName(key)
     this.onFramed = onFramed
   }
 
-  /** Whether it is worth reading on. Nothing of `chunk` is kept. */
+  /** Takes the next chunk, and says whether to read on. Keeps nothing of `chunk`. */
   push(chunk: Uint8Array): boolean {
     this.bytes += chunk.length
     const error = this.decoder.visit(chunk, this.onMessage)
@@ -56,7 +56,7 @@ export class Scanner {
     return false
   }
 
-  /** What it has come to, once there are no more chunks; `damage` is what their compression ended with. */
+  /** The result, once there are no more chunks. `damage` is the damage of the compression, if there was one. */
   end(damage: string | undefined): Contents {
     const stretches = TickSet.stretches(this.numbers)
     const distinct = stretches.reduce((total, stretch) => total + Number(TickSet.count(stretch)), 0)

@@ -9,7 +9,7 @@ import type { Medium } from "../Medium.ts"
 import type * as StorageMetrics from "../StorageMetrics.ts"
 import * as Files from "./files.ts"
 
-/** What writers and logs need of their storage. */
+/** What writers and logs need from their storage. */
 export interface StorageFolder {
   readonly storage: string
   readonly fs: FileSystem.FileSystem

@@ -104,7 +104,7 @@ const scoped = (make: () => ZstdCompress | ZstdDecompress): Effect.Effect<Coder,
     (coder) => coder.close
   )
 
-/** Few bytes come of much that is put in. */
+/** Compressing: few bytes come out for many that are put in. */
 const compressedChunkBytes = 128 * 1024
 
 /**
@@ -121,10 +121,10 @@ export const compressor = (level: number, sourceBytes: number) =>
     return createZstdCompress(options)
   })
 
-/** Much comes of few bytes: fewer turns of the threads, in chunks that readers don't hold for long. */
+/** Decompressing: many bytes come out for few. Fewer turns of the threads, in chunks that readers don't hold for long. */
 const decompressedChunkBytes = { least: 64 * 1024, most: 1024 * 1024 }
 
-/** A chunk holds about what comes of so many times the bytes: more would be memory that is cleared for nothing. */
+/** The size of a chunk as a multiple of the input: a larger chunk would be memory that is cleared for nothing. */
 const expansion = 64
 
 const makeDecompressor = (begun: number) => {

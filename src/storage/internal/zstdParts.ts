@@ -1,6 +1,6 @@
 /**
- * Cuts a zstd stream where its parts end (RFC 8878, 3.1), so that what a decompressor makes of one part is out before it
- * meets the next one, which may be damaged.
+ * Cuts a zstd stream at the ends of its parts (RFC 8878, 3.1). So a decompressor emits all of one part before it gets the
+ * next one, which may be damaged.
  */
 import * as Bytes from "effect/Bytes"
 
@@ -24,7 +24,7 @@ const isSkippable = (a: number, b?: number, c?: number, d?: number): boolean =>
 /** Bytes that a frame or a block begins with at least. */
 const leastBytes = { frame: 5, block: 3, checksum: 4 } as const
 
-/** Something that no decompressor takes: no more cuts. */
+/** The bytes are no zstd: there are no more cuts. */
 const unknown = (bytes: Uint8Array): Part => ({
   headerBytes: bytes.length,
   bodyBytes: Number.POSITIVE_INFINITY,
@@ -43,7 +43,7 @@ export class Cutter {
   /** Bytes to come before the next header. */
   private bodyBytes = 0
 
-  /** `chunk` in pieces that no header of a part lies within, but for its end, which comes with the next one. */
+  /** `chunk` in pieces, cut at each header. A header that is not whole yet comes with the next chunk. */
   push(chunk: Uint8Array): Array<Uint8Array> {
     const pieces: Array<Uint8Array> = []
     let bytes = this.held.length === 0 ? chunk : Bytes.concat([this.held, chunk])
@@ -62,12 +62,12 @@ export class Cutter {
     return pieces
   }
 
-  /** What is left when the stream has ended: a header that is cut. */
+  /** The bytes that are left at the end of the stream: a cut header. */
   end(): Array<Uint8Array> {
     return this.held.length === 0 ? [] : [this.held]
   }
 
-  /** The part that `bytes` begin with, which goes on to the next phase; `undefined` when its header is not whole. */
+  /** The part at the beginning of `bytes`; `undefined` when its header is not whole. */
   private part(bytes: Uint8Array): Part | undefined {
     if (bytes.length < leastBytes[this.phase]) return undefined
     const part = this[this.phase](bytes)
