@@ -117,7 +117,8 @@ export interface Options<O extends Settings> {
   readonly decode: (options: unknown) => Decoded<O>
 }
 
-interface OptionsSchema extends Schema.Constraint {
+/** The schema of the options of a kind: a struct that needs no services to decode. */
+export interface OptionsSchema extends Schema.Constraint {
   readonly Type: Settings
   readonly DecodingServices: never
   readonly fields: Schema.Struct.Fields
@@ -136,7 +137,8 @@ export const options = <S extends OptionsSchema>(schema: S): Options<S["Type"]> 
 /** The options of a kind that has none. */
 export const noOptions: Options<Readonly<Record<string, never>>> = options(Schema.Struct({}))
 
-interface Description<O extends Settings> {
+/** What all kinds are described by. */
+export interface Description<O extends Settings> {
   readonly name: string
   /** Further class names, those of the specification. */
   readonly otherNames?: ReadonlyArray<string>

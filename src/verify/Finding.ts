@@ -125,7 +125,8 @@ export type Kind = Finding["_tag"]
 /** What a finding means for the run: it is broken; only dead letters keep it from being whole; nothing. */
 export type Gravity = "broken" | "letters" | "note"
 
-interface About {
+/** How a kind of finding is named, and what to do about it. */
+export interface About {
   /** What one is called, and what several are. */
   readonly title: readonly [one: string, several: string]
   readonly advice: string

@@ -1,6 +1,6 @@
 // @module-tag integration
 // This runs real processes. @effect-diagnostics nodeBuiltinImport:off preferSchemaOverJson:off
-import { cpSync, readdirSync, writeFileSync } from "node:fs"
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, beforeAll, describe, it } from "vitest"
 import { attempt, folderOfFile, pack, readPackage, root, sh } from "../support/packed.ts"
@@ -62,6 +62,14 @@ ${readdirSync(join(root, "src/testing"))
   .join("\n")}
 `
 
+/** Exports all values of all namespaces, so that an app's declarations must name all of their types. */
+const values = () => {
+  const index = readFileSync(join(root, "src/index.ts"), "utf8")
+  const names = [...index.matchAll(/^export \* as (\w+)/gmu)].map(([, name = ""]) => name)
+  const lines = names.map((name) => `export const all${name} = { ...tickvault.${name} }`)
+  return ['import * as tickvault from "tickvault"', ...lines, ""].join("\n")
+}
+
 /** All examples but the tests, which need a test runner. */
 const examples = readdirSync(join(root, "examples")).filter((file) => /^[^.]+\.ts$/u.test(file))
 
@@ -69,6 +77,7 @@ const writeSources = (app: string) => {
   for (const example of examples) cpSync(join(root, "examples", example), join(app, example))
   writeFileSync(join(app, "main.ts"), main)
   writeFileSync(join(app, "library.ts"), library())
+  writeFileSync(join(app, "values.ts"), values())
 }
 
 const compilerOptions = {
@@ -78,6 +87,7 @@ const compilerOptions = {
   strict: true,
   exactOptionalPropertyTypes: true,
   skipLibCheck: false,
+  declaration: true,
   noEmit: true,
   allowImportingTsExtensions: true
 }
