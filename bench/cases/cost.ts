@@ -47,9 +47,9 @@ const timedTracker = (folder: string, spent: { ms: number }) => {
     IdempotencyTracker.IdempotencyTracker,
     Effect.map(IdempotencyTracker.IdempotencyTracker, (inner): Tracker => ({
       ...inner,
-      recall: (runId, some) => timed(inner.recall(runId, some)),
-      claim: (runId, some) => timed(inner.claim(runId, some)),
-      commit: (runId, some) => timed(inner.commit(runId, some))
+      recall: (batch) => timed(inner.recall(batch)),
+      claim: (batch) => timed(inner.claim(batch)),
+      commit: (batch) => timed(inner.commit(batch))
     }))
   ).pipe(Layer.provide(Recall.layer()))
   const names = Array.from({ length: instances }, (_, index) => `persistence-${index + 1}`)

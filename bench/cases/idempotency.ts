@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import { inOrder, type Case, type Measured, type Side } from "../Case.ts"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
@@ -27,8 +28,8 @@ const claimed = Effect.fnUntraced(function* (tracker: IdempotencyTracker.Idempot
   for (let from = 0; from < batches * batch; from += batch) {
     const ticks = Array.from({ length: batch }, (_, index) => TestTick.make("run", order(from + index)))
     const began = performance.now()
-    const { fresh } = yield* tracker.claim(runId, ticks)
-    yield* tracker.commit(runId, fresh)
+    const { fresh } = yield* tracker.claim(new RunBatch(runId, ticks))
+    yield* tracker.commit(new RunBatch(runId, fresh))
     commitMs.push(performance.now() - began)
     lost += batch - fresh.length
   }

@@ -22,6 +22,9 @@ export interface Stretch {
   readonly step: bigint
 }
 
+/** Tick numbers from `first` to `last`, both included. */
+export type Range = Pick<Stretch, "first" | "last">
+
 /** Ticks between two that are there. */
 export interface Gap {
   readonly first: bigint
@@ -51,6 +54,10 @@ export const stretches = (numbers: Iterable<bigint>): Array<Stretch> => {
 
 /** How many ticks `stretch` has. */
 export const count = ({ first, last, step }: Stretch): bigint => (step === 0n ? 1n : (last - first) / step + 1n)
+
+/** How many ticks all of `stretches`, none of which has a tick of another, have. */
+export const size = (stretches: ReadonlyArray<Stretch>): bigint =>
+  stretches.reduce((total, stretch) => total + count(stretch), 0n)
 
 /** The ticks that `stretch` has, in ascending order. */
 export function* numbers({ first, last, step }: Stretch): Generator<bigint, void> {
@@ -133,7 +140,7 @@ export class TickSet {
   }
 
   /** Whether any of its stretches reaches into the range from `first` to `last`, both included. */
-  touches({ first, last }: Pick<Stretch, "first" | "last">): boolean {
+  touches({ first, last }: Range): boolean {
     const stretch = this.stretches[this.lastUpTo(last)]
     return stretch !== undefined && stretch.last >= first
   }

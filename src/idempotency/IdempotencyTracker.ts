@@ -7,16 +7,17 @@
  *
  * ```ts
  * import * as Effect from "effect/Effect"
+ * import { RunBatch } from "tickvault/domain/RunBatch"
  * import * as RunId from "tickvault/domain/RunId"
  * import { IdempotencyTracker, layerRanges } from "tickvault/idempotency/IdempotencyTracker"
  * import * as TestTick from "tickvault/testing/TestTick"
  *
  * export const duplicates = Effect.gen(function* () {
  *   const tracker = yield* IdempotencyTracker
- *   const [run, ticks] = [RunId.make("run-1"), TestTick.range("run-1", 1, 3)]
- *   const { fresh } = yield* tracker.claim(run, ticks)
- *   yield* tracker.commit(run, fresh)
- *   return (yield* tracker.claim(run, ticks)).stored.length
+ *   const batch = new RunBatch(RunId.make("run-1"), TestTick.range("run-1", 1, 3))
+ *   yield* tracker.claim(batch)
+ *   yield* tracker.commit(batch)
+ *   return (yield* tracker.claim(batch)).stored.length
  * }).pipe(Effect.provide(layerRanges()))
  * ```
  */
@@ -33,6 +34,7 @@ import * as Schema from "effect/Schema"
 import * as OptionConfig from "../domain/OptionConfig.ts"
 import type * as OptionForm from "../domain/OptionForm.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
+import type { RunBatch } from "../domain/RunBatch.ts"
 import type * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import type { Claim } from "./internal/claim.ts"
@@ -95,21 +97,21 @@ export class IdempotencyTracker extends Context.Service<
   IdempotencyTracker,
   {
     /**
-     * Those of `ticks`, all of one run, that were stored before this process stored any of the run, with the same bytes,
+     * The ticks of `batch` that were stored before this process stored any of the run, with the same bytes,
      * and that survive a crash by now; as far as that can be found out. None of them is to be claimed. Doesn't fail, and
      * changes nothing; what can't be found out is taken for not stored. Takes as long as the storage, within a limit; may
      * be interrupted.
      */
-    readonly recall: (runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>) => Effect.Effect<ReadonlyArray<Tick.Tick>>
+    readonly recall: (batch: RunBatch) => Effect.Effect<ReadonlyArray<Tick.Tick>>
 
-    /** Claims what is fresh of `ticks`, all of one run, in one step. */
-    readonly claim: (runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>) => Effect.Effect<Claim>
+    /** Claims what is fresh of `batch`, in one step. */
+    readonly claim: (batch: RunBatch) => Effect.Effect<Claim>
 
-    /** The claimed `ticks` are stored: remembers them from now on. */
-    readonly commit: (runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>) => Effect.Effect<void>
+    /** The ticks of `batch`, which are claimed, are stored: remembers them from now on. */
+    readonly commit: (batch: RunBatch) => Effect.Effect<void>
 
-    /** The claimed `ticks` are not stored: they can be claimed again. */
-    readonly release: (runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>) => Effect.Effect<void>
+    /** The ticks of `batch`, which are claimed, are not stored: they can be claimed again. */
+    readonly release: (batch: RunBatch) => Effect.Effect<void>
   }
 >()("tickvault/idempotency/IdempotencyTracker") {}
 
@@ -146,11 +148,11 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
 
   return IdempotencyTracker.of({
     recall: recallNothing,
-    claim: Effect.fn("IdempotencyTracker.claim")(function* (runId, ticks) {
+    claim: Effect.fn("IdempotencyTracker.claim")(function* (batch) {
       yield* forget(yield* Clock.currentTimeMillis)
-      return yield* Ref.modify(ref, (state) => Keys.claim(state, runId, ticks))
+      return yield* Ref.modify(ref, (state) => Keys.claim(state, batch))
     }, Effect.uninterruptible),
-    commit: Effect.fn("IdempotencyTracker.commit")(function* (runId, ticks) {
+    commit: Effect.fn("IdempotencyTracker.commit")(function* ({ runId, ticks }) {
       const atMs = yield* Clock.currentTimeMillis
       const keys = ticks.map((tick) => Keys.key(runId, tick))
       yield* Ref.update(ref, (state) => {
@@ -162,7 +164,7 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
       })
       yield* forget(atMs)
     }, Effect.uninterruptible),
-    release: Effect.fn("IdempotencyTracker.release")((runId, ticks) =>
+    release: Effect.fn("IdempotencyTracker.release")(({ runId, ticks }) =>
       Ref.update(ref, (state) => ({
         ...state,
         claimed: Keys.without(
@@ -210,18 +212,18 @@ export const makeRangesWith = Effect.fnUntraced(function* (
   yield* held
   return IdempotencyTracker.of({
     recall: recallNothing,
-    claim: Effect.fn("IdempotencyTracker.claim")(function* (runId, ticks) {
+    claim: Effect.fn("IdempotencyTracker.claim")(function* (batch) {
       const nowMs = yield* Clock.currentTimeMillis
       yield* forget(nowMs)
-      return runs.claim(runId, ticks, nowMs)
+      return runs.claim(batch, nowMs)
     }, Effect.uninterruptible),
-    commit: Effect.fn("IdempotencyTracker.commit")(function* (runId, ticks) {
+    commit: Effect.fn("IdempotencyTracker.commit")(function* (batch) {
       const nowMs = yield* Clock.currentTimeMillis
-      runs.commit(runId, ticks, nowMs)
+      runs.commit(batch, nowMs)
       yield* forget(nowMs)
       yield* held
     }, Effect.uninterruptible),
-    release: Effect.fn("IdempotencyTracker.release")((runId, ticks) => Effect.sync(() => runs.release(runId, ticks)))
+    release: Effect.fn("IdempotencyTracker.release")((batch) => Effect.sync(() => runs.release(batch)))
   })
 })
 
@@ -270,7 +272,7 @@ export const layerConfig = (
 /** Finds nothing, on purpose: every tick is fresh, and only the storage keeps a batch from being stored twice. */
 export const discard: IdempotencyTracker["Service"] = IdempotencyTracker.of({
   recall: recallNothing,
-  claim: (_runId, ticks) => Effect.succeed({ fresh: ticks, stored: [], claimed: [] }),
+  claim: ({ ticks }) => Effect.succeed({ fresh: ticks, stored: [], claimed: [] }),
   commit: () => Effect.void,
   release: () => Effect.void
 })

@@ -144,7 +144,7 @@ const claim = Effect.fnUntraced(function* ({ observer, settle, tracker }: Parts,
   const { runId, write } = portion
   if (Portion.isClaimed(write)) return write
   const startNs = yield* Clock.currentTimeNanos
-  const { claimed, stored } = yield* tracker.claim(runId, portion.ticks)
+  const { claimed, stored } = yield* tracker.claim(portion.batch)
   const next: Portion.Claimed = { _tag: "Claimed", mayBeStored: write.mayBeStored }
   portion.write = next
   yield* observer.claimed(yield* secondsSince(startNs))
@@ -196,7 +196,7 @@ const write = Effect.fn("BatchWriter.write")(function* (
   before: Attempt["before"]
 ) {
   const { attempts, memory, storage } = parts
-  const key = BatchFile.keyOf(storage, portion.runId, portion.ticks)
+  const key = BatchFile.keyOf(storage, portion.batch)
   const { attempts: earlierAttempts, earlier } = historyOf(before)
   const attempt: Attempt = { key, before, number: earlierAttempts + 1, startNs: yield* Clock.currentTimeNanos }
   yield* Effect.annotateCurrentSpan({ key, attempt: attempt.number })
@@ -221,7 +221,7 @@ const retries = ({ observer, retry, storage }: Parts, portion: Portion.Storable)
   RetryPolicy.schedule<WriteFailure>(retry, ({ attempt, error: { error }, pause }) =>
     Effect.logWarning("Failed to write batch, retrying").pipe(
       Effect.annotateLogs({
-        key: BatchFile.keyOf(storage, portion.runId, portion.ticks),
+        key: BatchFile.keyOf(storage, portion.batch),
         attempt,
         maxRetries: retry.maxRetries,
         backoffMs: Duration.toMillis(pause),
@@ -239,10 +239,10 @@ export const logGivenUp = (portion: Portion.Storable, { error, retries }: DeadLe
   )
 
 const failureOf = Effect.fnUntraced(function* ({ storage }: Parts, portion: Portion.Storable, code: string) {
-  const { runId, ticks, write } = portion
+  const { write } = portion
   if (write._tag === "WriteFailed") return write.failure
   const { attempts, earlier } = historyOf(write)
-  return yield* failureNow(timedOut(BatchFile.keyOf(storage, runId, ticks), code), attempts, earlier)
+  return yield* failureNow(timedOut(BatchFile.keyOf(storage, portion.batch), code), attempts, earlier)
 })
 
 /**

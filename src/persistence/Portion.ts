@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as DeadLetter from "../deadletter/DeadLetter.ts"
 import * as Delimited from "../domain/Delimited.ts"
+import { RunBatch } from "../domain/RunBatch.ts"
 import * as RunId from "../domain/RunId.ts"
 import * as Tick from "../domain/Tick.ts"
 import type { FlushReason, TakenBatch } from "../queue/BatchPolicy.ts"
@@ -100,6 +101,8 @@ interface Part {
 export interface Storable extends Part {
   readonly _tag: "Storable"
   readonly runId: RunId.RunId
+  /** `ticks`, with what is known of their numbers. */
+  batch: RunBatch<Tick.Batch>
   write: Write
 }
 
@@ -134,9 +137,17 @@ const without = (ticks: ReadonlyArray<Tick.Tick>, gone: ReadonlyArray<Tick.Tick>
 /** Removes `ticks` from `portion`: they are settled. */
 export const remove = (portion: Portion, ticks: ReadonlyArray<Tick.Tick>): void => {
   const rest = ticks === portion.ticks ? [] : without(portion.ticks, ticks)
-  if (Tick.isBatch(rest)) portion.ticks = rest
-  else portion.settled = true
+  if (!Tick.isBatch(rest)) {
+    portion.settled = true
+    return
+  }
+  portion.ticks = rest
+  if (portion._tag === "Storable") portion.batch = new RunBatch(portion.runId, rest)
 }
+
+/** `ticks` of `portion`, which are of `runId`, as a batch: its own one when they are all that is left of it. */
+export const batchOf = (portion: Portion, runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>): RunBatch =>
+  portion._tag === "Storable" && portion.batch.ticks === ticks ? portion.batch : new RunBatch(runId, ticks)
 
 /** What log lines and spans say of a portion. */
 export const facts = ({ ticks }: Portion) => {
@@ -167,6 +178,7 @@ const storable = (batch: TakenBatch, ticks: Tick.Batch, runId: RunId.RunId, reas
   _tag: "Storable",
   ...part(batch, ticks, reason),
   runId,
+  batch: new RunBatch(runId, ticks),
   write: { _tag: "Unclaimed", mayBeStored: batch.returned }
 })
 

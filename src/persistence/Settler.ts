@@ -56,12 +56,13 @@ const tellTracker = (
 ): Effect.Effect<void> => {
   const release =
     portion._tag === "Storable" && Portion.isClaimed(portion.write)
-      ? tracker.release(portion.runId, ticks)
+      ? tracker.release(Portion.batchOf(portion, portion.runId, ticks))
       : Effect.void
   return Match.valueTags(outcome, {
-    Stored: ({ runId }) => tracker.commit(runId, ticks),
+    Stored: ({ runId }) => tracker.commit(Portion.batchOf(portion, runId, ticks)),
     // Duplicates that were found before the write are not claimed.
-    Duplicate: ({ found, runId }) => (found.foundBy === "write" ? tracker.commit(runId, ticks) : Effect.void),
+    Duplicate: ({ found, runId }) =>
+      found.foundBy === "write" ? tracker.commit(Portion.batchOf(portion, runId, ticks)) : Effect.void,
     DeadLettered: () => release,
     Lost: () => release,
     Returned: () => release,
@@ -80,7 +81,11 @@ const tellLedger = (
     portion._tag === "Storable" && portion.write.mayBeStored ? ledger.attend(portion.runId) : Effect.void
   return Match.valueTags(outcome, {
     Stored: (stored) =>
-      ledger.record(stored.runId, LedgerEntries.commit(service, portion, ticks, stored), stored.written.checks),
+      ledger.record(
+        stored.runId,
+        LedgerEntries.commit(service, portion, Portion.batchOf(portion, stored.runId, ticks), stored),
+        stored.written.checks
+      ),
     Duplicate: ({ found, runId }) => (found.foundBy === "claim" ? Effect.void : ledger.attend(runId)),
     DeadLettered: ({ letter }) =>
       Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>

@@ -27,12 +27,11 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as OptionConfig from "../domain/OptionConfig.ts"
 import type * as RunId from "../domain/RunId.ts"
-import * as Tick from "../domain/Tick.ts"
+import type * as Tick from "../domain/Tick.ts"
 import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
 import * as LedgerFacts from "../ledger/LedgerFacts.ts"
 import { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
-import * as StorageKey from "../storage/StorageKey.ts"
 import { EarlierBatches } from "./internal/earlierBatches.ts"
 import { findStored } from "./internal/findStored.ts"
 import { LimitedReads } from "./internal/LimitedReads.ts"
@@ -101,11 +100,10 @@ export const make = Effect.gen(function* () {
   })
 
   const recall: Recall = {
-    among: Effect.fn("IdempotencyTracker.recall")(function* (runId, ticks) {
-      if (!Tick.isBatch(ticks)) return none
+    among: Effect.fn("IdempotencyTracker.recall")(function* ({ range, runId, ticks }) {
+      if (range === undefined) return none
       const batches = yield* open(runId)
       if (batches === undefined || batches.count === 0) return none
-      const range = StorageKey.range(ticks)
       if (batches.overlapping(range.first, range.last).length === 0) return none
       // Each read that hangs holds a thread: after one that did, wait before the next.
       if (yield* reads.isPausing) return none

@@ -9,14 +9,14 @@
  * ```ts
  * import * as Effect from "effect/Effect"
  * import * as Stream from "effect/Stream"
- * import * as RunId from "tickvault/domain/RunId"
+ * import type { RunBatch } from "tickvault/domain/RunBatch"
  * import type * as Tick from "tickvault/domain/Tick"
  * import * as BatchFile from "tickvault/storage/BatchFile"
  * import { Storage } from "tickvault/storage/Storage"
  *
- * export const storeAndRead = Effect.fnUntraced(function* (ticks: Tick.Batch) {
+ * export const storeAndRead = Effect.fnUntraced(function* (batch: RunBatch<Tick.Batch>) {
  *   const storage = yield* Storage
- *   const { key } = yield* BatchFile.write(storage, BatchFile.keyOf(storage, RunId.make("run-1"), ticks), ticks)
+ *   const { key } = yield* BatchFile.write(storage, BatchFile.keyOf(storage, batch), batch.ticks)
  *   return yield* Stream.runCollect(BatchFile.read(storage, key))
  * })
  * ```
@@ -27,7 +27,7 @@ import * as Checksum from "../domain/Checksum.ts"
 import * as Delimited from "../domain/Delimited.ts"
 import * as Salvage from "../domain/Salvage.ts"
 import type * as Tick from "../domain/Tick.ts"
-import type * as RunId from "../domain/RunId.ts"
+import type { RunBatch } from "../domain/RunBatch.ts"
 import { TickHeader } from "../domain/TickHeader.ts"
 import * as Compression from "./Compression.ts"
 import * as Content from "./internal/content.ts"
@@ -79,12 +79,11 @@ const isAmbiguous = ([tick]: Tick.Batch): boolean =>
 const compressionOf = ({ compression }: Pick<Storage.Storage["Service"], "compression">, ticks: Tick.Batch) =>
   isAmbiguous(ticks) ? Compression.always(compression) : compression
 
-/** Key of a batch of `runId` in `storage`. */
+/** Key of `batch` in `storage`. */
 export const keyOf = (
   storage: Pick<Storage.Storage["Service"], "compression">,
-  runId: RunId.RunId,
-  ticks: Tick.Batch
-): StorageKey.StorageKey => StorageKey.batch(runId, ticks, compressionOf(storage, ticks).codec)
+  batch: RunBatch<Tick.Batch>
+): StorageKey.StorageKey => StorageKey.ofRunBatch(batch, compressionOf(storage, batch.ticks).codec)
 
 /**
  * The outcome when `key` holds `ticks` already. `undefined` when nothing is there, or only the empty file that a crash left

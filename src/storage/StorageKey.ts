@@ -17,9 +17,10 @@
 import * as Brand from "effect/Brand"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as BatchStretches from "../domain/BatchStretches.ts"
+import type { RunBatch } from "../domain/RunBatch.ts"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
+import type * as TickSet from "../domain/TickSet.ts"
 import type { Codec } from "./Compression.ts"
 
 export type StorageKey = string & Brand.Brand<"StorageKey">
@@ -73,14 +74,19 @@ export const metadata = (runId: RunId.RunId): StorageKey => brand(`${runId}/meta
 /** What the names of compressed batches end in beyond those of others. */
 const zstdSuffix = ".zst"
 
+const named = (runId: RunId.RunId, { first, last }: TickSet.Range, codec: Codec): StorageKey =>
+  brand(`${runId}/batch_${pad(first)}_${pad(last)}.pb${codec === "zstd" ? zstdSuffix : ""}`)
+
 /**
  * Key of a batch of `runId` that is stored with `codec`: it names the smallest and the largest tick in it, so that keys
- * sort like their ticks. Don't change the batch afterwards: see `BatchStretches`.
+ * sort like their ticks.
  */
-export const batch = (runId: RunId.RunId, ticks: Tick.Batch, codec: Codec = "none"): StorageKey => {
-  const { first, last } = range(ticks)
-  return brand(`${runId}/batch_${pad(first)}_${pad(last)}.pb${codec === "zstd" ? zstdSuffix : ""}`)
-}
+export const batch = (runId: RunId.RunId, ticks: Tick.Batch, codec: Codec = "none"): StorageKey =>
+  named(runId, range(ticks), codec)
+
+/** The same, from what the batch knows of its numbers. */
+export const ofRunBatch = (batch: RunBatch<Tick.Batch>, codec: Codec): StorageKey =>
+  named(batch.runId, batch.range ?? range(batch.ticks), codec)
 
 /** Whether `key` is the name of something compressed. What it holds need not be. */
 export const isCompressed = (key: string): boolean => key.endsWith(zstdSuffix)
@@ -127,9 +133,7 @@ export const ledger = (runId: RunId.RunId, writer: string): StorageKey => brand(
 export const ledgerPrefix = (runId: RunId.RunId): string => `${runId}/ledger/`
 
 /** Smallest and largest tick number of `ticks`. */
-export const range = (ticks: Tick.Batch): { readonly first: bigint; readonly last: bigint } => {
-  const even = BatchStretches.even(ticks)
-  if (even !== undefined) return { first: even.first, last: even.last }
+export const range = (ticks: Tick.Batch): TickSet.Range => {
   let first = ticks[0].tickNumber
   let last = first
   for (const { tickNumber } of ticks) {

@@ -18,6 +18,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import * as TestClock from "effect/testing/TestClock"
+import { RunBatch } from "../domain/RunBatch.ts"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
@@ -34,15 +35,15 @@ const numbers = (ticks: ReadonlyArray<Tick.Tick>) => ticks.map(({ tickNumber }) 
 /** Claims, as lists of tick numbers. */
 const claim = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>, run = runId) {
   const tracker = yield* IdempotencyTracker.IdempotencyTracker
-  const { claimed, fresh, stored } = yield* tracker.claim(run, ticks)
+  const { claimed, fresh, stored } = yield* tracker.claim(new RunBatch(run, ticks))
   return { fresh: numbers(fresh), stored: numbers(stored), claimed: numbers(claimed) }
 })
 
 const commit = (ticks: ReadonlyArray<Tick.Tick>, run = runId) =>
-  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.commit(run, ticks))
+  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.commit(new RunBatch(run, ticks)))
 
 const release = (ticks: ReadonlyArray<Tick.Tick>, run = runId) =>
-  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.release(run, ticks))
+  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.release(new RunBatch(run, ticks)))
 
 const range = (first: number, last: number) => TestTick.range("run", first, last)
 
@@ -105,7 +106,7 @@ const tests: ReadonlyArray<Test<IdempotencyTracker.IdempotencyTracker>> = [
   test("finds a tick that is twice in one batch, the second time", function* () {
     const [first, second] = [TestTick.make("run", 1), TestTick.make("run", 1, 9)]
     const tracker = yield* IdempotencyTracker.IdempotencyTracker
-    const found = yield* tracker.claim(runId, [first, ...range(2, 2), second])
+    const found = yield* tracker.claim(new RunBatch(runId, [first, ...range(2, 2), second]))
     same(found.fresh, [first, ...range(2, 2)])
     same(found.claimed[0], second)
   }),
@@ -128,7 +129,7 @@ const tests: ReadonlyArray<Test<IdempotencyTracker.IdempotencyTracker>> = [
       const claims = yield* Effect.forEach(Array.from({ length: 5 }), () => {
         const first = random.between(1, 10)
         return tracker
-          .claim(run, range(first, first + random.between(0, 10)))
+          .claim(new RunBatch(run, range(first, first + random.between(0, 10))))
           .pipe(Effect.provideService(MaxOpsBeforeYield, random.between(3, 9)), Effect.forkChild)
       })
       const found = yield* Effect.forEach(claims, (fiber) => Fiber.join(fiber))
@@ -152,9 +153,9 @@ const tests: ReadonlyArray<Test<IdempotencyTracker.IdempotencyTracker>> = [
       tickNumber,
       payload: new Uint8Array()
     }))
-    same((yield* tracker.claim(runId, extremes)).fresh, extremes)
-    yield* tracker.commit(runId, extremes.slice(0, 3))
-    const again = yield* tracker.claim(runId, extremes.toReversed())
+    same((yield* tracker.claim(new RunBatch(runId, extremes))).fresh, extremes)
+    yield* tracker.commit(new RunBatch(runId, extremes.slice(0, 3)))
+    const again = yield* tracker.claim(new RunBatch(runId, extremes.toReversed()))
     same(again.stored, extremes.slice(0, 3).toReversed())
     same(again.claimed, extremes.slice(3).toReversed())
   }),
@@ -185,7 +186,7 @@ const tests: ReadonlyArray<Test<IdempotencyTracker.IdempotencyTracker>> = [
   test("recalls nothing by itself", function* () {
     const tracker = yield* IdempotencyTracker.IdempotencyTracker
     yield* commit(range(1, 3))
-    same(yield* tracker.recall(runId, range(1, 3)), [])
+    same(yield* tracker.recall(new RunBatch(runId, range(1, 3))), [])
   })
 ]
 

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
 import * as IdempotencyTrackerContract from "../../src/testing/IdempotencyTrackerContract.ts"
@@ -143,10 +144,10 @@ describe("a tracker of ranges", () => {
     Effect.gen(function* () {
       const forgotten: Array<string> = []
       const tracker = yield* IdempotencyTracker.makeRanges("t", { ttl: "10 seconds" }, (run) => forgotten.push(run))
-      yield* tracker.commit(runId, range(1, 1))
+      yield* tracker.commit(new RunBatch(runId, range(1, 1)))
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(forgotten, [])
-      yield* tracker.claim(otherRun, range(1, 1))
+      yield* tracker.claim(new RunBatch(otherRun, range(1, 1)))
       assert.deepStrictEqual(forgotten, ["run"])
     }).pipe(Effect.provide(LogWatch.layer()))
   )

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import type * as Schema from "effect/Schema"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
@@ -26,15 +27,15 @@ export const watched = (tracker: Tracker) =>
 /** Claims, as lists of tick numbers. */
 export const claim = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>, run = runId) {
   const tracker = yield* IdempotencyTracker.IdempotencyTracker
-  const { claimed, fresh, stored } = yield* tracker.claim(run, ticks)
+  const { claimed, fresh, stored } = yield* tracker.claim(new RunBatch(run, ticks))
   return { fresh: numbers(fresh), stored: numbers(stored), claimed: numbers(claimed) }
 })
 
 export const commit = (ticks: ReadonlyArray<Tick.Tick>, run = runId) =>
-  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.commit(run, ticks))
+  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.commit(new RunBatch(run, ticks)))
 
 export const release = (ticks: ReadonlyArray<Tick.Tick>, run = runId) =>
-  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.release(run, ticks))
+  IdempotencyTracker.IdempotencyTracker.use((tracker) => tracker.release(new RunBatch(run, ticks)))
 
 export const range = (first: number, last: number) => TestTick.range("run", first, last)
 

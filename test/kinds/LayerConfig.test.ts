@@ -11,6 +11,7 @@ import type * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "../../src/deadletter/FileDeadLetterQueue.ts"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
 import * as EmbeddedPipeline from "../../src/kinds/EmbeddedPipeline.ts"
@@ -150,13 +151,13 @@ describe("layerConfig", () => {
           assert.deepStrictEqual(storage.compression, { codec: "zstd", level: 7 })
           assert.strictEqual((yield* DeadLetterQueue.DeadLetterQueue).location, `${folder}/letters`)
           const tracker = yield* IdempotencyTracker.IdempotencyTracker
-          const [run, ticks] = [RunId.make("run"), TestTick.range("run", 1, 1)]
-          yield* tracker.claim(run, ticks)
-          yield* tracker.commit(run, ticks)
+          const batch = new RunBatch(RunId.make("run"), TestTick.range("run", 1, 1))
+          yield* tracker.claim(batch)
+          yield* tracker.commit(batch)
           yield* TestClock.adjust("8 seconds")
-          assert.lengthOf((yield* tracker.claim(run, ticks)).stored, 1)
+          assert.lengthOf((yield* tracker.claim(batch)).stored, 1)
           yield* TestClock.adjust("10 seconds")
-          assert.lengthOf((yield* tracker.claim(run, ticks)).fresh, 1)
+          assert.lengthOf((yield* tracker.claim(batch)).fresh, 1)
         }).pipe(
           Effect.provide(
             Layer.mergeAll(

@@ -3,6 +3,7 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Delimited from "../../src/domain/Delimited.ts"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
@@ -46,7 +47,8 @@ it.effect("stores a batch compressed where the storage says so, and counts its b
     Effect.gen(function* () {
       assert.deepStrictEqual([...(yield* bench.files)], [[key, ticks]])
       const stored =
-        (yield* storage.stat(BatchFile.keyOf(storage, RunId.make("run"), [ticks[0]!, ...ticks])))?.bytes ?? 0
+        (yield* storage.stat(BatchFile.keyOf(storage, new RunBatch(RunId.make("run"), [ticks[0]!, ...ticks]))))
+          ?.bytes ?? 0
       assert.isBelow(stored, bytes)
       assert.deepInclude(yield* bench.first.metrics, { bytes_written: bytes, bytes_stored: stored, ticks_written: 5 })
       assert.strictEqual(yield* metric("persistence_written_bytes_total"), bytes)

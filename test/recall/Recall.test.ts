@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as TickSet from "../../src/domain/TickSet.ts"
@@ -51,7 +52,9 @@ const makeEarlier = Effect.gen(function* () {
         }
       }).pipe(Effect.scoped),
     numbers: (ticks: ReadonlyArray<Tick.Tick>) =>
-      Effect.map(recall.among(runId, ticks), (found) => found.map(({ tickNumber }) => Number(tickNumber))),
+      Effect.map(recall.among(new RunBatch(runId, ticks)), (found) =>
+        found.map(({ tickNumber }) => Number(tickNumber))
+      ),
     /** How often an operation was called of batches. */
     calls: (operation: FaultyStorage.Operation) =>
       Effect.map(faults.calls, (calls) =>

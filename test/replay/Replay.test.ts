@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import { MaxOpsBeforeYield } from "effect/Scheduler"
 import * as TestClock from "effect/testing/TestClock"
 import * as DeadLetter from "../../src/deadletter/DeadLetter.ts"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
@@ -191,8 +192,8 @@ describe("a replay", () => {
         const bench = yield* makeReplays()
         const ticks = TestTick.range("run", 1, 5)
         const [inHand, remembered] = [ticks.slice(0, 2), ticks.slice(2, 3)]
-        yield* bench.tracker.claim(RunId.make("run"), [...inHand, ...remembered])
-        yield* bench.tracker.commit(RunId.make("run"), remembered)
+        yield* bench.tracker.claim(new RunBatch(RunId.make("run"), [...inHand, ...remembered]))
+        yield* bench.tracker.commit(new RunBatch(RunId.make("run"), remembered))
         yield* LogWatch.allow("Error", "Duplicate tick detected")
         yield* LogWatch.allow("Warn", "Entire batch was duplicates, skipping")
         const id = yield* bench.give(ticks)

@@ -5,6 +5,7 @@ import * as DeadLetter from "../../src/deadletter/DeadLetter.ts"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
 import * as LetterFiles from "../../src/deadletter/internal/letterFiles.ts"
 import * as Checksum from "../../src/domain/Checksum.ts"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as TickSet from "../../src/domain/TickSet.ts"
@@ -56,7 +57,7 @@ export const store = Effect.fnUntraced(function* (
   runId = run
 ) {
   const batch = batchOf(ticks)
-  const written = yield* BatchFile.write(storage, BatchFile.keyOf(storage, runId, batch), batch)
+  const written = yield* BatchFile.write(storage, BatchFile.keyOf(storage, new RunBatch(runId, batch)), batch)
   return {
     ...written,
     ticks: batch,

@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import * as Delimited from "../../src/domain/Delimited.ts"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
@@ -54,7 +55,7 @@ const otherWay = (
 ): Storage.Storage["Service"] => ({ ...storage, compression })
 
 const put = (storage: Storage.Storage["Service"], ticks: Tick.Batch = batch) =>
-  BatchFile.write(storage, BatchFile.keyOf(storage, run, ticks), ticks)
+  BatchFile.write(storage, BatchFile.keyOf(storage, new RunBatch(run, ticks)), ticks)
 
 const keys = (storage: Storage.Storage["Service"]) =>
   Effect.map(Stream.runCollect(storage.list("")), (all): ReadonlyArray<string> => all)
@@ -68,7 +69,7 @@ const readAll = (storage: Storage.Storage["Service"], key: StorageKey.StorageKey
 /** `bytes` as an object under the key of the batch. */
 const holding = Effect.fnUntraced(function* (bytes: Uint8Array) {
   const storage = yield* memory()
-  const key = BatchFile.keyOf(storage, run, batch)
+  const key = BatchFile.keyOf(storage, new RunBatch(run, batch))
   yield* Storage.write(storage, key, [bytes])
   return { storage, key }
 })
@@ -249,7 +250,7 @@ describe("ticks that are stored already", () => {
   it.effect("are not what an empty file is that a crash left behind under the other name", () =>
     Effect.gen(function* () {
       const storage = yield* memory("zstd")
-      const key = BatchFile.keyOf(storage, run, batch)
+      const key = BatchFile.keyOf(storage, new RunBatch(run, batch))
       yield* Storage.write(storage, StorageKey.sibling(key), [])
       assert.strictEqual((yield* put(storage)).outcome, "created")
       assert.deepStrictEqual(yield* Stream.runCollect(BatchFile.read(storage, key)), [...batch])

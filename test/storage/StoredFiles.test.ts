@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
@@ -23,7 +24,7 @@ describe("stored files", () => {
       const ticks = TestTick.range("run", 3, 7, 20)
       assert(Tick.isBatch(ticks))
       const files = yield* FileStorage.make("files", { rootDirectory })
-      const key = BatchFile.keyOf(files, RunId.make("run"), ticks)
+      const key = BatchFile.keyOf(files, new RunBatch(RunId.make("run"), ticks))
       const { storedBytes } = yield* BatchFile.write(files, key, ticks)
       const storage = yield* StoredFiles.make("stored", rootDirectory)
       assert.deepStrictEqual(yield* Stream.runCollect(storage.list("")), [key])

@@ -4,6 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as Tick from "../../src/domain/Tick.ts"
 import * as BatchFile from "../../src/storage/BatchFile.ts"
@@ -79,7 +80,7 @@ describe("memory for pieces", () => {
           return { ...tick, payload }
         })
         assert(Tick.isBatch(ticks))
-        return { ticks, key: BatchFile.keyOf(storage, RunId.make("run"), ticks) }
+        return { ticks, key: BatchFile.keyOf(storage, new RunBatch(RunId.make("run"), ticks)) }
       })
       const written = yield* Effect.forEach(batches, ({ key, ticks }) => BatchFile.write(storage, key, ticks, memory), {
         concurrency: "unbounded"

@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import * as TickQueue from "../../src/queue/TickQueue.ts"
@@ -157,7 +158,7 @@ describe("the contract of a tracker finds one that", () => {
 
   it.effect("takes a claim for stored, so that the replay of a failed batch is a duplicate", () =>
     finds(
-      tracker((port) => ({ claim: (run, ticks) => Effect.tap(port.claim(run, ticks), () => port.commit(run, ticks)) })),
+      tracker((port) => ({ claim: (batch) => Effect.tap(port.claim(batch), () => port.commit(batch)) })),
       ["lets a batch that failed be claimed again", "finds ticks fresh once, claimed until they are settled"]
     )
   )
@@ -167,8 +168,8 @@ describe("the contract of a tracker finds one that", () => {
       tracker((port) => {
         let another = port
         return {
-          claim: (run, ticks) => another.claim(run, ticks),
-          commit: (run, ticks) => another.commit(run, ticks),
+          claim: (batch) => another.claim(batch),
+          commit: (batch) => another.commit(batch),
           release: () =>
             Effect.map(Effect.orDie(IdempotencyTracker.makeMemory("other")), (next) => {
               another = next
@@ -182,9 +183,9 @@ describe("the contract of a tracker finds one that", () => {
   it.effect("claims tick by tick, so that two may share a batch", () =>
     finds(
       tracker((port) => ({
-        claim: (run, ticks) =>
+        claim: ({ runId, ticks }) =>
           Effect.map(
-            Effect.forEach(ticks, (tick) => Effect.andThen(Effect.yieldNow, port.claim(run, [tick]))),
+            Effect.forEach(ticks, (tick) => Effect.andThen(Effect.yieldNow, port.claim(new RunBatch(runId, [tick])))),
             () => ({ fresh: ticks, stored: [], claimed: [] })
           )
       })),

@@ -1,7 +1,7 @@
 /** The ticks that a tracker remembers one by one, by their keys. */
 import * as HashSet from "effect/HashSet"
 import * as MutableList from "effect/MutableList"
-import type * as RunId from "../../domain/RunId.ts"
+import type { RunBatch } from "../../domain/RunBatch.ts"
 import type * as Tick from "../../domain/Tick.ts"
 
 /** The key of a tick: `run:tick`. */
@@ -21,8 +21,8 @@ export interface State {
 
 export const empty: State = { stored: HashSet.empty(), claimed: HashSet.empty() }
 
-/** Claims those of `ticks` that are not known yet. */
-export const claim = (state: State, runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>) => {
+/** Claims the ticks that are not known yet. */
+export const claim = (state: State, { runId, ticks }: RunBatch) => {
   const fresh: Array<Tick.Tick> = []
   const stored: Array<Tick.Tick> = []
   const claimed: Array<Tick.Tick> = []

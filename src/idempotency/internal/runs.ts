@@ -1,7 +1,7 @@
 /**
  * The ticks that a tracker remembers as ranges, run by run, and which of them it forgets.
  */
-import * as BatchStretches from "../../domain/BatchStretches.ts"
+import type { RunBatch } from "../../domain/RunBatch.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import type * as RunId from "../../domain/RunId.ts"
 import type * as Tick from "../../domain/Tick.ts"
@@ -42,15 +42,15 @@ const claimEach = ({ claimed, stored }: Run, stretch: TickSet.Stretch, verdicts:
   for (const one of TickSet.stretches(fresh)) claimed.add(one)
 }
 
-const claimIn = (run: Run, ticks: Ticks): Claim => {
-  const even = BatchStretches.evenly(ticks)
-  if (even !== undefined && !run.stored.touches(even) && !run.claimed.touches(even)) {
-    run.claimed.add(even)
+const claimIn = (run: Run, { stretches, ticks }: RunBatch): Claim => {
+  const isKnown = (stretch: TickSet.Stretch) => run.stored.touches(stretch) || run.claimed.touches(stretch)
+  if (TickSet.size(stretches) === BigInt(ticks.length) && !stretches.some(isKnown)) {
+    for (const one of stretches) run.claimed.add(one)
     return every(ticks)
   }
   const verdicts = new Map<bigint, Verdict>()
-  for (const one of BatchStretches.of(ticks)) {
-    if (run.stored.touches(one) || run.claimed.touches(one)) claimEach(run, one, verdicts)
+  for (const one of stretches) {
+    if (isKnown(one)) claimEach(run, one, verdicts)
     else run.claimed.add(one)
   }
   const claim = { fresh: new Array<Tick.Tick>(), stored: new Array<Tick.Tick>(), claimed: new Array<Tick.Tick>() }
@@ -72,14 +72,14 @@ export class Runs {
   /** Stored ticks over all runs. */
   ticks = 0
 
-  claim(runId: RunId.RunId, ticks: Ticks, nowMs: number): Claim {
-    return claimIn(this.use(runId, nowMs), ticks)
+  claim(batch: RunBatch, nowMs: number): Claim {
+    return claimIn(this.use(batch.runId, nowMs), batch)
   }
 
-  commit(runId: RunId.RunId, ticks: Ticks, nowMs: number): void {
+  commit({ runId, stretches }: RunBatch, nowMs: number): void {
     const run = this.use(runId, nowMs)
     const { count, size } = run.stored
-    for (const one of BatchStretches.of(ticks)) {
+    for (const one of stretches) {
       run.claimed.remove(one)
       run.stored.add(one)
     }
@@ -87,10 +87,10 @@ export class Runs {
     this.ticks += run.stored.size - size
   }
 
-  release(runId: RunId.RunId, ticks: Ticks): void {
+  release({ runId, stretches }: RunBatch): void {
     const run = this.runs.get(runId)
     if (run === undefined) return
-    for (const one of BatchStretches.of(ticks)) run.claimed.remove(one)
+    for (const one of stretches) run.claimed.remove(one)
   }
 
   /**

@@ -1,8 +1,8 @@
 /**
  * What a service says in the ledger of a run of what has become of its ticks.
  */
-import * as BatchStretches from "../../domain/BatchStretches.ts"
 import * as Checksum from "../../domain/Checksum.ts"
+import { RunBatch } from "../../domain/RunBatch.ts"
 import type * as RunId from "../../domain/RunId.ts"
 import * as Tick from "../../domain/Tick.ts"
 import type { DeadLetter } from "../../deadletter/DeadLetter.ts"
@@ -11,19 +11,19 @@ import * as BatchFile from "../../storage/BatchFile.ts"
 import type { Stored } from "../Outcome.ts"
 import type { Portion } from "../Portion.ts"
 
-const stretchesOf = (ticks: ReadonlyArray<Tick.Tick>) => LedgerEntry.fromStretches(BatchStretches.of(ticks))
+const stretchesOf = ({ stretches }: RunBatch) => LedgerEntry.fromStretches(stretches)
 
-/** `service` has stored `ticks`, all that was left of a portion. */
+/** `service` has stored `batch`, all that was left of a portion. */
 export const commit = (
   service: string,
   { enqueuedAtMs, reason }: Pick<Portion, "enqueuedAtMs" | "reason">,
-  ticks: ReadonlyArray<Tick.Tick>,
+  batch: RunBatch,
   { attempts, committedAtMs, tookMs, written }: Stored
 ): LedgerEntry.Commit => ({
   _tag: "Commit",
   key: written.key,
-  stretches: stretchesOf(ticks),
-  count: ticks.length,
+  stretches: stretchesOf(batch),
+  count: batch.ticks.length,
   bytes: written.bytes,
   ...(written.storedBytes === written.bytes ? {} : { storedBytes: written.storedBytes }),
   checksum: Checksum.toHex(BatchFile.checksum(written.checks)),
@@ -47,6 +47,6 @@ export const letters = (
   const storable = ticks.filter(({ tickNumber }) => tickNumber >= 0n)
   return Tick.byRun(storable).map(([runId, of]) => [
     runId,
-    { _tag: "Letter", id, stretches: stretchesOf(of), count: of.length, service, reason, atMs }
+    { _tag: "Letter", id, stretches: stretchesOf(new RunBatch(runId, of)), count: of.length, service, reason, atMs }
   ])
 }

@@ -30,9 +30,9 @@ interface Parts {
  * alone: the next attempt finds that out.
  */
 const recall = Effect.fnUntraced(function* ({ settle, tracker }: Parts, portion: Portion.Storable) {
-  const { runId, ticks, write } = portion
+  const { runId, write } = portion
   if (Portion.isClaimed(write) || write.mayBeStored) return
-  const found = yield* tracker.recall(runId, ticks)
+  const found = yield* tracker.recall(portion.batch)
   yield* settle(portion, found, Outcome.Duplicate({ runId, found: { foundBy: "recall" } }))
 })
 
