@@ -14,7 +14,6 @@ import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
-import * as Balance from "../pipeline/Balance.ts"
 import type { PipelineConfig } from "../config/PipelineConfig.ts"
 import type { PlannedSpace } from "../pipeline/PlannedSpace.ts"
 import * as ServiceManager from "../pipeline/ServiceManager.ts"
@@ -65,8 +64,6 @@ export const makeDeadline = (config: Pick<PipelineConfig, "shutdownTimeout">) =>
     return { passed: Effect.andThen(first.await, Effect.raceFirst(Effect.sleep(config.shutdownTimeout), second.await)) }
   })
 
-const balanceOf = (manager: Manager) => Balance.of([...manager.queues.values()], [...manager.persistence.values()])
-
 /** Whether batches of the run are stored. A storage that can't say is taken to have some. */
 const isStored = (manager: Manager, runId: string) =>
   Stream.fromIterable(manager.storages.values()).pipe(
@@ -80,7 +77,7 @@ const watchOthers = Effect.fnUntraced(
   function* (manager: Manager, { point, storage: name }: Resumption) {
     const storage = manager.storages.get(name)
     if (storage === undefined) return
-    const { batches: own } = yield* balanceOf(manager)
+    const { batches: own } = yield* manager.balance
     const { length: all } = yield* Effect.provideService(RunFiles.batches(point.resume.runId), Storage, storage)
     if (all - point.batches <= own) return
     yield* Effect.logWarning(
@@ -110,7 +107,7 @@ const summarize = Effect.fnUntraced(function* (
       : yield* Effect.filter([...report.runIds], (runId) => isStored(manager, runId)),
     locations: [...manager.storages.values()].map(({ location }) => location),
     deadLetterLocations: [...manager.deadLetterQueues.values()].map(({ location }) => location),
-    balance: yield* balanceOf(manager),
+    balance: yield* manager.balance,
     seconds: ((yield* Clock.currentTimeMillis) - startedMs) / 1000,
     problems: report.problems,
     ...ended
@@ -164,7 +161,7 @@ export const run = (config: PipelineConfig, producer: Producer, options: Options
     const manager = yield* ServiceManager.make(config, resumption === undefined ? {} : resumptionsOf(resumption))
     const report: Report = { runIds: new Set(), problems: [] }
     const startedMs = yield* Clock.currentTimeMillis
-    const progress = yield* Effect.forkScoped(Progress.show(balanceOf(manager), waitingIn(manager)))
+    const progress = yield* Effect.forkScoped(Progress.show(manager.balance, waitingIn(manager)))
     yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const deadline = yield* makeDeadline(config)

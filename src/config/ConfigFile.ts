@@ -52,32 +52,30 @@ const parsers: ReadonlyMap<string, (text: string) => Effect.Effect<unknown, Synt
   ["json", (text) => parseJson(text)]
 ])
 
-/** What a parser has against a text, before the file is named. */
+/** What a parser refuses, before the file is named. */
 interface Syntax {
   readonly problem: string
   readonly line?: number
 }
 
-const lineIn = (message: string): { readonly line?: number } => {
-  const line = /\bline (?<line>\d+)/u.exec(message)?.groups?.["line"]
-  return line === undefined ? {} : { line: Number(line) }
-}
-
 const parseHocon = (text: string): Effect.Effect<unknown, Syntax> =>
   Effect.mapError(Hocon.parse(text), ({ line, problem }) => (line === undefined ? { problem } : { problem, line }))
 
-const syntaxOf = (language: string, cause: unknown): Syntax => {
+/** The parser gives the line of a problem in its message only. Where the message has none, no line is shown. */
+const yamlSyntax = (cause: unknown): Syntax => {
   const message = cause instanceof Error ? cause.message : String(cause)
-  return { problem: `is not ${language}: ${message}`, ...lineIn(message) }
+  const line = /\bline (?<line>\d+)/u.exec(message)?.groups?.["line"]
+  const problem = `is not YAML: ${message}`
+  return line === undefined ? { problem } : { problem, line: Number(line) }
 }
 
 const parseYaml = (text: string): Effect.Effect<unknown, Syntax> =>
-  Effect.try({ try: () => Yaml.parse(text), catch: (cause) => syntaxOf("YAML", cause) })
+  Effect.try({ try: () => Yaml.parse(text), catch: yamlSyntax })
 
 const decodeJson = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Unknown))
 
 const parseJson = (text: string): Effect.Effect<unknown, Syntax> =>
-  Result.mapError(decodeJson(text), (error) => syntaxOf("JSON", error)).pipe(Effect.fromResult)
+  Result.mapError(decodeJson(text), ({ message }) => ({ problem: `is not JSON: ${message}` })).pipe(Effect.fromResult)
 
 const unreadable = (file: string) => (error: PlatformError) => {
   switch (error.reason._tag) {
@@ -92,7 +90,7 @@ const unreadable = (file: string) => (error: PlatformError) => {
   }
 }
 
-/** The bytes of the file, and never more than one too many. */
+/** The bytes of the file: at most one more than the largest file has. */
 const bytesOf = Effect.fnUntraced(function* (
   file: string
 ): Effect.fn.Return<Uint8Array, ConfigFileError, FileSystem.FileSystem> {

@@ -29,17 +29,19 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
-import { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
+import type * as Scope from "effect/Scope"
+import type { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import type { Degraded } from "../persistence/Degraded.ts"
 import type * as PersistenceService from "../persistence/PersistenceService.ts"
-import { TickQueue } from "../queue/TickQueue.ts"
+import type { TickQueue } from "../queue/TickQueue.ts"
 import type * as RecoveryService from "../replay/RecoveryService.ts"
 import * as Service from "../service/Service.ts"
 import type { RestoreError } from "../simulation/Simulation.ts"
 import type * as SimulationEngine from "../simulation/SimulationEngine.ts"
-import { Storage } from "../storage/Storage.ts"
+import type { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import type * as Configured from "../config/Configured.ts"
+import * as Balance from "./Balance.ts"
 import * as Build from "./internal/build.ts"
 
 /** No service has this name. */
@@ -97,6 +99,9 @@ export class ServiceManager extends Context.Service<
     readonly resumeAll: Effect.Effect<void>
     readonly restartAll: Effect.Effect<void>
 
+    /** What has become of all ticks so far. */
+    readonly balance: Effect.Effect<Balance.Balance>
+
     readonly serviceStatus: Effect.Effect<ReadonlyArray<ServiceStatus>>
     readonly resourceStatus: Effect.Effect<ReadonlyArray<ResourceStatus>>
 
@@ -127,11 +132,7 @@ const statusOf = Effect.fnUntraced(function* (
   }
 })
 
-const resourceStatus = (
-  queues: ReadonlyMap<string, TickQueue["Service"]>,
-  deadLetterQueues: ReadonlyMap<string, DeadLetterQueue["Service"]>,
-  config: Configured.PipelineConfig
-) =>
+const resourceStatus = ({ deadLetterQueues, queues }: Build.Pipeline, config: Configured.PipelineConfig) =>
   Effect.forEach(Object.values(config.resources), ({ kind, name }) =>
     Effect.gen(function* (): Effect.fn.Return<ResourceStatus> {
       const queue = queues.get(name)
@@ -143,8 +144,8 @@ const resourceStatus = (
     })
   )
 
-const each = (of: ReadonlyArray<Service.Service<unknown>>, operation: "start" | "stop" | "pause" | "resume") =>
-  Effect.forEach(of, (service) => service[operation], { concurrency: "unbounded", discard: true })
+const each = (of: ReadonlyMap<string, Service.Service<unknown>>, operation: "start" | "stop" | "pause" | "resume") =>
+  Effect.forEach([...of.values()], (service) => service[operation], { concurrency: "unbounded", discard: true })
 
 /** What a pipeline is built with beside its configuration. */
 export interface BuildOptions {
@@ -161,42 +162,61 @@ const checkEngines = (
   return stray === undefined ? Effect.void : Effect.die(new Error(`"${stray}" is to resume a run and is no engine`))
 }
 
-/** The services of `config`, built and stopped, in its order and by their roles. */
-const buildServices = Effect.fnUntraced(function* (
-  config: Configured.PipelineConfig,
-  resources: Build.Resources,
-  resume: ReadonlyMap<string, Resumption>
-) {
-  const services = new Map<string, Service.Service<unknown>>()
-  const engines = new Map<string, SimulationEngine.Instance>()
-  const persistence = new Map<string, PersistenceService.Instance>()
-  const recovery = new Map<string, RecoveryService.Instance>()
-  /** Puts a service where all are, and where those of its role are. */
-  const add = <A extends Service.Service<unknown>>(ofRole: Map<string, A>, service: A): void => {
-    ofRole.set(service.name, service)
-    services.set(service.name, service)
+/** Operations on one service by its name. */
+const operationsByName = ({ services }: Build.Pipeline) => {
+  const operation = (name: "start" | "stop" | "pause" | "resume" | "restart") => (service: string) => {
+    const found = services.get(service)
+    return found === undefined
+      ? Effect.fail(new UnknownService({ name: service, known: [...services.keys()] }))
+      : found[name]
   }
-  for (const service of Object.values(config.services)) {
-    switch (service.role) {
-      case "engine":
-        add(engines, yield* Build.engine(resources, service, resume.get(service.name)))
-        break
-      case "persistence":
-        add(persistence, yield* Build.persistence(resources, service))
-        break
-      case "recovery":
-        add(recovery, yield* Build.recovery(resources, service))
-        break
-    }
+  return {
+    start: operation("start"),
+    stop: operation("stop"),
+    pause: operation("pause"),
+    resume: operation("resume"),
+    restart: operation("restart")
   }
-  return { services, engines, persistence, recovery }
-})
+}
 
-/** The one service of each context. */
-const servicesIn = <Id, Service>(
-  contexts: ReadonlyMap<string, Context.Context<Id>>,
-  tag: Context.Key<Id, Service>
-): ReadonlyMap<string, Service> => new Map([...contexts].map(([name, context]) => [name, Context.get(context, tag)]))
+/** Operations on all services. */
+const operationsOnAll = (
+  { engines, persistence, recovery, services }: Build.Pipeline,
+  { startupSequence }: Configured.PipelineConfig
+) => {
+  const startAll = Effect.forEach(startupSequence, (name) => services.get(name)?.start ?? Effect.void, {
+    discard: true
+  })
+  const stopAll = Effect.andThen(
+    each(new Map<string, Service.Service<unknown>>([...engines, ...recovery]), "stop"),
+    each(persistence, "stop")
+  )
+  return {
+    startAll,
+    stopAll,
+    pauseAll: each(services, "pause"),
+    resumeAll: each(services, "resume"),
+    restartAll: Effect.andThen(stopAll, startAll)
+  }
+}
+
+/** Ends the pipeline in good order. A replay that hangs goes on in `scope`. */
+const shutdown = Effect.fnUntraced(function* (
+  { engines, persistence, queues, recovery }: Build.Pipeline,
+  { shutdownTimeout }: Configured.PipelineConfig,
+  scope: Scope.Scope
+) {
+  // Not waited for before the ticks are settled: a replay that hangs must not keep the run from ending.
+  const replays = yield* Effect.forkIn(each(recovery, "stop"), scope, { startImmediately: true })
+  yield* each(engines, "stop")
+  yield* Effect.forEach(queues.values(), (queue) => queue.end, { discard: true })
+  yield* each(persistence, "resume")
+  yield* Service.awaitAll(persistence.values())
+  yield* Effect.timeoutOrElse(Fiber.join(replays), {
+    duration: shutdownTimeout,
+    orElse: () => Effect.logWarning("A replay of dead letters hangs and is left behind: its letter stays")
+  })
+})
 
 /**
  * Builds all of `config`, stopped, in the scope. Fails with `StorageError` when a folder can't be used, with `SchemaError`
@@ -208,60 +228,16 @@ export const make = Effect.fnUntraced(function* (config: Configured.PipelineConf
   const resume = options.resume ?? new Map<string, Resumption>()
   yield* checkEngines(config, resume)
   const scope = yield* Effect.scope
-  const resources = new Build.Resources()
-  yield* Effect.forEach(Object.values(config.resources), (resource) => Build.resource(resources, resource))
-  const built = yield* buildServices(config, resources, resume)
-  const { engines, persistence, recovery, services } = built
-  const queues = servicesIn(resources.queues, TickQueue)
-  const deadLetterQueues = servicesIn(resources.deadLetterQueues, DeadLetterQueue)
-  const storages = servicesIn(new Map([...resources.storages].map(([name, { context }]) => [name, context])), Storage)
-
-  const [allEngines, allPersistence, all] = [[...engines.values()], [...persistence.values()], [...services.values()]]
-  const allRecovery = [...recovery.values()]
-
-  const withService = (operation: "start" | "stop" | "pause" | "resume" | "restart") => (name: string) => {
-    const service = services.get(name)
-    return service === undefined
-      ? Effect.fail(new UnknownService({ name, known: [...services.keys()] }))
-      : service[operation]
-  }
-  const startAll = Effect.forEach(config.startupSequence, (name) => services.get(name)?.start ?? Effect.void, {
-    discard: true
-  })
-  const stopAll = Effect.andThen(each([...allEngines, ...allRecovery], "stop"), each(allPersistence, "stop"))
-
+  const pipeline = yield* Build.pipeline(config, resume)
+  const { persistence, queues, services } = pipeline
   return ServiceManager.of({
-    services,
-    engines,
-    persistence,
-    recovery,
-    queues,
-    storages,
-    deadLetterQueues,
-    start: withService("start"),
-    stop: withService("stop"),
-    pause: withService("pause"),
-    resume: withService("resume"),
-    restart: withService("restart"),
-    startAll,
-    stopAll,
-    pauseAll: each(all, "pause"),
-    resumeAll: each(all, "resume"),
-    restartAll: Effect.andThen(stopAll, startAll),
-    serviceStatus: Effect.forEach(all, (service) => statusOf(service, persistence)),
-    resourceStatus: resourceStatus(queues, deadLetterQueues, config),
-    shutdown: Effect.gen(function* () {
-      // Not waited for before the ticks are settled: a replay that hangs must not keep the run from ending.
-      const replays = yield* Effect.forkIn(each(allRecovery, "stop"), scope, { startImmediately: true })
-      yield* each(allEngines, "stop")
-      yield* Effect.forEach([...queues.values()], (queue) => queue.end, { discard: true })
-      yield* each(allPersistence, "resume")
-      yield* Service.awaitAll(allPersistence)
-      yield* Effect.timeoutOrElse(Fiber.join(replays), {
-        duration: config.shutdownTimeout,
-        orElse: () => Effect.logWarning("A replay of dead letters hangs and is left behind: its letter stays")
-      })
-    })
+    ...pipeline,
+    ...operationsByName(pipeline),
+    ...operationsOnAll(pipeline, config),
+    balance: Balance.of([...queues.values()], [...persistence.values()]),
+    serviceStatus: Effect.forEach([...services.values()], (service) => statusOf(service, persistence)),
+    resourceStatus: resourceStatus(pipeline, config),
+    shutdown: shutdown(pipeline, config, scope)
   })
 })
 

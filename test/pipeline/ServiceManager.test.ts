@@ -26,7 +26,7 @@ const states = ({ serviceStatus }: Manager) =>
 
 const all = (state: string) => Object.fromEntries(names.map((name) => [name, state]))
 
-const balanceOf = (manager: Manager) => Balance.of([...manager.queues.values()], [...manager.persistence.values()])
+const balanceOf = ({ balance }: Manager) => balance
 
 const ticksIn = (storage: Storage["Service"]) =>
   storage.list("").pipe(

@@ -1,10 +1,10 @@
-/** Finds the variables of the pipeline in whatever provides the configuration: the process's environment, or a test's. */
+/** Finds the pipeline's variables in the current `ConfigProvider`: the environment of the process, or that of a test. */
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 
 type Path = ReadonlyArray<string | number>
 
-/** Segments of names that are numbers look like lists to a provider; no component has a number as high as this. */
+/** A provider takes numbers in names for items of lists. No component has a number as high as this. */
 const maxItems = 1000
 
 const childrenOf = (node: ConfigProvider.Node): Path => {

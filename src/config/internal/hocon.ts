@@ -2,7 +2,7 @@
  * Reads HOCON, confined to the text it is given.
  *
  * The parser opens files and addresses for `include`, reads environment variables for `${X}` and runs code in its
- * transforms. None of this happens here: the text is screened first (`HoconScreen`), the environment is off, and the
+ * transforms. None of this happens here: the text is screened first (`hoconScreen`), the environment is off, and the
  * parse itself has no way to open another source or to make a transform. A substitution names a value of the same file;
  * one that doesn't is refused even when it is optional, because it would silently leave out what its author expected
  * from the environment.
@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as HoconScreen from "./hoconScreen.ts"
 
-/** The text isn't HOCON that a configuration may hold. */
+/** The text isn't HOCON, or uses what a configuration may not. */
 export class HoconError extends Schema.TaggedError<HoconError>()("HoconError", {
   line: Schema.optionalKey(Schema.Int),
   problem: Schema.String
@@ -22,10 +22,10 @@ export class HoconError extends Schema.TaggedError<HoconError>()("HoconError", {
   }
 }
 
-/** Rounds of substitutions after which a text is given up: values that hold each other grow with every round. */
+/** Most rounds of substitutions: values that contain each other grow with every round. */
 const maxRounds = 20
 
-/** A parse that can neither open another source nor transform nor go on for ever. The parser takes refusals as throws. */
+/** A parse that can't open another source, can't transform and always ends. A refusal is thrown, as the parser expects. */
 const confine = (Base: typeof Context): typeof Context =>
   class extends Base {
     override createNode(type: unknown): Node {
@@ -53,14 +53,14 @@ const missing = (name: string): string =>
   `\${${name}} names no value of this file, or only itself; environment variables are not read into it: ` +
   "set an option with TICKVAULT_<COMPONENT>_<OPTION>"
 
-/** What the parser says, as one can act on it. */
+/** The parser's message, with what to do. */
 const inOurWords = (words: string): string => {
   const name = /^Unable to resolve '(?<name>.*)'\.$/u.exec(words)?.groups?.["name"]
   if (name !== undefined) return missing(name)
   return words === "Unexpected token." ? 'unexpected text: quote a value that contains ":" or "="' : words
 }
 
-/** The parser's words without its inner names; the place it gives becomes the line. */
+/** The parser's message without its inner names. The place that it gives becomes the line. */
 const fromParser = (cause: unknown): HoconError => {
   if (Schema.is(HoconError)(cause)) return cause
   const message = cause instanceof Error ? cause.message : String(cause)
@@ -79,7 +79,7 @@ const valueAt = (value: unknown, path: ReadonlyArray<string>): unknown => {
   return current
 }
 
-/** The value of a HOCON text. Touches nothing but the text. */
+/** The value of a HOCON text. Reads nothing else. */
 export const parse = Effect.fnUntraced(function* (text: string): Effect.fn.Return<unknown, HoconError> {
   // Loaded when a file needs it: it takes longer to load than all the rest of the configuration.
   const { default: parser } = yield* Effect.promise(() => import("@pushcorn/hocon-parser"))

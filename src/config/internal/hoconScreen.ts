@@ -1,9 +1,9 @@
 /**
- * Looks through the tokens of a HOCON text before it is parsed, and names the first that a configuration can't have.
+ * Checks the tokens of a HOCON text before it is parsed, and names the first that a configuration may not have.
  *
- * The parser's own extensions reach further than a configuration may: keys and substitutions that begin with "{" are
- * run as code, `|` applies transforms, `include` opens files and addresses, a key `__proto__` changes every object. So a
- * key or a substitution is made of plain words here, which is all that this configuration's keys are.
+ * The parser has extensions that a configuration may not use: keys and substitutions that begin with "{" are run as code,
+ * `|` applies transforms, `include` opens files and addresses, and a key `__proto__` changes every object. So keys and
+ * substitutions may only have plain words, which is enough for all keys of a configuration.
  */
 import { describe } from "../../domain/ValueText.ts"
 

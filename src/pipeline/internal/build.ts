@@ -15,14 +15,30 @@ import type {
   ConfiguredResource,
   ConfiguredStorage,
   ConfiguredTracker,
+  PipelineConfig,
   Resumption
 } from "../../config/Configured.ts"
 import * as DeadLetterQueue from "../../deadletter/DeadLetterQueue.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "../../ledger/RunLedger.ts"
-import type { TickQueue } from "../../queue/TickQueue.ts"
+import type * as PersistenceService from "../../persistence/PersistenceService.ts"
+import { TickQueue } from "../../queue/TickQueue.ts"
 import * as Recall from "../../recall/Recall.ts"
+import type * as RecoveryService from "../../replay/RecoveryService.ts"
+import type * as Service from "../../service/Service.ts"
+import type * as SimulationEngine from "../../simulation/SimulationEngine.ts"
 import * as Storage from "../../storage/Storage.ts"
+
+/** A pipeline by roles and names, in the order of its configuration. */
+export interface Pipeline {
+  readonly services: ReadonlyMap<string, Service.Service<unknown>>
+  readonly engines: ReadonlyMap<string, SimulationEngine.Instance>
+  readonly persistence: ReadonlyMap<string, PersistenceService.Instance>
+  readonly recovery: ReadonlyMap<string, RecoveryService.Instance>
+  readonly queues: ReadonlyMap<string, TickQueue["Service"]>
+  readonly storages: ReadonlyMap<string, Storage.Storage["Service"]>
+  readonly deadLetterQueues: ReadonlyMap<string, DeadLetterQueue.DeadLetterQueue["Service"]>
+}
 
 /** A storage with the ledgers that are kept in it, and what it had before. */
 interface BuiltStorage {
@@ -36,7 +52,7 @@ interface BuiltTracker {
 }
 
 /** The resources of a pipeline by role and name. */
-export class Resources {
+class Resources {
   readonly queues = new Map<string, Context.Context<TickQueue>>()
   readonly storages = new Map<string, BuiltStorage>()
   readonly deadLetterQueues = new Map<string, Context.Context<DeadLetterQueue.DeadLetterQueue>>()
@@ -67,7 +83,7 @@ const addTracker = Effect.fnUntraced(function* (into: Resources, { layer, name, 
 })
 
 /** Builds one resource in the scope. */
-export const resource = (into: Resources, configured: ConfiguredResource) => {
+const buildResource = (into: Resources, configured: ConfiguredResource) => {
   switch (configured.role) {
     case "queue":
       return addQueue(into, configured)
@@ -105,7 +121,7 @@ const storing = Effect.fnUntraced(function* (resources: Resources, storage: stri
   return Context.merge(built.context, yield* trackerOf(resources, tracker, built))
 })
 
-export const persistence = Effect.fnUntraced(function* (
+const persistenceService = Effect.fnUntraced(function* (
   resources: Resources,
   { make, resources: names }: ConfiguredPersistence
 ) {
@@ -121,7 +137,7 @@ export const persistence = Effect.fnUntraced(function* (
   return yield* Effect.provideContext(make, context)
 })
 
-export const engine = Effect.fnUntraced(function* (
+const engineService = Effect.fnUntraced(function* (
   resources: Resources,
   { make, resources: names }: ConfiguredEngine,
   resumption: Resumption | undefined
@@ -134,7 +150,7 @@ export const engine = Effect.fnUntraced(function* (
   return yield* Effect.provideContext(make(resumption), context)
 })
 
-export const recovery = Effect.fnUntraced(function* (
+const recoveryService = Effect.fnUntraced(function* (
   resources: Resources,
   { make, resources: names }: ConfiguredRecovery
 ) {
@@ -143,4 +159,57 @@ export const recovery = Effect.fnUntraced(function* (
     yield* named(resources.deadLetterQueues, names.dlq)
   )
   return yield* Effect.provideContext(make, context)
+})
+
+/** The services of `config`, built and stopped, in its order and by their roles. */
+const buildServices = Effect.fnUntraced(function* (
+  config: PipelineConfig,
+  resources: Resources,
+  resume: ReadonlyMap<string, Resumption>
+) {
+  const services = new Map<string, Service.Service<unknown>>()
+  const engines = new Map<string, SimulationEngine.Instance>()
+  const persistence = new Map<string, PersistenceService.Instance>()
+  const recovery = new Map<string, RecoveryService.Instance>()
+  /** Puts a service where all are, and where those of its role are. */
+  const add = <A extends Service.Service<unknown>>(ofRole: Map<string, A>, service: A): void => {
+    ofRole.set(service.name, service)
+    services.set(service.name, service)
+  }
+  for (const service of Object.values(config.services)) {
+    switch (service.role) {
+      case "engine":
+        add(engines, yield* engineService(resources, service, resume.get(service.name)))
+        break
+      case "persistence":
+        add(persistence, yield* persistenceService(resources, service))
+        break
+      case "recovery":
+        add(recovery, yield* recoveryService(resources, service))
+        break
+    }
+  }
+  return { services, engines, persistence, recovery }
+})
+
+/** The one service of each context. */
+const servicesIn = <Id, Service>(
+  contexts: ReadonlyMap<string, Context.Context<Id>>,
+  tag: Context.Key<Id, Service>
+): ReadonlyMap<string, Service> => new Map([...contexts].map(([name, context]) => [name, Context.get(context, tag)]))
+
+/** Builds all of `config`, the services stopped, in the scope. */
+export const pipeline = Effect.fnUntraced(function* (config: PipelineConfig, resume: ReadonlyMap<string, Resumption>) {
+  const resources = new Resources()
+  yield* Effect.forEach(Object.values(config.resources), (resource) => buildResource(resources, resource))
+  const built: Pipeline = {
+    ...(yield* buildServices(config, resources, resume)),
+    queues: servicesIn(resources.queues, TickQueue),
+    deadLetterQueues: servicesIn(resources.deadLetterQueues, DeadLetterQueue.DeadLetterQueue),
+    storages: servicesIn(
+      new Map([...resources.storages].map(([name, { context }]) => [name, context])),
+      Storage.Storage
+    )
+  }
+  return built
 })
