@@ -1,17 +1,17 @@
 /**
- * Buffers that batches are read into, used again once nobody looks at their ticks any more. A compressed batch takes few of
- * them: it is decompressed into memory of its own.
+ * Buffers that batches are read into, used again once nobody needs their ticks. A compressed batch takes few of them: it is
+ * decompressed into memory of its own.
  */
 import { BufferPool } from "../../storage/BufferPool.ts"
 import type { Room } from "../../storage/Storage.ts"
 
-/** A batch takes as many as it needs. */
+/** Size of a buffer; a batch takes as many as it needs. */
 const bufferBytes = 4 * 1024 * 1024
 
-/** What one batch has. */
+/** The buffers of one batch. */
 export interface Loan {
   readonly room: Room
-  /** Nobody looks at the batch any more, and nobody is reading it. */
+  /** Call it once nobody uses the batch's ticks and no read into the buffers is under way. */
   readonly giveBack: () => void
 }
 
