@@ -1,10 +1,10 @@
 /**
  * A batch that could not be stored, with all that is needed to store it later.
  *
- * On the wire it is a `DeadLetterMessage`: the ticks in the delimited format, when it failed first and last, how often it
- * was tried again, why, where, and the facts of the batch. Beside the keys of the contract `metadata` has `reason`, the
- * label by which the letter is counted; a letter without it (older, or of another program) is taken for what its
- * `exceptionType` says.
+ * On the wire it is a `DeadLetterMessage`: the ticks in the delimited format, when they failed first and last, how often
+ * they were tried again, why, where, and the facts of the batch. In addition to the keys of the contract, `metadata` has
+ * `reason`, the label of the letter in metrics. For a letter without it (older, or of another program) the reason is derived
+ * from `exceptionType`.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -32,16 +32,16 @@ import {
 import type { Codec } from "../storage/Compression.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 
-/** Why a batch was given up, for metrics: a fixed set of labels. */
+/** Why a batch was given up: the label in metrics. */
 export type Reason = "validation" | "mixed_run" | "storage" | "key_conflict" | "internal"
 
-/** Every label there is. */
+/** All labels. */
 export const reasons: ReadonlyArray<Reason> = ["validation", "mixed_run", "storage", "key_conflict", "internal"]
 
-/** What a service knows of a batch it gives up. */
+/** Why and when a batch was given up. */
 export interface Failure {
   readonly reason: Reason
-  /** What the last attempt failed with, or the rule that the batch broke. */
+  /** The error of the last attempt, or the rule that the batch breaks. */
   readonly error: Error
   /** Attempts after the first one. */
   readonly retries: number
@@ -49,19 +49,19 @@ export interface Failure {
   readonly lastFailureMs: number
 }
 
-/** A batch in a dead-letter queue, or on its way there. Offering the same letter again doesn't make a second one. */
+/** A batch in a dead-letter queue, or on its way there. A letter that is offered twice is kept once. */
 export interface DeadLetter {
-  /** Sorts by the time of the first failure; safe as a file name. Stays the same when the history grows. */
+  /** Sorts by the time of the first failure. Safe as a file name. Doesn't change when the history grows. */
   readonly id: string
   readonly reason: Reason
-  /** What the message says of itself; 0 when it doesn't. Only `ticks` counts them. */
+  /** The number of ticks that the message claims to have; 0 when it has none. `ticks` counts them. */
   readonly tickCount: number
   readonly message: DeadLetterMessage
   /** `message` encoded. Don't change the bytes. */
   readonly bytes: Uint8Array
 }
 
-/** A letter is not what was written, or not what can be read as ticks. */
+/** The bytes of a letter were changed, or are not readable as ticks. */
 export class LetterDamaged extends Schema.TaggedError<LetterDamaged>()("LetterDamaged", {
   /** Its id. */
   letter: Schema.String,
@@ -72,7 +72,7 @@ export class LetterDamaged extends Schema.TaggedError<LetterDamaged>()("LetterDa
   }
 }
 
-/** What the messages of this project are: `originalMessage` has encoded `TickData` in the delimited format. */
+/** The type of `originalMessage` in letters of this project: encoded `TickData` in the delimited format. */
 const messageType = "List<TickData>"
 
 const stackLines = 10
@@ -108,7 +108,7 @@ const facts = (ticks: Tick.Batch, failure: Failure, codec: Codec): Record<string
   }
 }
 
-/** The fields of a message that tell of its ticks and of their last failure. */
+/** The fields of a message about its ticks and their last failure. */
 const content = (ticks: Tick.Batch, failure: Failure) => ({
   originalMessage: Bytes.concat([...Delimited.encode(ticks)]),
   messageType,
@@ -142,8 +142,8 @@ const fromMessage = (id: string, message: DeadLetterMessage, bytes: Uint8Array):
 const fileSafe = (name: string): string => name.replaceAll(/[^A-Za-z0-9-]/gu, "_").slice(0, 64)
 
 /**
- * Writes the letter for `ticks`, which `service` had taken from `queue`, to be stored with `codec`. The storage key is
- * empty when there is none for them.
+ * Makes the letter for `ticks`, which `service` took from `queue` and would have stored with `codec`. Its storage key is
+ * empty when these ticks can't have one.
  */
 export const make = Effect.fnUntraced(function* (
   ticks: Tick.Batch,
@@ -167,9 +167,9 @@ export const make = Effect.fnUntraced(function* (
 const maxRetryCount = 2 ** 31 - 1
 
 /**
- * The next version of `letter`, after `ticks` of it have failed once more. Its id, its first failure, where it came from,
- * and whatever else is in its metadata stay; the last failure, its reason and the facts of the ticks are new. The retry
- * count grows by every attempt, the first one included, so that of two versions the newer has the higher one.
+ * The next version of `letter`, after `ticks` of it have failed again. The id, the first failure, the source, and other
+ * metadata stay. The last failure, its reason, and the facts of the ticks are new. The retry count grows by every attempt,
+ * the first one included, so that the newer of two versions has the higher count.
  */
 export const extend = (
   letter: DeadLetter,
@@ -189,7 +189,7 @@ export const extend = (
   return fromMessage(letter.id, message, toBinary(DeadLetterMessageSchema, message))
 }
 
-/** The letter that `bytes` hold under the name `id`. Fails with `LetterDamaged` when they are no `DeadLetterMessage`. */
+/** Decodes the letter `id`. Fails with `LetterDamaged` when `bytes` are no `DeadLetterMessage`. */
 export const fromBytes = (id: string, bytes: Uint8Array): Effect.Effect<DeadLetter, LetterDamaged> =>
   Effect.try({
     try: () => fromMessage(id, fromBinary(DeadLetterMessageSchema, bytes), bytes),
@@ -197,8 +197,8 @@ export const fromBytes = (id: string, bytes: Uint8Array): Effect.Effect<DeadLett
   })
 
 /**
- * The ticks in `letter`, in their order; their bytes are views of the letter's. Fails with `LetterDamaged` when it has
- * none, when a single one can't be read, or when it is a letter about something else than ticks.
+ * The ticks in `letter`, in their order. Their bytes are views of the bytes of the letter. Fails with `LetterDamaged` when
+ * the letter has no ticks, when one of them can't be read, or when its messages are not ticks.
  */
 export const ticks = Effect.fnUntraced(function* (letter: DeadLetter) {
   const { message } = letter

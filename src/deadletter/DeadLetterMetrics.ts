@@ -57,3 +57,5 @@ export const make = Effect.fnUntraced(function* (name: string, limit: number) {
     dropped: (reason: Reason) => Metric.update(dropped(reason), 1)
   }
 })
+
+export type DeadLetterMetrics = Effect.Success<ReturnType<typeof make>>

@@ -52,7 +52,7 @@ export class LetterNotWritten extends Schema.TaggedError<LetterNotWritten>()("Le
   }
 }
 
-/** Whoever offered the letter has heard no answer in time. It may be kept, now or later. */
+/** The queue did not answer in time. The letter may be kept, now or later. */
 export class LetterTimedOut extends Schema.TaggedError<LetterTimedOut>()("LetterTimedOut", { code: Schema.String }) {
   override get message() {
     return `no answer in time (${this.code}): check the disk and the mount of the letters`
@@ -73,7 +73,7 @@ export class LetterMissing extends Schema.TaggedError<LetterMissing>()("LetterMi
   }
 }
 
-/** The one failure of a dead-letter queue. Whatever it is, a letter that was offered is still the caller's. */
+/** The one failure of a dead-letter queue. After any of them the caller still has the letter that it offered. */
 export class DeadLetterError extends Schema.TaggedError<DeadLetterError>()("DeadLetterError", {
   queue: Schema.String,
   reason: Schema.Union([QueueFull, LetterNotWritten, LetterTimedOut, LetterNotRead, LetterMissing, LetterDamaged])
@@ -88,13 +88,13 @@ export class DeadLetterQueue extends Context.Service<
   {
     readonly name: string
 
-    /** Where the letters lie, in words for people. */
+    /** Where the letters are, for people. */
     readonly location: string
 
     /**
-     * Keeps `letter`. Succeeds with "kept" once it is as durable as the queue is, or with "discarded" when this queue
-     * keeps nothing. Offering a letter again is safe: one of this id that is held already stays as it is, and needs no
-     * room. Fails with `QueueFull` or `LetterNotWritten`. Interrupted, the letter may be kept or not: offer it again.
+     * Keeps `letter`. Succeeds with "kept" when it is as durable as the queue is, or with "discarded" when this queue keeps
+     * nothing. A letter may be offered again: one of this id that is held already stays as it is, and needs no room. Fails
+     * with `QueueFull` or `LetterNotWritten`. After an interruption the letter may be kept or not: offer it again.
      */
     readonly offer: (letter: DeadLetter) => Effect.Effect<"kept" | "discarded", DeadLetterError>
 
@@ -108,19 +108,19 @@ export class DeadLetterQueue extends Context.Service<
     readonly get: (id: string) => Effect.Effect<DeadLetter, DeadLetterError>
 
     /**
-     * Puts `letter` in the place of the one that has its id, durably; needs no room. At any moment at least one of the two
-     * is held whole. Fails with `LetterMissing` when there is none of this id (any more), or with `LetterNotWritten`;
-     * after that and after an interruption the new version may be held or not: repeat it.
+     * Replaces the letter that has the id of `letter`, durably. Needs no room. At any moment at least one of the two is
+     * held whole. Fails with `LetterMissing` when there is no letter of this id, or with `LetterNotWritten`. After that, and
+     * after an interruption, the new version may be held or not: repeat it.
      */
     readonly update: (letter: DeadLetter) => Effect.Effect<void, DeadLetterError>
 
     /**
-     * Removes the letter of this id, damaged or not, durably; `false` when there is none. Fails with `LetterNotWritten`;
-     * after that and after an interruption it may be held still: repeat it.
+     * Removes the letter of this id, damaged or not, durably; `false` when there is none. Fails with `LetterNotWritten`.
+     * After that, and after an interruption, the letter may still be held: repeat it.
      */
     readonly remove: (id: string) => Effect.Effect<boolean, DeadLetterError>
 
-    /** Fails with `LetterNotWritten` when the queue was opened to be read: `update` and `remove` would fail too. */
+    /** Fails with `LetterNotWritten` when the queue is read-only, so that `update` and `remove` would fail. */
     readonly checkChangeable: Effect.Effect<void, DeadLetterError>
 
     /** The messages of the letters, oldest first. One that can't be read is left out, and named in a line at WARN. */

@@ -1,11 +1,12 @@
 /**
  * Dead letters as files, one each, written with the same atomic and durable commit as batches.
  *
- * A letter is an encoded `DeadLetterMessage`. Its name `<id>.<checksum>.pb` begins with the time of the first failure, so
- * that the names sort oldest first, and has the CRC-32 of the bytes, so that damage shows. A new version of a letter is
- * durable under its own name before the old one goes; a crash in between leaves two, of which the newer one counts and the
- * other goes with the next update or removal. Letters may be removed by hand or by another process at any time. A call that
- * hangs in the file system holds up the updates and removals of its own letter and nothing else.
+ * A letter is an encoded `DeadLetterMessage`. Its name is `<id>.<checksum>.pb`. The id begins with the time of the first
+ * failure, so that the names sort oldest first. The checksum is the CRC-32 of the bytes, so that damage shows.
+ *
+ * A new version of a letter is durable under its own name before the old one is removed. After a crash in between there are
+ * both: the newer one counts, and the next update or removal removes the other. Letters may be removed by hand or by another
+ * process at any time. A call that hangs in the file system delays the updates and removals of its own letter only.
  *
  * ```ts
  * import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -17,14 +18,12 @@
  * )
  * ```
  */
-import * as Bytes from "effect/Bytes"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as RcMap from "effect/RcMap"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -32,10 +31,10 @@ import * as Stream from "effect/Stream"
 import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as FileStorage from "../storage/FileStorage.ts"
-import * as Storage from "../storage/Storage.ts"
+import type { Storage } from "../storage/Storage.ts"
 import { ReadOnly, StorageError } from "../storage/StorageError.ts"
 import * as StoredFiles from "../storage/StoredFiles.ts"
-import type { DeadLetter, LetterDamaged } from "./DeadLetter.ts"
+import type { DeadLetter } from "./DeadLetter.ts"
 import * as DeadLetterMetrics from "./DeadLetterMetrics.ts"
 import {
   DeadLetterError,
@@ -47,7 +46,8 @@ import {
   QueueFull
 } from "./DeadLetterQueue.ts"
 import * as LetterFiles from "./internal/letterFiles.ts"
-import { type Entry, LetterIndex } from "./internal/LetterIndex.ts"
+import * as LetterFolder from "./internal/LetterFolder.ts"
+import { LetterIndex } from "./internal/LetterIndex.ts"
 
 /** Settings of a folder of dead letters. */
 export const Options = Schema.Struct({
@@ -59,166 +59,118 @@ export const Options = Schema.Struct({
   durability: FileStorage.Options.fields.durability
 })
 
-/** Files that are looked at side by side. */
-const concurrency = 8
-
-/** Times that a letter is looked for again whose files went away while they were read. */
-const looks = 3
-
-/** The files in the folder whose names begin with `prefix`, as far as they are letters. */
-const list = Effect.fnUntraced(function* (storage: Storage.Storage["Service"], index: LetterIndex, prefix: string) {
-  const keys = yield* Stream.runCollect(storage.list(prefix))
-  const entries = yield* Effect.forEach(
-    keys.flatMap((key) => LetterFiles.parse(key) ?? []),
-    (file) => {
-      const known = index.files(file.id).find(({ key }) => key === file.key)
-      return known === undefined ? inspect(storage, file) : Effect.succeed(known)
-    },
-    { concurrency }
-  )
-  return entries.flatMap((entry) => entry ?? [])
-})
-
-/** Size and age of a file, for metrics: one that can't be inspected is there all the same. */
-const inspect = (storage: Storage.Storage["Service"], file: LetterFiles.LetterFile) =>
-  storage.stat(file.key).pipe(
-    Effect.orElseSucceed(() => ({ bytes: 0, modifiedAtMs: undefined })),
-    Effect.map((stat): Entry | undefined =>
-      stat === undefined
-        ? undefined
-        : { ...file, bytes: stat.bytes, firstFailureMs: LetterFiles.firstFailureMs(file.id) ?? stat.modifiedAtMs }
-    )
-  )
-
-/** What `file` holds, or the damage; `undefined` when it has been removed since it was listed. */
-const read = (storage: Storage.Storage["Service"], file: LetterFiles.LetterFile) =>
-  Stream.runCollect(storage.read(file.key)).pipe(
-    Effect.flatMap((chunks) => Effect.result(LetterFiles.open(file, Bytes.concat(chunks)))),
-    Effect.catchReason("StorageError", "ObjectMissing", () => Effect.succeed(undefined))
-  )
-
-/** The letter, if a version of it is whole; else the damage, if any version is there. */
-const choose = (versions: ReadonlyArray<Result.Result<DeadLetter, LetterDamaged> | undefined>) => {
-  const found = versions.flatMap((version) => version ?? [])
-  const letter = LetterFiles.newest(found.flatMap((version) => (Result.isSuccess(version) ? version.success : [])))
-  return letter === undefined ? found[0] : Result.succeed(letter)
+/** What the operations of one queue share. */
+interface Parts {
+  readonly folder: LetterFolder.LetterFolder
+  readonly capacity: number
+  readonly metrics: DeadLetterMetrics.DeadLetterMetrics
+  readonly fail: (reason: DeadLetterError["reason"]) => DeadLetterError
 }
 
-/** The queue `name` over the letters in `storage`, which is `readOnly` or not. */
-const over = Effect.fnUntraced(function* (
-  name: string,
-  capacity: number,
-  storage: Storage.Storage["Service"],
-  readOnly?: StorageError
-) {
-  const metrics = yield* DeadLetterMetrics.make(name, capacity)
-  // The changes of a letter are made one after the other. The map is never closed: an entry is there as long as it is used.
+const notWritten =
+  ({ fail }: Parts) =>
+  <A>(effect: Effect.Effect<A, StorageError>) =>
+    Effect.mapError(effect, (cause) => fail(new LetterNotWritten({ cause })))
+
+const notRead =
+  ({ fail }: Parts) =>
+  <A>(effect: Effect.Effect<A, StorageError>) =>
+    Effect.mapError(effect, (cause) => fail(new LetterNotRead({ cause })))
+
+const measure = ({ folder, metrics }: Parts) => Effect.suspend(() => metrics.holds(folder.index.held))
+
+const listAll = (parts: Parts) => Effect.andThen(LetterFolder.listAll(parts.folder), measure(parts))
+
+/** Writes a letter that has room. One that is there already may be of an attempt that failed: written again, it is durable. */
+const keep = (parts: Parts, letter: DeadLetter) =>
+  LetterFolder.write(parts.folder, letter).pipe(
+    notWritten(parts),
+    Effect.ensuring(Effect.sync(parts.folder.index.reserve(letter.id)))
+  )
+
+/** Doesn't wait for other offers: the same letter, offered twice at the same time, has the same bytes and the same name. */
+const offer = Effect.fn("DeadLetterQueue.offer")(function* (parts: Parts, letter: DeadLetter) {
+  const { capacity, fail, folder, metrics } = parts
+  const { index } = folder
+  yield* Effect.annotateCurrentSpan({ letter: letter.id })
+  const { key } = yield* notWritten(parts)(LetterFiles.of(letter))
+  const known = index.files(letter.id).length > 0
+  // Letters may have been removed since, this one or others: look again.
+  if (known || index.isFull(capacity, letter.id)) yield* notWritten(parts)(listAll(parts))
+  const held = index.files(letter.id)
+  const hasNewer = held.length > 0 && held.every((file) => file.key !== key)
+  if (hasNewer) return "kept" as const
+  if (held.length === 0 && index.isFull(capacity, letter.id)) return yield* fail(new QueueFull({ capacity }))
+  yield* keep(parts, letter)
+  if (!known) yield* metrics.received(letter.reason)
+  yield* measure(parts)
+  return "kept" as const
+})
+
+const remove = Effect.fn("DeadLetterQueue.remove")(function* (parts: Parts, id: string) {
+  let removed = false
+  for (const file of yield* LetterFolder.listOne(parts.folder, id)) {
+    removed = (yield* LetterFolder.remove(parts.folder, file)) || removed
+  }
+  yield* measure(parts)
+  return removed
+})
+
+const update = Effect.fn("DeadLetterQueue.update")(function* (parts: Parts, letter: DeadLetter) {
+  const { fail, folder } = parts
+  const held = yield* notWritten(parts)(LetterFolder.listOne(folder, letter.id))
+  if (held.length === 0) return yield* fail(new LetterMissing({ letter: letter.id }))
+  const others = yield* notWritten(parts)(LetterFolder.write(folder, letter))
+  yield* Effect.forEach(others, (file) => notWritten(parts)(LetterFolder.remove(folder, file)), { discard: true })
+  yield* measure(parts)
+})
+
+const get = Effect.fn("DeadLetterQueue.get")(function* (parts: Parts, id: string) {
+  const { fail, folder } = parts
+  const found = yield* notRead(parts)(LetterFolder.get(folder, id))
+  if (found === undefined) return yield* fail(new LetterMissing({ letter: id }))
+  return yield* Effect.mapError(Effect.fromResult(found), fail)
+})
+
+/** Changes of one letter run one after the other; those of different letters don't wait for each other. */
+const makeTurns = Effect.gen(function* () {
+  // Never closed: an entry is there as long as it is used.
   const turns = yield* RcMap.make({ lookup: (_id: string) => Semaphore.make(1) }).pipe(
     Scope.provide(yield* Scope.make())
   )
-  const inTurn = <A, E>(effect: Effect.Effect<A, E>, id: string) =>
-    Effect.scoped(Effect.flatMap(RcMap.get(turns, id), (turn) => turn.withPermit(effect)))
-  const index = new LetterIndex()
-  const fail = (reason: DeadLetterError["reason"]) => new DeadLetterError({ queue: name, reason })
-  const notWritten = Effect.mapError((cause: StorageError) => fail(new LetterNotWritten({ cause })))
-  const notRead = Effect.mapError((cause: StorageError) => fail(new LetterNotRead({ cause })))
-  const measure = Effect.suspend(() => metrics.holds(index.held))
+  return (id: string) =>
+    <A, E>(effect: Effect.Effect<A, E>) =>
+      Effect.scoped(Effect.flatMap(RcMap.get(turns, id), (turn) => turn.withPermit(effect)))
+})
 
-  const listAll = Effect.suspend(() => {
-    const listing = index.list()
-    return Effect.ensuring(Effect.map(list(storage, index, ""), listing.done), Effect.sync(listing.end))
-  }).pipe(Effect.andThen(measure))
-  yield* listAll
-
-  /** The files of the letter `id` that are in the folder now. */
-  const listOne = Effect.fnUntraced(function* (id: string) {
-    const before = index.files(id)
-    const found = yield* list(storage, index, LetterFiles.prefix(id))
-    const files = found.filter((file) => file.id === id)
-    if (index.files(id) === before) index.set(id, files) // else it has changed meanwhile
-    return files
-  })
-
-  /** Writes `letter`, beside other versions of it, and gives those that the index has. */
-  const write = Effect.fnUntraced(function* (letter: DeadLetter) {
-    const file = yield* LetterFiles.of(letter)
-    const others = index.files(letter.id).filter(({ key }) => key !== file.key)
-    const firstFailureMs = LetterFiles.firstFailureMs(letter.id) ?? Number(letter.message.firstFailureTimeMs)
-    const entry: Entry = { ...file, bytes: letter.bytes.length, firstFailureMs }
-    // Known before it is there: whatever the write comes to, the newer version is found if it is.
-    if (others.length > 0) index.add(entry)
-    yield* Storage.write(storage, file.key, [letter.bytes])
-    index.add(entry)
-    return others
-  })
-
-  // Waits for nobody. The same letter offered twice at the same time has the same bytes under the same name.
-  const offer = Effect.fn("DeadLetterQueue.offer")(function* (letter: DeadLetter) {
-    yield* Effect.annotateCurrentSpan({ letter: letter.id })
-    const { key } = yield* notWritten(LetterFiles.of(letter))
-    const known = index.files(letter.id).length > 0
-    // Letters may have been removed since: look again before this one counts as there, or as one too many.
-    if (known || index.isFull(capacity, letter.id)) yield* notWritten(listAll)
-    return yield* Effect.suspend(() => {
-      const held = index.files(letter.id)
-      if (held.length > 0 && held.every((file) => file.key !== key)) return Effect.void // a newer version
-      if (held.length === 0 && index.isFull(capacity, letter.id)) return Effect.fail(fail(new QueueFull({ capacity })))
-      // One that is there already may be of an attempt that failed after all: written again, it is durable.
-      return Effect.ensuring(notWritten(write(letter)), Effect.sync(index.reserve(letter.id))).pipe(
-        Effect.andThen(known ? Effect.void : metrics.received(letter.reason)),
-        Effect.andThen(measure)
-      )
-    }).pipe(Effect.as("kept" as const))
-  })
-
-  const remove = Effect.fn("DeadLetterQueue.remove")(function* (id: string) {
-    let removed = false
-    for (const { key } of yield* listOne(id)) {
-      removed = (yield* storage.remove(key)) || removed
-      index.drop(id, key)
-    }
-    yield* measure
-    return removed
-  }, inTurn)
-
-  const update = Effect.fn("DeadLetterQueue.update")(
-    function* (letter: DeadLetter) {
-      const held = yield* notWritten(listOne(letter.id))
-      if (held.length === 0) return yield* fail(new LetterMissing({ letter: letter.id }))
-      for (const { key } of yield* notWritten(write(letter))) {
-        yield* notWritten(storage.remove(key))
-        index.drop(letter.id, key)
-      }
-      yield* measure
-    },
-    (effect, { id }) => inTurn(effect, id)
-  )
-
-  const get = Effect.fn("DeadLetterQueue.get")(function* (id: string) {
-    let files = index.files(id)
-    for (let look = 0; look < looks; look++) {
-      if (files.length === 0) files = yield* notRead(listOne(id))
-      const found = choose(yield* notRead(Effect.forEach(files, (file) => read(storage, file))))
-      if (found !== undefined) return yield* Effect.mapError(Effect.fromResult(found), fail)
-      files = [] // removed since, or another process has put a new version in their place
-    }
-    return yield* fail(new LetterMissing({ letter: id }))
-  })
-
-  const ids = Stream.unwrap(Effect.map(notRead(listAll), () => Stream.fromIterable(index.ids)))
-
+/** The queue `name` over the letters in `storage`. Changes fail in their check with `readOnly`, if it is given. */
+const over = Effect.fnUntraced(function* (
+  name: string,
+  capacity: number,
+  storage: Storage["Service"],
+  readOnly?: StorageError
+) {
+  const inTurn = yield* makeTurns
+  const parts: Parts = {
+    folder: { storage, index: new LetterIndex() },
+    capacity,
+    metrics: yield* DeadLetterMetrics.make(name, capacity),
+    fail: (reason) => new DeadLetterError({ queue: name, reason })
+  }
+  const { folder } = parts
+  yield* listAll(parts)
+  const ids = Stream.unwrap(Effect.map(notRead(parts)(listAll(parts)), () => Stream.fromIterable(folder.index.ids)))
   return DeadLetterQueue.of({
     name,
     location: storage.location,
-    offer,
-    size: Effect.sync(() => index.size),
+    offer: (letter) => offer(parts, letter),
+    size: Effect.sync(() => folder.index.size),
     ids,
-    get,
-    update,
-    remove: (id) => notWritten(remove(id)),
-    checkChangeable:
-      readOnly === undefined ? Effect.void : Effect.fail(fail(new LetterNotWritten({ cause: readOnly }))),
-    letters: lettersOf({ name, ids, get })
+    get: (id) => get(parts, id),
+    update: (letter) => inTurn(letter.id)(update(parts, letter)),
+    remove: (id) => notWritten(parts)(inTurn(id)(remove(parts, id))),
+    checkChangeable: readOnly === undefined ? Effect.void : notWritten(parts)(Effect.fail(readOnly)),
+    letters: lettersOf({ name, ids, get: (id) => get(parts, id) })
   })
 })
 

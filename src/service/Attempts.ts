@@ -1,10 +1,10 @@
 /**
  * Attempts with a time limit, at something that may never answer.
  *
- * An attempt that has not answered by then is abandoned, not ended: a call that hangs in the file system can't be stopped.
- * While it is out it holds its batch, a file handle and a thread. So those that are out are counted: beyond a few, a
- * further one is begun only after a pause that doubles with each. An outage of a day leaves about a dozen, and a medium
- * that works again although old calls to it never end is still noticed: an answer makes a clean slate.
+ * An attempt that has not answered in time is abandoned, not ended: a call that hangs in the file system can't be stopped.
+ * Until it ends by itself it holds its batch, a file handle and a thread. So abandoned attempts are counted. After a few of
+ * them each further attempt waits for a pause, which doubles every time: an outage of a day leaves about a dozen. As soon as
+ * an attempt answers, the count starts again, even if older attempts never end.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -14,32 +14,35 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { abandonable } from "./abandonable.ts"
 
-/** The attempt was abandoned, and what it comes to is not known; or it was not begun, since too many others are out. */
+/**
+ * The attempt was abandoned, and its outcome is not known; or, with `begun` false, it was not begun, because too many
+ * abandoned ones have not ended.
+ */
 export class Overdue extends Schema.TaggedError<Overdue>()("Overdue", { begun: Schema.Boolean }) {
-  /** In place of the code that the system would have returned. */
+  /** The code for messages, in place of one of the system. */
   get code() {
     return this.begun ? "writeTimeout" : "earlier attempts still hang"
   }
 }
 
 /**
- * How many of each that are under way at a time may be out without a pause before the next one: another file or connection
- * may work where one hangs.
+ * Abandoned attempts without a pause, for each attempt that may run at a time. Where one file or connection hangs, another
+ * may work.
  */
 const freeOfEach = 2
 
 export interface Attempts {
-  /** Runs `effect` for as long as the time limit. Interrupted, it abandons it too. */
+  /** Runs `effect` for at most the time limit. An interruption abandons it too. */
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | Overdue>
 }
 
 /**
- * Attempts of at most `limit`, of which `atATime` are under way at a time, in fibers of `scope`: close that without waiting
- * for it.
+ * Attempts of at most `limit`, `atATime` of them at a time, in fibers of `scope`. Don't wait for `scope` to close: an
+ * abandoned attempt may never end.
  */
 export const make = (limit: Duration.Duration, scope: Scope.Scope, atATime: number = 1): Attempts => {
   const free = freeOfEach * atATime
-  /** Those abandoned since the last answer that have not ended. */
+  /** The attempts that were abandoned since the last answer and have not ended. */
   let out = { count: 0 }
   let nextMs = 0
 
@@ -47,7 +50,7 @@ export const make = (limit: Duration.Duration, scope: Scope.Scope, atATime: numb
     nextMs = Math.max(nextMs, beganMs + Duration.toMillis(limit) * 2 ** count)
   }
 
-  /** Whether one more may begin; of several that wait for the end of a pause, the first. */
+  /** Whether one more may begin. At the end of a pause only one may. */
   const begins = (nowMs: number) => {
     if (out.count < free) return true
     if (nowMs < nextMs) return false

@@ -44,10 +44,10 @@ export interface Service<out E = never> {
   /** Starts it from `STOPPED` or `ERROR`; does nothing in another state. */
   readonly start: Effect.Effect<void>
 
-  /** Interrupts it and waits until it has settled what it had in hand. Does nothing when it isn't running. */
+  /** Interrupts it and waits until it has settled what it had in flight. Does nothing when it isn't running. */
   readonly stop: Effect.Effect<void>
 
-  /** From `RUNNING` to `PAUSED`: it finishes what it has in hand and begins nothing new. */
+  /** From `RUNNING` to `PAUSED`: it finishes what it has in flight and begins nothing new. */
   readonly pause: Effect.Effect<void>
 
   /** From `PAUSED` to `RUNNING`. */
@@ -73,12 +73,12 @@ export interface Service<out E = never> {
 export const awaitAll = <E>(services: Iterable<Service<E>>): Effect.Effect<ReadonlyArray<Exit.Exit<void, E>>> =>
   Effect.forEach(services, (service) => Effect.exit(service.await), { concurrency: "unbounded" })
 
-/** What the work of a service knows of being paused. */
+/** Tells the work of a service when it is paused. */
 export interface PauseGate {
-  /** Completes while the service isn't paused: wait for it before beginning something. */
+  /** Completes while the service is not paused. Wait for it before you begin something. */
   readonly open: Effect.Effect<void>
 
-  /** Completes while the service is paused: give up waiting for something to begin when it does. */
+  /** Completes while the service is paused. Then stop waiting for something to begin. */
   readonly closed: Effect.Effect<void>
 
   /** Pauses the service from within. */

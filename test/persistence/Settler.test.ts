@@ -17,6 +17,8 @@ import * as TestTick from "../../src/testing/TestTick.ts"
 import { letterOf } from "../replay/replays.ts"
 import { numbers } from "./harness.ts"
 
+const named = (ticks: ReadonlyArray<Tick.Tick>) => numbers(ticks).join()
+
 const runId = RunId.make("run")
 
 const failure: DeadLetter.Failure = {
@@ -52,8 +54,8 @@ const makeSettle = Effect.gen(function* () {
   const settler = yield* Settler.make("service").pipe(
     Effect.provideService(IdempotencyTracker.IdempotencyTracker, {
       ...IdempotencyTracker.discard,
-      commit: (_, ticks) => tell(`commit ${numbers(ticks)}`),
-      release: (_, ticks) => tell(`release ${numbers(ticks)}`)
+      commit: (_, ticks) => tell(`commit ${named(ticks)}`),
+      release: (_, ticks) => tell(`release ${named(ticks)}`)
     }),
     Effect.provideService(RunLedger.RunLedger, {
       ...RunLedger.discard,
@@ -63,8 +65,9 @@ const makeSettle = Effect.gen(function* () {
     Effect.provideService(DeadLetterQueue.DeadLetterQueue, yield* DeadLetterQueue.makeMemory("letters"))
   )
   const settle = settler<Outcome.Outcome>({
-    count: (portion, ticks, { _tag }) => void told.push(`count ${_tag} ${numbers(ticks)}, settled ${portion.settled}`),
-    report: (_, ticks, { _tag }) => tell(`report ${_tag} ${numbers(ticks)}`)
+    count: (portion, ticks, { _tag }) =>
+      void told.push(`count ${_tag} ${named(ticks)}, settled ${String(portion.settled)}`),
+    report: (_, ticks, { _tag }) => tell(`report ${_tag} ${named(ticks)}`)
   })
   return { settle, told }
 })

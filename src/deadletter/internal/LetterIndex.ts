@@ -1,13 +1,13 @@
 /**
- * What a process knows of a folder of letters: which there are, in which files, and how large they are.
+ * What a process knows of a folder of letters: which letters it holds, in which files, and how large they are.
  *
- * It may be behind what is there, as letters come and go by other hands: who needs to be sure lists the folder first. Each
- * change is one synchronous step, so that calls that take long, or never end, don't keep others from theirs.
+ * Others may add and remove letters too, so the index may be out of date: list the folder first to be sure. Each change is
+ * one synchronous step, so a call that takes long, or never ends, delays no other.
  */
 import type { Held } from "../DeadLetterMetrics.ts"
 import type { LetterFile } from "./letterFiles.ts"
 
-/** A file of a letter with what else is known of it. */
+/** A file of a letter, with its size and age. */
 export interface Entry extends LetterFile {
   readonly bytes: number
   readonly firstFailureMs: number | undefined
@@ -15,22 +15,22 @@ export interface Entry extends LetterFile {
 
 /** A listing of the whole folder that is under way. */
 export interface Listing {
-  /** There are these files and no others, but for letters that have changed since the listing began. */
+  /** The folder has exactly these files. Letters that have changed since the listing began stay as they are. */
   readonly done: (files: ReadonlyArray<Entry>) => void
-  /** It came to nothing. */
+  /** The listing has failed or ended. */
   readonly end: () => void
 }
 
 const none: ReadonlyArray<Entry> = []
 
-/** The letters by their ids; each has one file, or several while or after a new version was put in place. */
+/** The letters by id. A letter has one file, or several when a new version was written. */
 export class LetterIndex {
   private letters = new Map<string, ReadonlyArray<Entry>>()
 
-  /** How many calls are about to keep a letter, by its id. */
+  /** How many calls are keeping a letter, by its id. */
   private readonly coming = new Map<string, number>()
 
-  /** The letters that have changed since each of the listings under way began; the earliest of those first. */
+  /** For each listing under way, the letters that have changed since it began. The earliest listing is first. */
   private readonly listings = new Set<Set<string>>()
 
   get size(): number {
@@ -42,18 +42,18 @@ export class LetterIndex {
     return [...this.letters.keys()].sort()
   }
 
-  /** The files of the letter `id`, the same array until they change; none when there is no such letter. */
+  /** The files of the letter `id`, empty when there is none. The same array until they change. */
   files(id: string): ReadonlyArray<Entry> {
     return this.letters.get(id) ?? none
   }
 
-  /** Whether `capacity` letters other than `id` are there or may come to be. */
+  /** Whether there is no room for the letter `id`: `capacity` others are there or being kept. */
   isFull(capacity: number, id: string): boolean {
     const others = [...this.coming.keys()].filter((other) => other !== id && !this.letters.has(other))
     return this.size - (this.letters.has(id) ? 1 : 0) + others.length >= capacity
   }
 
-  /** The letter `id` needs its room from now on, until what this gives is called. */
+  /** Reserves room for the letter `id`, until the result is called. */
   reserve(id: string): () => void {
     this.coming.set(id, (this.coming.get(id) ?? 0) + 1)
     return () => {
@@ -63,7 +63,7 @@ export class LetterIndex {
     }
   }
 
-  /** The letter `id` has these files now; without any it is gone. */
+  /** The letter `id` has these files now. Without files it is gone. */
   set(id: string, files: ReadonlyArray<Entry>): void {
     for (const changed of this.listings) changed.add(id)
     if (files.length === 0) this.letters.delete(id)
@@ -81,7 +81,7 @@ export class LetterIndex {
     this.set(id, files)
   }
 
-  /** Begins a listing of the whole folder. One that a later one has overtaken changes nothing. */
+  /** Begins a listing of the whole folder. A listing that ends after a later one changes nothing. */
   list(): Listing {
     const changed = new Set<string>()
     this.listings.add(changed)
@@ -106,7 +106,7 @@ export class LetterIndex {
     }
   }
 
-  /** What metrics tell. */
+  /** The figures for metrics. */
   get held(): Held {
     let bytes = 0
     let oldestMs: number | undefined
