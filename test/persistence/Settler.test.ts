@@ -54,8 +54,8 @@ const makeSettle = Effect.gen(function* () {
   const settler = yield* Settler.make("service").pipe(
     Effect.provideService(IdempotencyTracker.IdempotencyTracker, {
       ...IdempotencyTracker.discard,
-      commit: (_, ticks) => tell(`commit ${named(ticks)}`),
-      release: (_, ticks) => tell(`release ${named(ticks)}`)
+      commit: ({ ticks }) => tell(`commit ${named(ticks)}`),
+      release: ({ ticks }) => tell(`release ${named(ticks)}`)
     }),
     Effect.provideService(RunLedger.RunLedger, {
       ...RunLedger.discard,
