@@ -1,3 +1,4 @@
+// @module-tag integration
 // These are tests of real processes. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
 import { join } from "node:path"
 import { assert, it } from "vitest"
