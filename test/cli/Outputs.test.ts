@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
 import { accountOf, run, start, temporaryFolder } from "../support/process.ts"
 import { mainModule } from "../support/commandLine.ts"
@@ -111,6 +112,11 @@ describe("tickvault without work to do", () => {
     const ended = await run(["--version"])
     assert.strictEqual(ended.code, 0)
     assert.match(ended.stdout, /^tickvault v\d+\.\d+\.\d+\n$/u)
+  })
+
+  it("is the same from its sources as bundled", async () => {
+    const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+    assert.deepStrictEqual(await run(["--help"], { main }), await run(["--help"]))
   })
 
   it("shows its commands", async () => {
