@@ -4,7 +4,7 @@ import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, beforeAll, describe, it } from "vitest"
 import { attempt, folderOfFile, pack, readPackage, root, sh } from "../support/packed.ts"
-import { binary, installTools, makeApp } from "./registry.ts"
+import { binary, installTools, mainOfApp, makeApp } from "./registry.ts"
 
 const folder = folderOfFile()
 let archive = ""
@@ -38,17 +38,6 @@ const lowest = (range: string): string => {
 
 const typesOfNode = `@types/node@${readPackage().devDependencies["@types/node"]}`
 
-const main = `import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as Console from "effect/Console"
-import * as Effect from "effect/Effect"
-import { app } from "./app.ts"
-
-app("ticks").pipe(
-  Effect.flatMap((account) => Console.log("written:", account.written, "lost:", account.lost)),
-  NodeRuntime.runMain
-)
-`
-
 /** Every path of the tools for tests. Both ways to a module lead to the same types. */
 const library = () => `import * as tickvault from "tickvault"
 import { Storage } from "tickvault/storage/Storage"
@@ -75,7 +64,7 @@ const examples = readdirSync(join(root, "examples")).filter((file) => /^[^.]+\.t
 
 const writeSources = (app: string) => {
   for (const example of examples) cpSync(join(root, "examples", example), join(app, example))
-  writeFileSync(join(app, "main.ts"), main)
+  writeFileSync(join(app, "main.ts"), mainOfApp)
   writeFileSync(join(app, "library.ts"), library())
   writeFileSync(join(app, "values.ts"), values())
 }

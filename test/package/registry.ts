@@ -42,3 +42,15 @@ export const binary = (modules: string, scope: string, file: string): string => 
   if (packages.length !== 1) throw new Error(`One package of ${scope} should be here, not ${packages.join(", ")}`)
   return join(modules, scope, ...packages, file)
 }
+
+/** The main module of an app beside `examples/app.ts`. */
+export const mainOfApp = `import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { app } from "./app.ts"
+
+app("ticks").pipe(
+  Effect.flatMap((account) => Console.log("written:", account.written, "lost:", account.lost)),
+  NodeRuntime.runMain
+)
+`
