@@ -11,7 +11,7 @@
 import type * as Duration from "effect/Duration"
 import type * as Tick from "../domain/Tick.ts"
 
-/** What closes a batch; whichever comes first. */
+/** The limits of a batch. The first one that is reached closes it. */
 export interface BatchPolicy {
   /** Most ticks in a batch; at least 1. */
   readonly maxTicks: number
@@ -34,12 +34,12 @@ export const queueFlushReasons = ["size", "bytes", "timeout", "memory", "run_cha
 /** All reasons. */
 export const flushReasons = [...queueFlushReasons, "replay"] as const
 
-/** A batch that has left the queue, with what is known of its way there. */
+/** A batch that has left the queue. */
 export interface TakenBatch {
   readonly ticks: Tick.Batch
   readonly reason: FlushReason
   /** When its oldest tick entered the queue, in milliseconds since 1970. */
   readonly enqueuedAtMs: number
-  /** Whether a consumer had it before and gave it back, not knowing what had become of it. */
+  /** Whether a consumer had it before and gave it back without knowing whether it was stored. */
   readonly returned: boolean
 }

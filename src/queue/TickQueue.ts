@@ -1,12 +1,13 @@
 /**
- * The bounded hand-over between the producers of ticks and the services that persist them.
+ * The bounded queue between the producers of ticks and the services that persist them.
  *
- * Bounded twice, by ticks and by bytes: a full queue makes the producer wait, and one tick larger than the whole byte
- * budget still passes, alone. Consumers compete; each takes whole batches in one step, so that the batches of competing
- * services are contiguous. What leaves the queue is settled with it: the queue keeps the books of what became of every
- * tick, one call a batch.
+ * It is bounded twice, by ticks and by bytes. A full queue makes the producer wait. A tick larger than the whole byte
+ * budget still passes, alone. Consumers compete, and each takes a whole batch in one step: a batch has ticks that followed
+ * each other in the queue. Consumers tell the queue, in one call for many ticks, what became of the ticks that they took;
+ * the queue counts it.
  *
- * Owns no thread and no fiber. No interruption falls between a tick leaving the queue and a consumer receiving it.
+ * The queue owns no thread and no fiber. Waiting can be interrupted at any time. A tick leaves the queue and reaches its
+ * consumer in one step that no interruption divides.
  *
  * ```ts
  * import * as Duration from "effect/Duration"
@@ -32,8 +33,8 @@ import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as MutableList from "effect/MutableList"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
@@ -41,6 +42,7 @@ import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as Tick from "../domain/Tick.ts"
 import type { BatchPolicy, FlushReason, TakenBatch } from "./BatchPolicy.ts"
+import { Handover } from "./internal/Handover.ts"
 import { WaitingTicks } from "./internal/WaitingTicks.ts"
 import * as QueueMetrics from "./QueueMetrics.ts"
 
@@ -62,7 +64,7 @@ export const Options = Schema.Struct({
 export type Outcome = "stored" | "duplicate" | "dead-lettered" | "lost" | "returned"
 
 /**
- * The books of a queue, in ticks. At all times
+ * How many ticks a queue accepted, and where they are now. At all times
  * `accepted = waiting + inHand + stored + duplicate + deadLettered + lost + returned`.
  */
 export interface Account {
@@ -94,15 +96,15 @@ export class TickQueue extends Context.Service<
     readonly offer: (tick: Tick.Tick) => Effect.Effect<boolean>
 
     /**
-     * Waits for the next batch and hands it to `receive` in the same step in which it leaves the queue: from then on it
-     * is the receiver's, who settles every one of its ticks. Interrupted before, nothing has left the queue. Fails with
-     * `Done` when the queue has ended and nothing is left in it.
+     * Waits for the next batch and hands it to `receive` in the same step in which it leaves the queue. From then on the
+     * receiver has to settle each of its ticks. If it is interrupted before, nothing has left the queue. Fails with `Done`
+     * when the queue has ended and is empty.
      */
     readonly take: (policy: BatchPolicy, receive: (batch: TakenBatch) => void) => Effect.Effect<void, Cause.Done>
 
     /**
-     * Says what became of ticks of a batch that was taken. Called once for each tick. Ticks settled as `returned` are
-     * given to the next consumer as a batch of their own.
+     * Says what became of ticks that were taken. Call it once for each tick, with as many ticks as share an outcome. Ticks
+     * settled as `returned` go to the next consumer as a batch of their own.
      */
     readonly settle: (ticks: ReadonlyArray<Tick.Tick>, outcome: Outcome) => Effect.Effect<void>
 
@@ -122,52 +124,6 @@ const counterOf = {
   "dead-lettered": "deadLettered",
   lost: "lost"
 } as const satisfies Record<Exclude<Outcome, "returned">, keyof Account>
-
-/** What the producers and consumers of a queue share. Opening a latch runs those who wait for it: a step does it last. */
-class Handover {
-  readonly waiting: WaitingTicks
-  readonly counts = { accepted: 0, inHand: 0, stored: 0, duplicate: 0, deadLettered: 0, lost: 0 }
-  readonly returned: Array<TakenBatch> = []
-  ended = false
-  /** A producer waits for room: the queue will hold no more than it does now. */
-  producerWaits = false
-  /** What the consumer whose turn it is waits for. */
-  demand: BatchPolicy | undefined
-
-  readonly room = Latch.makeUnsafe(false)
-  readonly arrival = Latch.makeUnsafe(false)
-
-  constructor(waiting: WaitingTicks) {
-    this.waiting = waiting
-  }
-
-  /** Adds ticks from `from` on while there is room; gives the index of the first that is not in. After `end`, none. */
-  add(ticks: ReadonlyArray<Tick.Tick>, from: number, nowMs: number, accepted: (count: number) => void): number {
-    if (this.ended) return from
-    const wasEmpty = this.waiting.count === 0
-    const next = this.waiting.add(ticks, from, nowMs)
-    this.counts.accepted += next - from
-    this.producerWaits = next < ticks.length
-    if (this.producerWaits) this.room.closeUnsafe()
-    if (next > from) accepted(next - from)
-    if (this.demand !== undefined && (wasEmpty || this.closes(this.demand) !== undefined)) this.arrival.openUnsafe()
-    return next
-  }
-
-  /** Why a batch can be taken now; `undefined` while it is worth waiting for more. */
-  closes(policy: BatchPolicy): FlushReason | undefined {
-    const { bytes, count, isFull } = this.waiting
-    if (count === 0) return undefined
-    if (count >= policy.maxTicks) return "size"
-    if (bytes >= policy.maxBytes) return "bytes"
-    if (this.ended) return "shutdown"
-    return this.producerWaits || isFull ? "memory" : undefined
-  }
-
-  returnedTicks(): number {
-    return this.returned.reduce((total, batch) => total + batch.ticks.length, 0)
-  }
-}
 
 /** Waits until a batch can be taken and gives the reason. Takes nothing. */
 const waitForBatch = Effect.fnUntraced(function* (handover: Handover, policy: BatchPolicy) {
@@ -199,8 +155,8 @@ const takeBatch = (
   receive: (batch: TakenBatch) => void
 ): Effect.Effect<void, Cause.Done> => {
   const { counts, waiting } = handover
-  const again = handover.returned.shift()
-  if (again !== undefined) {
+  const again = MutableList.take(handover.returned)
+  if (again !== MutableList.Empty) {
     counts.inHand += again.ticks.length
     receive(again)
     return Effect.void
@@ -222,7 +178,8 @@ const settle = (handover: Handover, ticks: ReadonlyArray<Tick.Tick>, outcome: Ou
     handover.counts[counterOf[outcome]] += ticks.length
     return
   }
-  handover.returned.push({ ticks, reason: "shutdown", enqueuedAtMs: nowMs, returned: true })
+  const batch: TakenBatch = { ticks, reason: "shutdown", enqueuedAtMs: nowMs, returned: true }
+  MutableList.append(handover.returned, batch)
   handover.arrival.openUnsafe()
 }
 

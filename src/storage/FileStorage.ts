@@ -80,11 +80,11 @@ const makeFolder = Effect.fnUntraced(function* (place: StorageFolder, folder: st
 
 /** Makes the root folder, checks that it can be used, and removes what a crash left behind. */
 const open = Effect.fnUntraced(function* (place: StorageFolder, root: string, maxAge: Duration.Duration) {
-  const { fs, path } = place
+  const { fs } = place
   yield* makeFolder(place, root)
   yield* fs.access(root, { readable: true, writable: true })
   const beforeMs = (yield* Clock.currentTimeMillis) - Duration.toMillis(maxAge)
-  const removed = yield* Leftovers.sweep(fs, path, root, beforeMs)
+  const removed = yield* Leftovers.sweep(root, beforeMs)
   yield* place.metrics.recovered(removed)
   if (removed === 0) return
   yield* Effect.logInfo("Removed temporary files that an earlier crash left behind").pipe(

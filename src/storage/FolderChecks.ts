@@ -158,13 +158,13 @@ const space = Effect.fnUntraced(function* ({ planned, resource }: Folder, place:
     : warning("free space", `${both}; make room or choose another folder, else the pipeline waits for room`, facts)
 })
 
-const leftovers = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: Path.Path, folder: Folder) {
+const leftovers = Effect.fnUntraced(function* (folder: Folder) {
   const now = yield* Clock.currentTimeMillis
   const beforeMs = now - Duration.toMillis(folder.temporaryFileMaxAge)
-  const removed = yield* Leftovers.sweep(fs, path, folder.path, beforeMs)
-  const { young } = yield* Leftovers.temporaryFiles(fs, path, folder.path, beforeMs)
-  const empty = yield* Stream.runCollect(Leftovers.emptyObjects(fs, path, folder.path, now - 60_000))
-  const aside = yield* Leftovers.setAsideFiles(fs, path, folder.path)
+  const removed = yield* Leftovers.sweep(folder.path, beforeMs)
+  const { young } = yield* Leftovers.temporaryFiles(folder.path, beforeMs)
+  const empty = yield* Stream.runCollect(Leftovers.emptyObjects(folder.path, now - 60_000))
+  const aside = yield* Leftovers.setAsideFiles(folder.path)
   const facts = { removed, young: young.length, empty: empty.length }
   const message = removed + young.length === 0 ? "none" : `${removed} old removed, ${young.length} young left alone`
   return [
@@ -217,7 +217,7 @@ export const check = Effect.fnUntraced(function* (
   const left =
     depth === "quick"
       ? []
-      : yield* Effect.catch(leftovers(fs, path, folder), (error) =>
+      : yield* Effect.catch(leftovers(folder), (error) =>
           Effect.succeed([warning("leftovers", `could not be looked for: ${error.message}`)])
         )
   return { checks: of([ok("folder", folder.path, facts), ...tried, ...common, ...left]), newestMs }

@@ -5,9 +5,9 @@
  * younger than `beforeMs`: it is left alone.
  */
 import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import type * as Path from "effect/Path"
+import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 import * as Files from "./internal/files.ts"
@@ -19,19 +19,17 @@ export interface TemporaryFiles {
   readonly young: ReadonlyArray<string>
 }
 
-type Fs = FileSystem.FileSystem
-
 const unlessGone = <A>(read: Effect.Effect<ReadonlyArray<A>, PlatformError>) =>
   Effect.catchReason(read, "PlatformError", "NotFound", () => Effect.succeed<ReadonlyArray<A>>([]))
 
 /** The temporary files below `root`. */
 export const temporaryFiles = (
-  fs: Fs,
-  path: Path.Path,
   root: string,
   beforeMs: number
-): Effect.Effect<TemporaryFiles, PlatformError> =>
+): Effect.Effect<TemporaryFiles, PlatformError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
     const old: Array<string> = []
     const young: Array<string> = []
     const look = Effect.fnUntraced(function* (folder: string, names: ReadonlyArray<string>) {
@@ -57,49 +55,54 @@ export const temporaryFiles = (
   })
 
 /** Removes the temporary files below `root` that are old; gives their number. */
-export const sweep = (fs: Fs, path: Path.Path, root: string, beforeMs: number): Effect.Effect<number, PlatformError> =>
-  Effect.flatMap(temporaryFiles(fs, path, root, beforeMs), ({ old }) =>
-    Effect.as(
-      Effect.forEach(old, (file) => fs.remove(file, { force: true }), { discard: true }),
-      old.length
-    )
-  )
+export const sweep = Effect.fnUntraced(function* (root: string, beforeMs: number) {
+  const fs = yield* FileSystem.FileSystem
+  const { old } = yield* temporaryFiles(root, beforeMs)
+  yield* Effect.forEach(old, (file) => fs.remove(file, { force: true }), { discard: true })
+  return old.length
+})
+
+const isEmptySince = ({ mtime, size, type }: FileSystem.File.Info, beforeMs: number) =>
+  type === "File" && Number(size) === 0 && Option.exists(mtime, (written) => written.getTime() <= beforeMs)
 
 /**
  * Keys below `root` whose file is empty since `beforeMs`, in ascending order. A crash leaves such files behind where there
  * are no hard links. Logs may be empty and are left out. Takes long, because it looks at every file.
  */
 export const emptyObjects = (
-  fs: Fs,
-  path: Path.Path,
   root: string,
   beforeMs: number
-): Stream.Stream<string, PlatformError> => {
-  const isLeft = ({ mtime, size, type }: FileSystem.File.Info) =>
-    type === "File" && Number(size) === 0 && Option.exists(mtime, (written) => written.getTime() <= beforeMs)
-  return Files.walk(fs, path, root, "").pipe(
-    Stream.filter((key) => !key.endsWith(".log")),
-    Stream.mapEffect(
-      (key) =>
-        fs.stat(path.join(root, key)).pipe(
-          Effect.map((info) => (isLeft(info) ? key : undefined)),
-          Effect.catchReason("PlatformError", "NotFound", () => Effect.undefined)
+): Stream.Stream<string, PlatformError, FileSystem.FileSystem | Path.Path> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const path = yield* Path.Path
+      return Files.walk(fs, path, root, "").pipe(
+        Stream.filter((key) => !key.endsWith(".log")),
+        Stream.mapEffect(
+          (key) =>
+            fs.stat(path.join(root, key)).pipe(
+              Effect.map((info) => (isEmptySince(info, beforeMs) ? key : undefined)),
+              Effect.catchReason("PlatformError", "NotFound", () => Effect.undefined)
+            ),
+          { concurrency: 16 }
         ),
-      { concurrency: 16 }
-    ),
-    Stream.filter((key) => key !== undefined)
+        Stream.filter((key) => key !== undefined)
+      )
+    })
   )
-}
 
 /** How many files below `root` were set aside. */
-export const setAsideFiles = (fs: Fs, path: Path.Path, root: string): Effect.Effect<number, PlatformError> =>
+export const setAsideFiles = (root: string): Effect.Effect<number, PlatformError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
     const entries = yield* Files.entriesOf(fs, path, root, "")
     let count = 0
     for (const { name } of entries.filter(({ type }) => type === "Directory")) {
       const folder = path.join(root, name)
       if (name === ".set-aside") count += (yield* Files.entriesOf(fs, path, folder, "")).length
-      else if (!name.startsWith(".")) count += yield* setAsideFiles(fs, path, folder)
+      else if (!name.startsWith(".")) count += yield* setAsideFiles(folder)
     }
     return count
   })
