@@ -28,6 +28,7 @@ import * as Storage from "../src/storage/Storage.ts"
 import * as FaultyStorage from "../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../src/testing/LogWatch.ts"
 import * as TestTick from "../src/testing/TestTick.ts"
+import * as ScriptedFileSystem from "./support/ScriptedFileSystem.ts"
 import { lifecycle, numbers, settleDown, whileTimePasses } from "./persistence/harness.ts"
 
 const watched = <A, E>(
@@ -146,6 +147,28 @@ it.effect("takes the storage's name, a durability for all files, and the folder 
       yield* whileTimePasses(Scope.close(scope, Exit.void))
     })
   )
+)
+
+it.effect(
+  "makes neither batches nor letters durable with durability none: a folder that can't be synced is no failure",
+  () =>
+    watched(
+      Effect.gen(function* () {
+        const directory = yield* temporary
+        yield* LogWatch.expect("Error", "Batch consistency violation", { times: 1 })
+        yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 1 })
+        yield* (yield* ScriptedFileSystem.ScriptedFileSystem).failAlways("sync", /./u, "EIO")
+        const settled = yield* Effect.gen(function* () {
+          yield* (yield* TickQueue.TickQueue).offerAll([TestTick.make("run", 1), TestTick.make("../unsafe", 2)])
+          return yield* (yield* Pipeline.Pipeline).drain
+        }).pipe(
+          Effect.provide(
+            Pipeline.layer({ directory, durability: "none", persistence: { maxBatchSize: 1, maxRetries: 0 } })
+          )
+        )
+        assert.deepInclude(settled, { written: 1, deadLettered: 1 })
+      }).pipe(Effect.provide(ScriptedFileSystem.layer))
+    )
 )
 
 const letter = (ticks: Tick.Batch) =>
