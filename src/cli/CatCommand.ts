@@ -26,7 +26,7 @@ import * as options from "./options.ts"
 import * as Output from "./Output.ts"
 import * as StoredRuns from "./StoredRuns.ts"
 
-/** A batch of the run is damaged, and all of it was wanted. */
+/** A batch of the run is damaged, and the caller wanted the whole run. */
 export class RunDamaged extends Schema.TaggedError<RunDamaged>()("RunDamaged", {
   file: Schema.String,
   problem: Schema.String
@@ -36,14 +36,14 @@ export class RunDamaged extends Schema.TaggedError<RunDamaged>()("RunDamaged", {
   }
 }
 
-/** A batch of the run is gone, and all of it was wanted. */
+/** A batch of the run is gone, and the caller wanted the whole run. */
 export class RunIncomplete extends Schema.TaggedError<RunIncomplete>()("RunIncomplete", { file: Schema.String }) {
   override get message() {
     return `${this.file} is stored no more, and the ledger knows it: ticks are missing. What comes before them was written; --salvage goes on with what is there`
   }
 }
 
-/** A stored tick is no `TickData` inside, although it begins as one. */
+/** A stored tick begins like a `TickData`, but can't be decoded as one. */
 export class TickUndecodable extends Schema.TaggedError<TickUndecodable>()("TickUndecodable", {
   tick: Schema.BigInt,
   cause: Schema.Defect()
@@ -85,7 +85,7 @@ const jsonLine = (tick: Tick.Tick): Result.Result<string, TickUndecodable> =>
     catch: (cause) => new TickUndecodable({ tick: tick.tickNumber, cause })
   })
 
-/** The lines of `chunk`; one that can't be is told to `report`, and ends them, after those before it, when that fails. */
+/** The lines of `chunk`. A tick that has no line goes to `report`; when that fails, the lines end there. */
 const jsonLines = Effect.fnUntraced(function* <E>(
   chunk: ReadonlyArray<Tick.Tick>,
   report: (error: TickUndecodable) => Effect.Effect<void, E>
@@ -103,10 +103,10 @@ const jsonLines = Effect.fnUntraced(function* <E>(
   return Stream.make(lines.join(""))
 })
 
-/** Ticks that are made text of, and ticks that are passed on as they are, at once. */
+/** Most ticks that are written at once. */
 const chunkTicks = { json: 32, delimited: 256 }
 
-/** What `write` makes of `ticks`, at most `most` at once and none of two chunks: those of one are gone when the next comes. */
+/** What `write` makes of `ticks`, at most `most` at once, and never of two chunks: a chunk is overwritten by the next. */
 const groups = <E, A, E2>(
   ticks: Stream.Stream<Tick.Tick, E>,
   most: number,
@@ -126,7 +126,7 @@ const formats = {
     )
 }
 
-/** The first failure that a reader of the whole run meets, with the way out. */
+/** `ticks`, with failures that say how to go on. */
 const whole = <R>(location: string, ticks: Stream.Stream<Tick.Tick, StorageError, R>) =>
   ticks.pipe(
     Stream.catchReasons("StorageError", {
@@ -135,7 +135,7 @@ const whole = <R>(location: string, ticks: Stream.Stream<Tick.Tick, StorageError
     })
   )
 
-/** What is intact of a run; what is gone is told to `report`. */
+/** The intact ticks of a run. What is gone goes to `report`. */
 const salvaged = <E, R>(found: Stream.Stream<RunTicks.Salvaged, E, R>, report: GoneReport.GoneReport) =>
   found.pipe(
     Stream.mapArrayEffect((chunk) => {

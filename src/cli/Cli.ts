@@ -42,7 +42,7 @@ export const make = (status: ExitStatus) =>
     ])
   )
 
-/** One line for a failure that has a message of its own, all there is to say for a fault. */
+/** One line for a failure with a message; all details for a bug. */
 const describe = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
   return Cause.hasDies(cause) || !(error instanceof Error) || error.message === "" ? Cause.pretty(cause) : error.message
@@ -54,7 +54,7 @@ const report = (cause: Cause.Cause<unknown>) =>
     process.stderr.write(`tickvault: ${describe(cause)}\n`)
   })
 
-/** A reader that has gone away (`tickvault run | head -1`) is no reason to stop storing ticks. */
+/** When the reader has gone (`tickvault run | head -1`), the program goes on storing ticks. */
 const tolerateClosedOutputs = (): void => {
   for (const output of [process.stdout, process.stderr]) output.on("error", () => undefined)
 }
@@ -62,8 +62,8 @@ const tolerateClosedOutputs = (): void => {
 /** Runs the command that the arguments of the process name and ends the process with its exit code. */
 export const main = (): void => {
   const status = new ExitStatus()
-  // Ends the process now: Node would take its time and let go of the signal handlers first, and a signal in that time
-  // would turn the exit code of good order into death by signal.
+  // Ends the process at once. Node would remove the signal handlers first, and a signal before its end would replace the
+  // exit code by death by signal.
   const teardown: Runtime.Teardown = (exit) =>
     process.exit(status.code ?? (Exit.isSuccess(exit) ? ExitCode.settled : (Signals.exitCode() ?? ExitCode.failed)))
   tolerateClosedOutputs()

@@ -56,7 +56,7 @@ const padder = (cells: ReadonlyArray<string>) => {
   return (cell: string) => cell.padEnd(width)
 }
 
-/** One line a check, its columns aligned, and the sum of it. */
+/** One line a check, in aligned columns, and a summary. */
 const asText = (checks: ReadonlyArray<Check>): string => {
   const resource = padder(checks.map((check) => check.resource))
   const subject = padder(checks.map((check) => check.subject))

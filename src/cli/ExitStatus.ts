@@ -1,5 +1,5 @@
 /**
- * What the process says to whoever started it.
+ * The exit code of the process.
  */
 
 /** The exit codes of every command. */

@@ -32,8 +32,8 @@ interface Source {
 const readChunkBytes = 256 * 1024
 
 /**
- * A named pipe (`ingest <(program)`), read as it fills. Not as a file: opening and reading that would block a thread as
- * long as nobody writes, and the process could not end before.
+ * A named pipe (`ingest <(program)`), read as it fills. It is not read as a file: that would block a thread until somebody
+ * writes, and the process could not end before.
  */
 const readPipe = (name: string) => {
   const onError = (cause: unknown) =>
@@ -82,10 +82,10 @@ const open = Effect.fnUntraced(function* (name: string) {
   return file
 })
 
-/** How much larger recorded ticks are taken to be than their compression: measured ones were 105 to 400 times as large. */
+/** The estimated ratio of recorded ticks to their compressed size. Measured ones were 105 to 400 times as large. */
 const expansion = 100
 
-/** Bytes that `source` is going to be. One that can't be read is found out when it is its turn. */
+/** The estimated size of `source`, decompressed. A source that can't be read fails later, when it is its turn. */
 const plannedOf = ({ bytes, fileBytes }: Source) =>
   fileBytes === undefined
     ? Effect.undefined
@@ -94,7 +94,7 @@ const plannedOf = ({ bytes, fileBytes }: Source) =>
         Effect.catch(() => Effect.undefined)
       )
 
-/** What all of the input is going to be when it is stored. */
+/** The space that all of the input will take, before the storage compresses it. */
 const plannedSpace = Effect.fnUntraced(function* (all: ReadonlyArray<Source>): Effect.fn.Return<PlannedSpace.Planned> {
   let total = 0
   for (const source of all) {
@@ -113,7 +113,7 @@ const queueOf = (manager: Parameters<Session.Producer>[0]) => {
     : Effect.succeed(queue)
 }
 
-/** Takes in one source after the other; a damaged one ends it, so that what follows is not taken for its continuation. */
+/** Ingests one source after the other. Stops at a damaged one: the next source is no continuation of it. */
 const sources =
   (all: ReadonlyArray<Source>): Session.Producer =>
   (manager, report) =>

@@ -180,7 +180,7 @@ const shares = (title: string, all: ReadonlyArray<RunFigures.Share>): ReadonlyAr
 /** How much of a table is shown. */
 export type Amount = "some" | "all"
 
-/** A table that is cut unless all of it is wanted. */
+/** A table, cut unless all of it is wanted. */
 const table = <A>(
   columns: ReadonlyArray<Table.Column>,
   all: ReadonlyArray<A>,

@@ -1,5 +1,5 @@
 /**
- * Standard output for as much as there is, at the pace of whoever reads it.
+ * Writes any amount to standard output, at the pace of its reader.
  */
 import * as Effect from "effect/Effect"
 import type { PlatformError } from "effect/PlatformError"
@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 
-/** Standard output takes no more, and it is not because its reader has gone. */
+/** Writing to standard output failed, for another reason than a reader that has gone. */
 export class OutputFailed extends Schema.TaggedError<OutputFailed>()("OutputFailed", { cause: Schema.Defect() }) {
   override get message() {
     const reason = this.cause instanceof Error ? this.cause.message : String(this.cause)
@@ -22,8 +22,8 @@ const isReaderGone = ({ reason: { cause } }: PlatformError): boolean =>
   Predicate.hasProperty(cause, "code") && codesOfGoneReader.includes(cause.code)
 
 /**
- * Completes when all that was written before has left the process: `process.exit` would not wait for it, and memory that is
- * written must not change before.
+ * Completes when everything that was written has left the process. `process.exit` would not wait for it. Until then the
+ * written memory must not change.
  */
 export const flushed = Effect.callback<void>((resume) => {
   if (process.stdout.destroyed || process.stdout.writableLength === 0) return resume(Effect.void)

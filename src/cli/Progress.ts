@@ -19,7 +19,7 @@ export interface Moment {
   readonly deadLettered: number
 }
 
-/** Takes the rewritten line away; what is written next begins at the start of a line. */
+/** Clears the line that is rewritten, so that the next output begins at the start of a line. */
 export const clearLine = "\r\u001b[2K"
 
 /** What is shown at one moment: on a line, and as the annotations of a log line. */
@@ -44,7 +44,7 @@ export const line = (moment: Moment, columns: number): string => fit(partsOf(mom
 
 const writeLine = (text: string) => Effect.sync(() => process.stderr.write(text))
 
-/** Log lines come every second at first and more seldom in a run that takes long. */
+/** Log lines come every second at first, and less often in a long run. */
 const logPauseMs = (elapsedMs: number): number => (elapsedMs < 10_000 ? 1000 : 10_000)
 
 const styles = {
@@ -60,10 +60,10 @@ const styles = {
   }
 }
 
-/** Takes away the line that shows progress, so that results can be written. */
+/** Clears the line that shows progress, so that results can be written. */
 export const clear: Effect.Effect<void> = Effect.flatMap(Style, (style) => styles[style].end)
 
-/** The rate is that of the last seconds: what is counted comes in portions. */
+/** The rate is that of the last seconds, because progress comes in portions. */
 const rateWindowMs = 2000
 
 /** How fast something grows. Not shared: it has state. */
@@ -74,7 +74,7 @@ export class Rate {
     this.samples = [{ value: 0, atMs: startedMs }]
   }
 
-  /** How much it has grown in a second, now that it is `value`. */
+  /** The growth in a second, with `value` as the newest value. */
   perSecond(value: number, atMs: number): number {
     const [oldest = { value, atMs }] = this.samples
     this.samples = [...this.samples.filter((sample) => sample.atMs > atMs - rateWindowMs), { value, atMs }]
@@ -85,7 +85,7 @@ export class Rate {
 const settledOf = (balance: Balance): number =>
   balance.written + balance.duplicate + balance.deadLettered + balance.lost
 
-/** Shows what `look` gives, again and again until it is interrupted; then the line is taken away on a terminal. */
+/** Shows what `look` gives, again and again until it is interrupted. Then it clears the line on a terminal. */
 export const repeat = Effect.fnUntraced(function* (look: (nowMs: number) => Effect.Effect<Shown>) {
   const style = styles[yield* Style]
   const startedMs = yield* Clock.currentTimeMillis

@@ -44,7 +44,7 @@ const partsOf = Effect.fnUntraced(function* (config: PipelineConfig) {
   return { engine, storage: resource, letters: new Set(own.flatMap(({ resources }) => resources.dlq ?? [])) }
 })
 
-/** `config` with those of its resources that `isWanted`. */
+/** `config` with only the resources for which `isWanted` holds. */
 const only = (config: PipelineConfig, isWanted: (name: string) => boolean): PipelineConfig => ({
   ...config,
   resources: Object.fromEntries(Object.entries(config.resources).filter(([name]) => isWanted(name)))

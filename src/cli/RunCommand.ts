@@ -1,5 +1,5 @@
 /**
- * `tickvault run`: a simulation, its ticks stored; with `--resume` one that began before.
+ * `tickvault run`: runs a simulation and stores its ticks, or goes on with a run (`--resume`).
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

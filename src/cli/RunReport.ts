@@ -34,14 +34,14 @@ const troubleText = (trouble: RunSummary.Trouble): string => {
   }
 }
 
-/** The state of a run as far as it shows without reading its batches. */
+/** The state of a run, as far as it can be told without reading its batches. */
 export const state = (summary: RunSummary.RunSummary): string => {
   const troubles = RunSummary.troubles(summary)
   if (troubles.length > 0) return troubles.map(troubleText).join(", ")
   return summary.batches.length === 0 ? "no ticks" : "looks whole"
 }
 
-/** The number of ticks; with "+" when there are files whose ticks nobody has counted, "-" when there are only such. */
+/** The number of ticks. "+" after it: some files have ticks that the ledger doesn't know. "-": all of them. */
 export const ticks = ({ batches, ticks: counted }: RunSummary.RunSummary): string => {
   const unknown = batches.filter(({ commit }) => commit === undefined).length
   if (unknown > 0 && unknown === batches.length) return "-"

@@ -1,5 +1,5 @@
 /**
- * `tickvault runs`: which runs there are, and how they look.
+ * `tickvault runs`: lists the runs with their states.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"

@@ -1,9 +1,9 @@
 /**
  * One pipeline from start to summary, as `run` and `ingest` have it.
  *
- * However it ends (the work is done, a signal, no service left), the same follows: the producers stop, the queues end,
- * the services settle what is in them, and the account is printed. That takes as long as it takes; but once there was a
- * signal, the configuration's `shutdownTimeout` or a second signal ends the process, with the count of what was left.
+ * It ends when the work is done, at a signal, or when no service is left. Then the producers stop, the queues end, the
+ * services settle what is in them, and the account is printed. There is no time limit, except after a signal: then the
+ * configuration's `shutdownTimeout` or a second signal ends the process, with the count of what was left.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -38,7 +38,7 @@ export interface Report {
 /** Brings ticks into the queues of the manager. Completes when there are no more; puts what went wrong into the report. */
 export type Producer = (manager: Manager, report: Report) => Effect.Effect<void>
 
-/** Writes `text` to standard output. A reader that has gone away is no failure. */
+/** Writes `text` to standard output. A reader that has gone is no failure. */
 export const print = Effect.fnUntraced(function* (text: string) {
   const stdio = yield* Stdio.Stdio
   yield* Stream.make(`${text}\n`).pipe(Stream.run(stdio.stdout({ endOnDone: false })), Effect.ignore({ log: "Debug" }))
@@ -64,7 +64,7 @@ export const makeDeadline = (config: Pick<PipelineConfig, "shutdownTimeout">) =>
     return { passed: Effect.andThen(first.await, Effect.raceFirst(Effect.sleep(config.shutdownTimeout), second.await)) }
   })
 
-/** Whether batches of the run are stored. A storage that can't say is taken to have some. */
+/** Whether batches of the run are stored. `true` when the storage can't say. */
 const isStored = (manager: Manager, runId: string) =>
   Stream.fromIterable(manager.storages.values()).pipe(
     Stream.flatMap((storage) => storage.list(`${runId}/batch_`)),
@@ -72,7 +72,7 @@ const isStored = (manager: Manager, runId: string) =>
     Effect.match({ onSuccess: Option.isSome, onFailure: () => true })
   )
 
-/** Says so when others have stored batches of a resumed run meanwhile: the same ticks were made twice, then. */
+/** Warns when another process has stored batches of a resumed run meanwhile: the same ticks were made twice then. */
 const watchOthers = Effect.fnUntraced(
   function* (manager: Manager, { point, storage: name }: Resumption) {
     const storage = manager.storages.get(name)
@@ -125,8 +125,8 @@ const work = (manager: Manager, producer: Producer, report: Report) =>
   Effect.andThen(manager.startAll, Effect.raceFirst(producer(manager, report), allEnded(manager)))
 
 /**
- * Ends the process at once. `process.exit` alone would wait for a thread that hangs in the file system, maybe for ever;
- * replacing the program with one that exits does not.
+ * Ends the process at once. `process.exit` would wait for a thread that hangs in the file system, maybe forever. So the
+ * process replaces its program with one that exits.
  */
 export const exitNow = (code: number) =>
   Effect.sync(() => {
@@ -184,7 +184,7 @@ export const run = (config: PipelineConfig, producer: Producer, options: Options
         const code = Summary.exitCode(summary)
         options.status.code = code
         yield* print(options.json ? Summary.json(summary) : Summary.text(summary))
-        // What is still at work may never end: the process is the only thing that can.
+        // Work that hangs may never end: only the end of the process stops it.
         if (!inTime) return yield* exitNow(code)
         return yield* exit
       })

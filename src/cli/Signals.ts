@@ -1,13 +1,13 @@
 /**
  * SIGINT and SIGTERM. Imports nothing, so that it listens before the rest of the program is loaded.
  *
- * While the program loads, a signal ends the process at once. Then, as long as there is nothing to settle, the first one
- * interrupts the main fiber, which the runtime sees to: what is half done (a trial file, say) is undone, and the process
- * ends. Once there is something to settle, the first signal asks for an end in good order. The second one ends the
- * process at once in either case; where there is something to settle, with the account. A further one does so silently.
+ * While the program loads, a signal ends the process at once. After that, as long as there is nothing to settle, the first
+ * signal interrupts the main fiber: what is half done, such as a trial file, is undone, and the process ends. Once there is
+ * something to settle, the first signal asks for an end in good order. A second signal ends the process at once, with the
+ * account if there is something to settle. A third one ends it without.
  */
 
-/** Is told of a signal: of the first one with index 0, of the second one with 1. */
+/** Is called at a signal: with index 0 at the first one, with 1 at the second one. */
 type Listener = (index: number) => void
 
 const signals = [
@@ -16,8 +16,8 @@ const signals = [
 ] as const
 
 /**
- * Signals that come closer together than this, in milliseconds, are one: a terminal sends Ctrl-C to npm and to the process
- * that npm has started, and npm passes its own on.
+ * Signals that are closer together than this, in milliseconds, count as one. A terminal sends Ctrl-C to npm and to the
+ * process that npm has started, and npm passes its own on.
  */
 const sameSignalMs = 300
 
@@ -51,7 +51,7 @@ export const interruptMain = (): void => {
   hasMainFiber = true
 }
 
-/** From now on there is something to settle, and `next` is told of signals, also of the first one when that has come already. */
+/** From now on there is something to settle. `next` is called at each signal, at once if the first one came before. */
 export const handOver = (next: Listener): void => {
   listener = next
   if (received > 0) next(0)

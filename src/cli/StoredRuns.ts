@@ -1,6 +1,5 @@
 /**
- * What the commands read that look at stored runs: the storages and the dead letters of a configuration, none of which
- * they make.
+ * The storages and the dead letters of a configuration, for commands that look at stored runs. Makes no folder.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -23,7 +22,7 @@ import * as options from "./options.ts"
 /** The flags that say where the runs are. */
 export const flags = { config: options.config, data: options.data }
 
-/** None of the storages has anything of the run. */
+/** No storage has anything of the run. */
 export class UnknownRun extends Schema.TaggedError<UnknownRun>()("UnknownRun", {
   run: Schema.String,
   locations: Schema.Array(Schema.String),

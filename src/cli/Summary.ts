@@ -1,12 +1,12 @@
 /**
- * What a run has come to: in words for people, as one line of JSON for programs.
+ * The outcome of a run: in words for people, as one line of JSON for programs.
  */
 import * as Schema from "effect/Schema"
 import { type Balance, isSettled } from "../pipeline/Balance.ts"
 import { ExitCode } from "./ExitStatus.ts"
 import * as Format from "./Format.ts"
 
-/** Where a run went on that had begun before. */
+/** Where a resumed run went on. */
 export interface Resumed {
   /** The tick that the world was restored from; `undefined`: it began anew. */
   readonly after: bigint | undefined
@@ -17,9 +17,9 @@ export interface Resumed {
 }
 
 export interface Summary {
-  /** Every run that ticks were of. */
+  /** Every run that had ticks. */
   readonly runIds: ReadonlyArray<string>
-  /** Those of them that something is stored of. */
+  /** Those of which something is stored. */
   readonly storedRunIds: ReadonlyArray<string>
   /** Folders of the storages. */
   readonly locations: ReadonlyArray<string>
@@ -37,7 +37,7 @@ export interface Summary {
   readonly resumed?: Resumed | undefined
 }
 
-/** The exit code that `summary` stands for; the gravest of what is true. */
+/** The exit code for `summary`: the gravest one that applies. */
 export const exitCode = ({ balance, problems }: Summary): number => {
   if (!isSettled(balance)) return ExitCode.lost
   if (problems.length > 0) return ExitCode.failed
@@ -95,7 +95,7 @@ export const json = ({
     ...(resumed === undefined ? {} : { resumed: resumedLine(resumed) })
   })
 
-/** What of a run was there already, in words. */
+/** In words: which ticks of the run were there already. */
 export const there = ({ inLetters, stored }: Omit<Resumed, "after">): string =>
   `${Format.plural(Number(stored), "tick")} ${stored === 1n ? "was" : "were"} stored already` +
   (inLetters === 0n ? "" : `, ${Format.count(Number(inLetters))} more waited as dead letters`)
@@ -140,7 +140,7 @@ const verdict = ({ balance, deadLetterLocations, endedAtOnce }: Summary): Readon
   return lines
 }
 
-/** What the files take, and what is in them where that is more. */
+/** The size of the files, and the size of their content where that is larger. */
 const sizes = ({ storedBytes, writtenBytes }: Balance): string =>
   storedBytes === writtenBytes
     ? Format.bytes(storedBytes)

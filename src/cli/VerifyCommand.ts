@@ -1,5 +1,5 @@
 /**
- * `tickvault verify`: is everything there that should be?
+ * `tickvault verify`: checks whether runs are whole.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -24,7 +24,7 @@ import * as Session from "./Session.ts"
 import * as StoredRuns from "./StoredRuns.ts"
 import * as VerifyReport from "./VerifyReport.ts"
 
-/** Runs of one storage that are to be looked at. */
+/** Runs of one storage to verify. */
 interface Target {
   readonly storage: Storage["Service"]
   readonly runIds: ReadonlyArray<RunId.RunId>
@@ -56,7 +56,7 @@ const targets = Effect.fnUntraced(function* (
   return yield* new options.CannotStart({ problem: `there are no runs in ${places}: nothing to verify` })
 })
 
-/** How far the whole of it is. */
+/** The progress over all runs. */
 class Position {
   private current: Verify.Progress | undefined
   private before = { runs: 0, bytes: 0 }

@@ -17,7 +17,7 @@ const heads: Readonly<Record<Verdict.State, string>> = {
   broken: "NOT WHOLE"
 }
 
-/** The exit code that the gravest of the verdicts stands for. */
+/** The exit code for the gravest of the verdicts. */
 export const exitCode = (verdicts: ReadonlyArray<Pick<Verdict.Verdict, "state">>): number => {
   const codes = { whole: ExitCode.settled, "dead-letters": ExitCode.deadLettered, broken: ExitCode.lost }
   return codes[Verdict.gravest(verdicts.map(({ state }) => state))]

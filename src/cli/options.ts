@@ -117,7 +117,7 @@ export const none: Flags = {
   compressionLevel: Option.none()
 }
 
-/** The command line and the configuration, each good in itself, don't go together. Nothing has been started. */
+/** The command line and the configuration don't fit together. Nothing has been started. */
 export class CannotStart extends Schema.TaggedError<CannotStart>()("CannotStart", { problem: Schema.String }) {
   override get message() {
     return this.problem

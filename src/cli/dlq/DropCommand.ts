@@ -1,5 +1,5 @@
 /**
- * `tickvault dlq drop`: a dead letter, thrown away for a reason that its runs' ledgers keep.
+ * `tickvault dlq drop`: throws a dead letter away, for a reason that the ledgers of its runs keep.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

@@ -1,5 +1,5 @@
 /**
- * `tickvault dlq export`: what is in a dead letter, as a file for other programs.
+ * `tickvault dlq export`: writes the content of a dead letter to a file for other programs.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"

@@ -30,7 +30,7 @@ export interface Found extends Place {
   readonly ticks: Result.Result<Tick.Batch, string>
 }
 
-/** No letter, or more than one, is meant by what was given. */
+/** The given id means no letter, or more than one. */
 export class UnknownLetter extends Schema.TaggedError<UnknownLetter>()("UnknownLetter", {
   given: Schema.String,
   hint: Schema.String

@@ -1,5 +1,5 @@
 /**
- * `tickvault dlq replay`: the ticks of dead letters, stored after all.
+ * `tickvault dlq replay`: stores the ticks of dead letters.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -25,7 +25,7 @@ interface Selection {
   readonly run: Option.Option<string>
 }
 
-/** The letters of a run, and how many can't say of which they are. */
+/** The letters with ticks of a run. Warns of damaged letters, which may have some. */
 const ofRun = Effect.fnUntraced(function* (places: ReadonlyArray<Letters.Place>, runId: string) {
   const chosen: Array<Letters.Place> = []
   let damaged = 0
@@ -43,7 +43,7 @@ const ofRun = Effect.fnUntraced(function* (places: ReadonlyArray<Letters.Place>,
   return chosen
 })
 
-/** The letters that are meant. Fails when that isn't said, or said twice. */
+/** The letters to replay. Fails when the flags don't say which, or say it in two ways. */
 const select = Effect.fnUntraced(function* (places: ReadonlyArray<Letters.Place>, { all, ids, run }: Selection) {
   const ways = [ids.length > 0, all, Option.isSome(run)].filter(Boolean).length
   if (ways !== 1) {

@@ -1,8 +1,8 @@
 /**
  * Replays letters one after the other and tells of each in a line.
  *
- * A first signal ends it after the letter in hand, a second one or `shutdownTimeout` at once: that letter is then as it
- * was, or done, and may be replayed again either way.
+ * A first signal ends it after the letter in hand. A second one, or `shutdownTimeout`, ends it at once: that letter is then
+ * as it was, or done, and may be replayed again in both cases.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -72,7 +72,7 @@ const one = (tally: Tally, { id, replays }: Task) =>
     Effect.flatMap((line) => Session.print(`${id}: ${line}`))
   )
 
-/** Where the lines go elsewhere, a terminal shows how far it is. */
+/** Shows the progress on a terminal when the lines go elsewhere. */
 const progressOn = Effect.gen(function* () {
   const { stderrIsTerminal, stdoutIsTerminal } = yield* Stdio.Stdio
   return (yield* stderrIsTerminal) && !(yield* stdoutIsTerminal) && (yield* Progress.Style) === "line"

@@ -30,7 +30,7 @@ export const age = (ms: number): string => {
 const time = (ms: bigint): string =>
   Option.match(DateTime.make(Number(ms)), { onNone: () => String(ms), onSome: DateTime.formatIso })
 
-/** `text` of a letter, without what could play tricks on a terminal. */
+/** `text` of a letter, without characters that control a terminal. */
 const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, "\u{FFFD}")
 
 const run = (id: string): string => (RunId.is(id) ? id : RunId.quote(id))
