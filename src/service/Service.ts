@@ -93,6 +93,70 @@ const restartsTotal = Metric.counter("persistence_service_restarts_total", {
 
 const states: ReadonlyArray<State> = ["RUNNING", "PAUSED", "STOPPED", "ERROR"]
 
+/** The state of a service, and how its work ends. */
+class Life<E> {
+  state: State = "STOPPED"
+  /** Set in the state `ERROR` only. */
+  error: Cause.Cause<E> | undefined
+  /** How the work that was started last ends. */
+  outcome = Deferred.makeUnsafe<void, E>()
+  /** Closed while the service is paused. */
+  readonly gate = Gate.make()
+  private readonly name: string
+
+  constructor(name: string) {
+    this.name = name
+    Deferred.doneUnsafe(this.outcome, Exit.void)
+  }
+
+  private become(next: State, error?: Cause.Cause<E>): void {
+    this.state = next
+    this.error = error
+    if (next === "PAUSED") this.gate.close()
+    else this.gate.open()
+  }
+
+  private show(shown: State): Effect.Effect<void> {
+    const update = (state: State) =>
+      Metric.update(
+        Metric.withAttributes(stateGauge, { service: this.name, state: state.toLowerCase() }),
+        state === shown ? 1 : 0
+      )
+    return Effect.forEach(states, update, { discard: true })
+  }
+
+  /** Changes the state at the call, synchronously, so that it can follow a look at the state before. */
+  enter(next: State): Effect.Effect<void> {
+    this.become(next)
+    return this.show(next)
+  }
+
+  /** A new life of the work begins. */
+  begin(): Effect.Effect<void> {
+    this.outcome = Deferred.makeUnsafe()
+    return Effect.andThen(this.enter("RUNNING"), Effect.logInfo("Service started"))
+  }
+
+  /** The work has ended. The state changes last, in one step: whoever starts the service again finds no work of before. */
+  readonly end = (exit: Exit.Exit<void, E>): Effect.Effect<void> =>
+    Effect.gen({ self: this }, function* () {
+      const cause = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? exit.cause : undefined
+      const next = cause === undefined ? "STOPPED" : "ERROR"
+      yield* this.show(next)
+      yield* cause === undefined ? Effect.logInfo("Service stopped") : Effect.logError("Service failed", cause)
+      this.become(next, cause)
+      Deferred.doneUnsafe(this.outcome, cause === undefined ? Exit.void : Exit.failCause(cause))
+    })
+
+  readonly pause = Effect.suspend(() =>
+    this.state === "RUNNING" ? Effect.andThen(this.enter("PAUSED"), Effect.logInfo("Service paused")) : Effect.void
+  )
+
+  readonly resume = Effect.suspend(() =>
+    this.state === "PAUSED" ? Effect.andThen(this.enter("RUNNING"), Effect.logInfo("Service resumed")) : Effect.void
+  )
+}
+
 /**
  * Makes a service, stopped. Its fiber lives in the scope: closing that stops it like `stop` does.
  */
@@ -103,89 +167,33 @@ export const make = Effect.fnUntraced(function* <E>(
     readonly metrics: Effect.Effect<Readonly<Record<string, number>>>
   }
 ) {
+  const life = new Life<E>(name)
   const handle = yield* FiberHandle.make<void>()
-  const running = Gate.make()
-  /** How the work that was started last ends. */
-  let outcome = Deferred.makeUnsafe<void, E>()
-  Deferred.doneUnsafe(outcome, Exit.void)
-  let state: State = "STOPPED"
-  let error: Cause.Cause<E> | undefined
-
-  const become = (next: State, cause?: Cause.Cause<E>) => {
-    state = next
-    error = cause
-    if (next === "PAUSED") running.close()
-    else running.open()
-  }
-
-  const show = (shown: State) =>
-    Effect.forEach(
-      states,
-      (one) =>
-        Metric.update(
-          Metric.withAttributes(stateGauge, { service: name, state: one.toLowerCase() }),
-          one === shown ? 1 : 0
-        ),
-      { discard: true }
-    )
-
-  /** Changes the state in the step in which it is called: call it where the state before has just been looked at. */
-  const enter = (next: State) => {
-    become(next)
-    return show(next)
-  }
-
-  /** The state changes last and in one step: whoever starts the service again finds nothing of its past still at work. */
-  const ended = (exit: Exit.Exit<void, E>) =>
-    Effect.gen(function* () {
-      const cause = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? exit.cause : undefined
-      const next = cause === undefined ? "STOPPED" : "ERROR"
-      yield* show(next)
-      yield* cause === undefined ? Effect.logInfo("Service stopped") : Effect.logError("Service failed", cause)
-      become(next, cause)
-      Deferred.doneUnsafe(outcome, cause === undefined ? Exit.void : Exit.failCause(cause))
-    })
-
-  const pause = Effect.suspend(() =>
-    state === "RUNNING" ? Effect.andThen(enter("PAUSED"), Effect.logInfo("Service paused")) : Effect.void
-  )
-
-  const gate: PauseGate = { open: running.opened, closed: running.closed, pause }
-
-  const start = Effect.suspend(() => {
-    if (state === "RUNNING" || state === "PAUSED") return Effect.void
-    outcome = Deferred.makeUnsafe()
-    const work = options.work(gate).pipe(Effect.onExit(ended), Effect.ignoreCause, annotate)
-    return enter("RUNNING").pipe(
-      Effect.andThen(Effect.logInfo("Service started")),
-      Effect.andThen(FiberHandle.run(handle, work, { startImmediately: true }))
-    )
-  })
-
+  const gate: PauseGate = { open: life.gate.opened, closed: life.gate.closed, pause: life.pause }
   const annotate = Effect.annotateLogs({ service: name })
-  const stop = FiberHandle.clear(handle)
-  /** Starts and stops come one after the other: none finds another one half done. */
-  const oneAtATime = Semaphore.withPermit(yield* Semaphore.make(1))
   const restarts = Metric.withAttributes(restartsTotal, { service: name, cause: "request" })
   yield* Metric.update(restarts, 0)
-  yield* enter("STOPPED")
+  yield* life.enter("STOPPED")
+
+  const stop = FiberHandle.clear(handle)
+  const start = Effect.suspend(() => {
+    if (life.state === "RUNNING" || life.state === "PAUSED") return Effect.void
+    const work = options.work(gate).pipe(Effect.onExit(life.end), Effect.ignoreCause, annotate)
+    return Effect.andThen(life.begin(), FiberHandle.run(handle, work, { startImmediately: true }))
+  }).pipe(Effect.uninterruptible)
+  /** Starts and stops wait for each other. */
+  const oneAtATime = Semaphore.withPermit(yield* Semaphore.make(1))
 
   const service: Service<E> = {
     name,
-    state: Effect.sync(() => state),
-    error: Effect.sync(() => error),
-    start: annotate(oneAtATime(Effect.uninterruptible(start))),
+    state: Effect.sync(() => life.state),
+    error: Effect.sync(() => life.error),
+    start: annotate(oneAtATime(start)),
     stop: oneAtATime(stop),
-    pause: annotate(pause),
-    resume: annotate(
-      Effect.suspend(() =>
-        state === "PAUSED" ? Effect.andThen(enter("RUNNING"), Effect.logInfo("Service resumed")) : Effect.void
-      )
-    ),
-    restart: annotate(
-      oneAtATime(stop.pipe(Effect.andThen(Metric.update(restarts, 1)), Effect.andThen(Effect.uninterruptible(start))))
-    ),
-    await: Effect.suspend(() => Deferred.await(outcome)),
+    pause: annotate(life.pause),
+    resume: annotate(life.resume),
+    restart: annotate(oneAtATime(stop.pipe(Effect.andThen(Metric.update(restarts, 1)), Effect.andThen(start)))),
+    await: Effect.suspend(() => Deferred.await(life.outcome)),
     metrics: options.metrics
   }
   return service
