@@ -88,7 +88,7 @@ export type Letter =
 
 interface Part {
   /** The ticks that are not settled. When `settled` is true: those that were settled last. */
-  ticks: Tick.Batch
+  readonly ticks: Tick.Batch
   /** Whether all of its ticks are settled. */
   settled: boolean
   letter: Letter
@@ -101,7 +101,7 @@ interface Part {
 export interface Storable extends Part {
   readonly _tag: "Storable"
   readonly runId: RunId.RunId
-  /** `ticks`, with what is known of their numbers. */
+  /** Has the `ticks`, with what is known of their numbers. */
   batch: RunBatch<Tick.Batch>
   write: Write
 }
@@ -109,6 +109,7 @@ export interface Storable extends Part {
 /** Ticks that break `rule`: they are to become a dead letter. */
 export interface Refused extends Part {
   readonly _tag: "Refused"
+  ticks: Tick.Batch
   readonly rule: Rule
   readonly failure: DeadLetter.Failure
 }
@@ -137,12 +138,9 @@ const without = (ticks: ReadonlyArray<Tick.Tick>, gone: ReadonlyArray<Tick.Tick>
 /** Removes `ticks` from `portion`: they are settled. */
 export const remove = (portion: Portion, ticks: ReadonlyArray<Tick.Tick>): void => {
   const rest = ticks === portion.ticks ? [] : without(portion.ticks, ticks)
-  if (!Tick.isBatch(rest)) {
-    portion.settled = true
-    return
-  }
-  portion.ticks = rest
-  if (portion._tag === "Storable") portion.batch = new RunBatch(portion.runId, rest)
+  if (!Tick.isBatch(rest)) portion.settled = true
+  else if (portion._tag === "Storable") portion.batch = new RunBatch(portion.runId, rest)
+  else portion.ticks = rest
 }
 
 /** `ticks` of `portion`, which are of `runId`, as a batch: its own one when they are all that is left of it. */
@@ -150,8 +148,10 @@ export const batchOf = (portion: Portion, runId: RunId.RunId, ticks: ReadonlyArr
   portion._tag === "Storable" && portion.batch.ticks === ticks ? portion.batch : new RunBatch(runId, ticks)
 
 /** What log lines and spans say of a portion. */
-export const facts = ({ ticks }: Portion) => {
-  const { first, last } = StorageKey.range(ticks)
+export const facts = (portion: Portion) => {
+  const { ticks } = portion
+  const { first, last } =
+    portion._tag === "Storable" ? StorageKey.rangeOf(portion.batch) : StorageKey.range(portion.ticks)
   return {
     run: ticks[0].simulationRunId,
     firstTick: first.toString(),
@@ -166,27 +166,29 @@ export const logRefused = (portion: Refused) =>
     Effect.annotateLogs({ ...facts(portion), error: portion.failure.error.message })
   )
 
-const part = (batch: TakenBatch, ticks: Tick.Batch, reason: FlushReason): Part => ({
-  ticks,
-  settled: false,
-  letter: { _tag: "NoLetter" },
-  reason,
-  enqueuedAtMs: batch.enqueuedAtMs
-})
-
-const storable = (batch: TakenBatch, ticks: Tick.Batch, runId: RunId.RunId, reason: FlushReason): Storable => ({
+const storable = (taken: TakenBatch, batch: RunBatch<Tick.Batch>, reason: FlushReason): Storable => ({
   _tag: "Storable",
-  ...part(batch, ticks, reason),
-  runId,
-  batch: new RunBatch(runId, ticks),
-  write: { _tag: "Unclaimed", mayBeStored: batch.returned }
+  runId: batch.runId,
+  batch,
+  get ticks() {
+    return this.batch.ticks
+  },
+  settled: false,
+  reason,
+  enqueuedAtMs: taken.enqueuedAtMs,
+  write: { _tag: "Unclaimed", mayBeStored: taken.returned },
+  letter: { _tag: "NoLetter" }
 })
 
 const refused = (batch: TakenBatch, ticks: Tick.Batch, error: InvalidTick | MixedRuns, nowMs: number): Refused => {
   const mixed = error._tag === "MixedRuns"
   return {
     _tag: "Refused",
-    ...part(batch, ticks, batch.reason),
+    ticks,
+    settled: false,
+    reason: batch.reason,
+    enqueuedAtMs: batch.enqueuedAtMs,
+    letter: { _tag: "NoLetter" },
     rule: mixed ? "mixed_run" : error.rule,
     failure: {
       reason: mixed ? "mixed_run" : "validation",
@@ -244,7 +246,7 @@ export const divide = (batch: TakenBatch, mixedRuns: "dead-letter" | "split", no
   } else {
     for (const [index, [runId, ticks]] of groups.entries()) {
       const reason = index < groups.length - 1 ? "run_change" : batch.reason
-      if (Tick.isBatch(ticks)) portions.push(storable(batch, ticks, runId, reason))
+      if (Tick.isBatch(ticks)) portions.push(storable(batch, new RunBatch(runId, ticks), reason))
     }
   }
   const [first] = invalid

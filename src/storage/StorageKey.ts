@@ -86,7 +86,7 @@ export const batch = (runId: RunId.RunId, ticks: Tick.Batch, codec: Codec = "non
 
 /** The same, from what the batch knows of its numbers. */
 export const ofRunBatch = (batch: RunBatch<Tick.Batch>, codec: Codec): StorageKey =>
-  named(batch.runId, batch.range ?? range(batch.ticks), codec)
+  named(batch.runId, rangeOf(batch), codec)
 
 /** Whether `key` is the name of something compressed. What it holds need not be. */
 export const isCompressed = (key: string): boolean => key.endsWith(zstdSuffix)
@@ -132,7 +132,10 @@ export const ledger = (runId: RunId.RunId, writer: string): StorageKey => brand(
 /** What the keys of the ledgers of `runId` begin with. */
 export const ledgerPrefix = (runId: RunId.RunId): string => `${runId}/ledger/`
 
-/** Smallest and largest tick number of `ticks`. */
+/** Smallest and largest tick number of `batch`, from what it knows of its numbers. */
+export const rangeOf = (batch: RunBatch<Tick.Batch>): TickSet.Range => batch.range ?? range(batch.ticks)
+
+/** Smallest and largest tick number of `ticks`. Looks at each of them. */
 export const range = (ticks: Tick.Batch): TickSet.Range => {
   let first = ticks[0].tickNumber
   let last = first
