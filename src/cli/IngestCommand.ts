@@ -15,6 +15,7 @@ import { constants, openSync } from "node:fs"
 import { Socket } from "node:net"
 import { resourcesOf, servicesOf, startedOf } from "../config/Configured.ts"
 import * as PlannedSpace from "../pipeline/PlannedSpace.ts"
+import { TickQueue } from "../queue/TickQueue.ts"
 import * as Ingest from "../simulation/Ingest.ts"
 import * as Compression from "../storage/Compression.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
@@ -120,7 +121,8 @@ const sources =
     Effect.gen(function* () {
       const queue = yield* queueOf(manager)
       for (const [index, source] of all.entries()) {
-        const error = yield* Ingest.ingest(queue, source.name, source.bytes, (runId) => report.runIds.add(runId)).pipe(
+        const error = yield* Ingest.ingest(source.name, source.bytes, (runId) => report.runIds.add(runId)).pipe(
+          Effect.provideService(TickQueue, queue),
           Effect.as(undefined),
           Effect.catch((failure) => Effect.succeed(failure))
         )

@@ -7,12 +7,11 @@
  * ```ts
  * import * as Effect from "effect/Effect"
  * import * as FileSystem from "effect/FileSystem"
- * import { TickQueue } from "tickvault/queue/TickQueue"
  * import * as Ingest from "tickvault/simulation/Ingest"
  *
  * export const ticksOf = Effect.fnUntraced(function* (file: string) {
  *   const fs = yield* FileSystem.FileSystem
- *   return yield* Ingest.ingest(yield* TickQueue, file, fs.stream(file))
+ *   return yield* Ingest.ingest(file, fs.stream(file))
  * })
  * ```
  */
@@ -23,7 +22,7 @@ import * as Stream from "effect/Stream"
 import * as Delimited from "../domain/Delimited.ts"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
-import type { TickQueue } from "../queue/TickQueue.ts"
+import { TickQueue } from "../queue/TickQueue.ts"
 import * as Compression from "../storage/Compression.ts"
 
 /** A source can't be read to its end. The ticks before the damage are in the queue. */
@@ -32,7 +31,7 @@ export class IngestError extends Schema.TaggedError<IngestError>()("IngestError"
   /** Ticks of the source that entered the queue. */
   ticks: Schema.Int,
   problem: Schema.String,
-  /** Whether the checksum is wrong or gone that would have proved these ticks. */
+  /** Whether these ticks may be damaged too: the checksum that covers them is wrong or missing. */
   unproved: Schema.optionalKey(Schema.Boolean),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
@@ -49,15 +48,15 @@ export class IngestError extends Schema.TaggedError<IngestError>()("IngestError"
   }
 }
 
-/** Most ticks of a source whose violation is logged each for itself. */
+/** Violations of one source that are logged one by one. Later ones are not. */
 const loggedViolations = 10
 
-/** So many ticks in a row that can't be stored are no ticks: the zeros of a damaged file, a stream of something else. */
+/** A source with so many ticks in a row that can't be stored holds no ticks: zeros, or something else. */
 const maxViolationsInARow = 1000
 
 /**
- * Names ticks that no storage will take: they are dead-lettered later, and only here it is known where they stand.
- * Succeeds with whether the source may still be one of ticks.
+ * Makes a check that logs ticks which no storage will take. They are dead-lettered later, and only here their place in the
+ * source is known. The check succeeds with `false` when the source seems to hold no ticks at all.
  */
 const makeInspector = (source: string, onRun: (runId: RunId.RunId) => void) => {
   let goodRunId: string | undefined
@@ -66,12 +65,12 @@ const makeInspector = (source: string, onRun: (runId: RunId.RunId) => void) => {
   const violation = (tick: Tick.Tick): string | undefined => {
     if (tick.tickNumber < 0n) return "its number is negative"
     if (tick.simulationRunId === goodRunId) return undefined
-    const reason = RunId.violation(tick.simulationRunId)
-    if (RunId.is(tick.simulationRunId)) {
-      goodRunId = tick.simulationRunId
-      onRun(tick.simulationRunId)
+    if (!RunId.is(tick.simulationRunId)) {
+      return `its run id ${RunId.quote(tick.simulationRunId)} ${RunId.violation(tick.simulationRunId)}`
     }
-    return reason === undefined ? undefined : `its run id ${RunId.quote(tick.simulationRunId)} ${reason}`
+    goodRunId = tick.simulationRunId
+    onRun(tick.simulationRunId)
+    return undefined
   }
   return Effect.fnUntraced(function* (frame: Delimited.Frame, tick: Tick.Tick) {
     const reason = violation(tick)
@@ -90,53 +89,57 @@ const makeInspector = (source: string, onRun: (runId: RunId.RunId) => void) => {
   })
 }
 
+/** The ticks in `frames` up to the first damage, and that damage. */
+const ticksIn = Effect.fnUntraced(function* (
+  frames: ReadonlyArray<Delimited.Frame>,
+  inspect: ReturnType<typeof makeInspector>
+) {
+  const ticks: Array<Tick.Tick> = []
+  for (const frame of frames) {
+    const tick = Delimited.tick(frame)
+    if (Result.isFailure(tick)) return { ticks, damage: tick.failure }
+    ticks.push(tick.success)
+    if (!(yield* inspect(frame, tick.success))) {
+      const problem = `it is the ${maxViolationsInARow}th in a row that is no tick that can be stored`
+      const { offset, ordinal } = frame
+      return { ticks, damage: new Delimited.DelimitedError({ offset, ordinal, problem }) }
+    }
+  }
+  return { ticks, damage: undefined }
+})
+
 /**
- * Offers every tick of `bytes` to `queue`, waiting while it is full. Succeeds with the number of ticks; ends early, and
- * without a failure, when the queue ends. `onRun` is told the run id whenever it changes. Fails with `IngestError` on a
- * damaged, cut or empty source, and on one whose messages are no ticks that can be stored.
+ * Offers every tick of `bytes` to the queue, and waits while it is full. Succeeds with the number of ticks. When the queue
+ * ends it stops reading and succeeds. `onRun` is called with the run id whenever that changes. Fails with `IngestError` on
+ * a damaged, cut or empty source, and on one whose messages are no ticks that can be stored.
  */
-export const ingest = <E extends { readonly message: string }>(
-  queue: TickQueue["Service"],
+export const ingest = Effect.fn("Ingest.ingest")(function* <E extends { readonly message: string }>(
   source: string,
   bytes: Stream.Stream<Uint8Array, E>,
   onRun: (runId: RunId.RunId) => void = () => undefined
-): Effect.Effect<number, IngestError> =>
-  Effect.gen(function* () {
-    const inspect = makeInspector(source, onRun)
-    let taken = 0
-    let ended = false
-    const offer = Effect.fnUntraced(function* (frames: ReadonlyArray<Delimited.Frame>) {
-      const ticks: Array<Tick.Tick> = []
-      let damage: Delimited.DelimitedError | undefined
-      for (const frame of frames) {
-        const tick = Delimited.tick(frame)
-        if (Result.isFailure(tick)) {
-          damage = tick.failure
-          break
-        }
-        ticks.push(tick.success)
-        if (!(yield* inspect(frame, tick.success))) {
-          const problem = `it is the ${maxViolationsInARow}th in a row that is no tick that can be stored`
-          damage = new Delimited.DelimitedError({ offset: frame.offset, ordinal: frame.ordinal, problem })
-          break
-        }
-      }
-      const accepted = yield* queue.offerAll(ticks, (count) => (taken += count))
-      if (damage !== undefined) return yield* damage
-      ended = accepted < ticks.length
-      return !ended
-    })
-    yield* Delimited.frames(Compression.upToDamage(bytes)).pipe(
-      Stream.mapArrayEffect((frames) => Effect.map(offer(frames), (open) => [open] as const)),
-      Stream.takeWhile((open) => open),
-      Stream.runDrain,
-      Effect.mapError((cause) => {
-        const unproved = Compression.isDamage(cause)
-        return new IngestError({ source, ticks: taken, problem: cause.message, unproved, cause })
-      })
-    )
-    if (taken === 0 && !ended) {
-      return yield* new IngestError({ source, ticks: 0, problem: "it is empty, there are no ticks in it" })
-    }
-    return taken
+): Effect.fn.Return<number, IngestError, TickQueue> {
+  const queue = yield* TickQueue
+  const inspect = makeInspector(source, onRun)
+  let taken = 0
+  let hasEnded = false
+  const offer = Effect.fnUntraced(function* (frames: ReadonlyArray<Delimited.Frame>) {
+    const { damage, ticks } = yield* ticksIn(frames, inspect)
+    const accepted = yield* queue.offerAll(ticks, (count) => (taken += count))
+    if (damage !== undefined) return yield* damage
+    hasEnded = accepted < ticks.length
+    return !hasEnded
   })
+  yield* Delimited.frames(Compression.upToDamage(bytes)).pipe(
+    Stream.mapArrayEffect((frames) => Effect.map(offer(frames), (isOpen) => [isOpen] as const)),
+    Stream.takeWhile((isOpen) => isOpen),
+    Stream.runDrain,
+    Effect.mapError((cause) => {
+      const unproved = Compression.isDamage(cause)
+      return new IngestError({ source, ticks: taken, problem: cause.message, unproved, cause })
+    })
+  )
+  if (taken === 0 && !hasEnded) {
+    return yield* new IngestError({ source, ticks: 0, problem: "it is empty, there are no ticks in it" })
+  }
+  return taken
+})

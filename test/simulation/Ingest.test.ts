@@ -10,6 +10,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import * as Delimited from "../../src/domain/Delimited.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
+import { TickQueue } from "../../src/queue/TickQueue.ts"
 import * as Ingest from "../../src/simulation/Ingest.ts"
 import * as StorageKey from "../../src/storage/StorageKey.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
@@ -18,6 +19,9 @@ import * as TestTick from "../../src/testing/TestTick.ts"
 import { numbers, pipeline, settleDown } from "../persistence/harness.ts"
 import { randomFrom } from "../support/random.ts"
 import { readReal, realBatches } from "../support/realData.ts"
+
+const ingestInto = (queue: TickQueue["Service"], ...args: Parameters<typeof Ingest.ingest>) =>
+  Effect.provideService(Ingest.ingest(...args), TickQueue, queue)
 
 const encode = (ticks: ReadonlyArray<Tick.Tick>) => Bytes.concat([...Delimited.encode(ticks)])
 
@@ -37,7 +41,7 @@ it.effect.each(realBatches)("stores $file byte by byte as it was", ({ file, byte
     const { drain, faults, keys, queue } = yield* TestPipeline.TestPipeline
     const compressed = yield* compressedReal(file)
     const runs: Array<string> = []
-    const taken = yield* Ingest.ingest(queue, file, chunked(compressed, 4096), (runId) => void runs.push(runId))
+    const taken = yield* ingestInto(queue, file, chunked(compressed, 4096), (runId) => void runs.push(runId))
     yield* drain
     assert.strictEqual(taken, ticks)
     const found = yield* keys
@@ -58,7 +62,7 @@ it.effect("takes a stream in chunks of every size", () =>
       for (let size = 1; size < 40; size++) {
         yield* Effect.gen(function* () {
           const { drain, queue, stored } = yield* TestPipeline.TestPipeline
-          assert.strictEqual(yield* Ingest.ingest(queue, "stdin", chunked(source, size)), 12)
+          assert.strictEqual(yield* ingestInto(queue, "stdin", chunked(source, size)), 12)
           yield* drain
           assert.deepStrictEqual(yield* stored("run"), ticks, `chunks of ${size}`)
         }).pipe(Effect.provide(pipeline()))
@@ -75,7 +79,7 @@ it.effect("reads its source at the pace of the queue and holds no more than that
     const ticks = TestTick.range("run", 1, 400, 1000)
     let read = 0
     const source = Stream.tap(chunked(encode(ticks), 500), (chunk) => Effect.sync(() => void (read += chunk.length)))
-    const ingest = yield* Effect.forkChild(Ingest.ingest(queue, "stdin", source))
+    const ingest = yield* Effect.forkChild(ingestInto(queue, "stdin", source))
     for (let turn = 0; turn < 20; turn++) yield* settleDown
     assert.isUndefined(ingest.pollUnsafe())
     assert.isAtMost(yield* queue.waitingBytes, 20_000)
@@ -109,7 +113,7 @@ it.effect.each([
 ] as const)("takes all ticks before the damage of a source that %s", ([, bytes, ordinal, problem]) =>
   Effect.gen(function* () {
     const { drain, queue, stored } = yield* TestPipeline.TestPipeline
-    const error = yield* Effect.flip(Ingest.ingest(queue, "runs/a.pb", chunked(bytes, 33)))
+    const error = yield* Effect.flip(ingestInto(queue, "runs/a.pb", chunked(bytes, 33)))
     yield* drain
     assert.deepStrictEqual(yield* stored("run"), good)
     assert.strictEqual(error.ticks, 5)
@@ -126,9 +130,7 @@ it.effect("takes all ticks of a compressed source that come out before its end i
     const compressed = yield* compressedReal("evochora-3-organisms.pb.zst")
     const cut = compressed.slice(0, compressed.length - 2000)
     const runs: Array<string> = []
-    const error = yield* Effect.flip(
-      Ingest.ingest(queue, "cut.zst", chunked(cut, 1024), (runId) => void runs.push(runId))
-    )
+    const error = yield* Effect.flip(ingestInto(queue, "cut.zst", chunked(cut, 1024), (runId) => void runs.push(runId)))
     yield* drain
     assert.include(error.message, "damaged or cut")
     const whole = new Uint8Array(zstdDecompressSync(cut, { finishFlush: constants.ZSTD_e_continue }))
@@ -145,7 +147,7 @@ it.effect("takes all ticks of a compressed source that come out before its end i
 it.effect("fails on a source without ticks, and never on more than that for random bytes", () =>
   Effect.gen(function* () {
     const { queue } = yield* TestPipeline.TestPipeline
-    const empty = yield* Effect.flip(Ingest.ingest(queue, "empty.pb", Stream.empty))
+    const empty = yield* Effect.flip(ingestInto(queue, "empty.pb", Stream.empty))
     assert.strictEqual(empty.message, "empty.pb: it is empty, there are no ticks in it")
     yield* LogWatch.allow("Warn", "Tick can't be stored and will be dead-lettered")
     yield* LogWatch.allow("Error", "Batch consistency violation")
@@ -153,7 +155,7 @@ it.effect("fails on a source without ticks, and never on more than that for rand
     for (let seed = 0; seed < 200; seed++) {
       const random = randomFrom(seed)
       const bytes = Uint8Array.from({ length: random.between(1, 300) }, () => random.between(0, 255))
-      const outcome = yield* Effect.exit(Ingest.ingest(queue, "noise", chunked(bytes, 50)))
+      const outcome = yield* Effect.exit(ingestInto(queue, "noise", chunked(bytes, 50)))
       if (outcome._tag === "Failure")
         assert.deepStrictEqual(
           outcome.cause.reasons.map(({ _tag }) => _tag),
@@ -169,7 +171,7 @@ it.effect("says that nothing proves what it has taken from a compression whose c
     const params = { [constants.ZSTD_c_checksumFlag]: 1 }
     const wrong = Uint8Array.from(zstdCompressSync(goodBytes, { params }))
     wrong[wrong.length - 1] = (wrong.at(-1) ?? 0) ^ 1
-    const error = yield* Effect.flip(Ingest.ingest(queue, "moved.zst", chunked(wrong, 1024)))
+    const error = yield* Effect.flip(ingestInto(queue, "moved.zst", chunked(wrong, 1024)))
     assert.include(error.message, "5 ticks of it are taken in and may be damaged too, which verify can't tell")
   }).pipe(Effect.provide(pipeline({ instances: 0 })))
 )
@@ -178,7 +180,7 @@ it.effect("passes on what its source fails with, by the name of the source", () 
   Effect.gen(function* () {
     const { queue } = yield* TestPipeline.TestPipeline
     const broken = Stream.concat(Stream.succeed(goodBytes), Stream.fail({ message: "the pipe broke" }))
-    const error = yield* Effect.flip(Ingest.ingest(queue, "stdin", broken))
+    const error = yield* Effect.flip(ingestInto(queue, "stdin", broken))
     assert.strictEqual(error.message, "stdin: the pipe broke (what comes before it is taken in, 5 ticks)")
   }).pipe(Effect.provide(pipeline({ instances: 0 })))
 )
@@ -186,11 +188,11 @@ it.effect("passes on what its source fails with, by the name of the source", () 
 it.effect("ends without a failure when the queue ends, whether it took any tick or not", () =>
   Effect.gen(function* () {
     const { queue } = yield* TestPipeline.TestPipeline
-    const ingest = yield* Effect.forkChild(Ingest.ingest(queue, "stdin", Stream.succeed(goodBytes)))
+    const ingest = yield* Effect.forkChild(ingestInto(queue, "stdin", Stream.succeed(goodBytes)))
     yield* settleDown
     yield* queue.end
     assert.strictEqual(yield* Fiber.join(ingest), 3)
-    assert.strictEqual(yield* Ingest.ingest(queue, "stdin", Stream.succeed(goodBytes)), 0)
+    assert.strictEqual(yield* ingestInto(queue, "stdin", Stream.succeed(goodBytes)), 0)
   }).pipe(Effect.provide(pipeline({ instances: 0, queue: { capacity: 3 } })))
 )
 
@@ -199,7 +201,7 @@ it.effect("tells of each run that begins", () =>
     const { drain, queue } = yield* TestPipeline.TestPipeline
     const ticks = [...TestTick.range("a", 1, 2), ...TestTick.range("b", 1, 2), ...TestTick.range("a", 3, 4)]
     const runs: Array<string> = []
-    yield* Ingest.ingest(queue, "stdin", chunked(encode(ticks), 7), (runId) => void runs.push(runId))
+    yield* ingestInto(queue, "stdin", chunked(encode(ticks), 7), (runId) => void runs.push(runId))
     yield* drain
     assert.deepStrictEqual(runs, ["a", "b", "a"])
   }).pipe(Effect.provide(pipeline({ persistence: { mixedRuns: "split" } })))
@@ -214,7 +216,7 @@ it.effect("warns of the first ten ticks that can't be stored, with their place",
     const { drain, queue, stored } = yield* TestPipeline.TestPipeline
     const bad = [TestTick.make("../up", 3), ...TestTick.range("run", -20, -1)]
     const bytes = encode([...TestTick.range("run", 1, 2), ...bad])
-    assert.strictEqual(yield* Ingest.ingest(queue, "a.pb", chunked(bytes, 20)), 23)
+    assert.strictEqual(yield* ingestInto(queue, "a.pb", chunked(bytes, 20)), 23)
     yield* drain
     assert.strictEqual((yield* queue.account).deadLettered, 21)
     assert.deepStrictEqual(numbers(yield* stored("run")), [1, 2])
@@ -239,7 +241,7 @@ it.effect(
       const { drain, queue, stored } = yield* TestPipeline.TestPipeline
       const good = encode(TestTick.range("run", 1, 3))
       const source = Bytes.concat([good, new Uint8Array(5000)])
-      const error = yield* Effect.flip(Ingest.ingest(queue, "file", chunked(source, 700)))
+      const error = yield* Effect.flip(ingestInto(queue, "file", chunked(source, 700)))
       assert.include(error.message, `message 1003 at byte ${good.length + 999}: it is the 1000th in a row`)
       yield* drain
       assert.deepStrictEqual(numbers(yield* stored("run")), [1, 2, 3])
