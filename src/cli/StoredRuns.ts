@@ -51,33 +51,33 @@ export const resolve = Effect.fnUntraced(function* (given: {
   return config
 })
 
-/** Fails with `CannotStart` when the place isn't there. */
-export const checkPlace = Effect.fnUntraced(function* <Service>({ exists, place }: Lasting<Service>) {
+/** Fails with `CannotStart` when the location isn't there. */
+export const checkExists = Effect.fnUntraced(function* <Service>({ exists, location }: Lasting<Service>) {
   if (yield* exists) return
-  const folder = yield* place
+  const folder = yield* location
   const problem = `there is no folder ${folder}: name that of the runs with --data, or a configuration with --config`
   return yield* new options.CannotStart({ problem })
 })
 
 /**
  * The storages of `config` that last, to be read only; one that several names lead to once. Fails with `CannotStart` when
- * there is none or its place is missing, with `StorageError` when one can't be read.
+ * there is none or its location is missing, with `StorageError` when one can't be read.
  */
 export const storages = Effect.fnUntraced(function* (config: Pick<PipelineConfig.PipelineConfig, "resources">) {
-  const byPlace = new Map<string, Storage["Service"]>()
+  const byLocation = new Map<string, Storage["Service"]>()
   for (const { lasting } of resourcesOf(config, "storage")) {
-    const place = lasting === undefined ? undefined : yield* lasting.place
-    if (lasting === undefined || place === undefined || byPlace.has(place)) continue
-    yield* checkPlace(lasting)
-    byPlace.set(place, yield* lasting.read)
+    const location = lasting === undefined ? undefined : yield* lasting.location
+    if (lasting === undefined || location === undefined || byLocation.has(location)) continue
+    yield* checkExists(lasting)
+    byLocation.set(location, yield* lasting.read)
   }
-  if (byPlace.size > 0) return [...byPlace.values()]
+  if (byLocation.size > 0) return [...byLocation.values()]
   const problem = `the configuration has no ${Kinds.lasting("storage")}: no run of it lasts`
   return yield* new options.CannotStart({ problem })
 })
 
 /**
- * The dead-letter queues of `config` whose places exist: where there is none, there are no letters. To be read only, or
+ * The dead-letter queues of `config` whose locations exist: where there is none, there are no letters. To be read only, or
  * to be changed as well.
  */
 export const deadLetterQueues = Effect.fnUntraced(function* (

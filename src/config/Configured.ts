@@ -52,9 +52,9 @@ type ResourceLayer<Service> = Layer.Layer<Service, Schema.SchemaError | StorageE
 
 /** Where something stays when the process ends, for those who look at it later. */
 export interface Lasting<Service> {
-  /** The place in words for people. Two resources with the same place are the same. */
-  readonly place: Effect.Effect<string, never, Path.Path>
-  /** Whether the place is there. */
+  /** Where it is, in words for people. Two resources with the same location are the same. */
+  readonly location: Effect.Effect<string, never, Path.Path>
+  /** Whether the location is there. */
   readonly exists: Effect.Effect<boolean, PlatformError, Platform>
   /** Opens what is there to be read. Makes nothing. */
   readonly read: Effect.Effect<Service, Schema.SchemaError | StorageError, Platform>

@@ -46,7 +46,7 @@ export const of = Effect.fnUntraced(function* (config: PipelineConfig, dlq: stri
   if (storage?.role !== "storage" || storage.lasting === undefined) {
     return yield* cannot(`letters of ${dlq} are of storage ${name}, which ends with the process that has it`)
   }
-  yield* StoredRuns.checkPlace(storage.lasting)
+  yield* StoredRuns.checkExists(storage.lasting)
   const sender = senders.find(({ resources }) => resources.storage === name)
   const target: Target = { storage, lasting: storage.lasting, persistence: sender?.replay ?? {} }
   return target

@@ -17,6 +17,6 @@ export const lasting = <Service>(
   folder: string,
   read: (folder: string) => Lasting<Service>["read"]
 ): Lasting<Service> => {
-  const place = Effect.map(Path.Path, (path) => path.resolve(folder))
-  return { place, exists: Effect.flatMap(place, isFolder), read: Effect.flatMap(place, read) }
+  const location = Effect.map(Path.Path, (path) => path.resolve(folder))
+  return { location, exists: Effect.flatMap(location, isFolder), read: Effect.flatMap(location, read) }
 }
