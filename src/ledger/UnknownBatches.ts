@@ -40,7 +40,7 @@ export const entryOf = Effect.fnUntraced(function* ({
   setAsideMs
 }: UnknownBatch): Effect.fn.Return<NewEntry | undefined, StorageError, Storage> {
   const storage = yield* Storage
-  const contents = yield* BatchFile.scan(storage, key)
+  const contents = yield* BatchFile.scan(key)
   if (contents.problem !== undefined) return undefined
   const stat = yield* storage.stat(key)
   const entry: LedgerEntry.Commit = {

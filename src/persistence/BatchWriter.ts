@@ -202,7 +202,9 @@ const write = Effect.fn("BatchWriter.write")(function* (
   yield* Effect.annotateCurrentSpan({ key, attempt: attempt.number })
   yield* Effect.uninterruptibleMask((restore) => {
     portion.write = { _tag: "Writing", mayBeStored: true, attempt: attempt.number, earlier }
-    return restore(attempts.run(BatchFile.write(storage, key, portion.ticks, memory))).pipe(
+    return restore(
+      attempts.run(Effect.provideService(BatchFile.write(key, portion.ticks, memory), Storage, storage))
+    ).pipe(
       Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "write", cause }))),
       Effect.matchEffect({
         onFailure: (error) => failed(parts, portion, attempt, error),

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import * as BatchFile from "../storage/BatchFile.ts"
-import { Storage } from "../storage/Storage.ts"
+import type { Storage } from "../storage/Storage.ts"
 import type { StorageError } from "../storage/StorageError.ts"
 import type { StorageKey } from "../storage/StorageKey.ts"
 import * as RunFiles from "./RunFiles.ts"
@@ -39,15 +39,13 @@ export const look = (
   onFound: (tick: Tick.Tick, isSame: boolean) => void,
   onNumber: (tickNumber: bigint) => void = () => undefined
 ): Effect.Effect<void, StorageError, Storage> =>
-  Storage.use((storage) =>
-    Stream.runForEachArray(BatchFile.read(storage, key), (ticks) =>
-      Effect.sync(() => {
-        for (const { payload, tickNumber } of ticks) {
-          onNumber(tickNumber)
-          for (const tick of wanted.get(tickNumber) ?? []) onFound(tick, Bytes.Equivalence(tick.payload, payload))
-        }
-      })
-    )
+  Stream.runForEachArray(BatchFile.read(key), (ticks) =>
+    Effect.sync(() => {
+      for (const { payload, tickNumber } of ticks) {
+        onNumber(tickNumber)
+        for (const tick of wanted.get(tickNumber) ?? []) onFound(tick, Bytes.Equivalence(tick.payload, payload))
+      }
+    })
   ).pipe(
     Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.void),
     Effect.catchReason("StorageError", "ObjectMissing", () => Effect.void) // set aside since it was listed

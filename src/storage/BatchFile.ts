@@ -16,8 +16,8 @@
  *
  * export const storeAndRead = Effect.fnUntraced(function* (batch: RunBatch<Tick.Batch>) {
  *   const storage = yield* Storage
- *   const { key } = yield* BatchFile.write(storage, BatchFile.keyOf(storage, batch), batch.ticks)
- *   return yield* Stream.runCollect(BatchFile.read(storage, key))
+ *   const { key } = yield* BatchFile.write(BatchFile.keyOf(storage, batch), batch.ticks)
+ *   return yield* Stream.runCollect(BatchFile.read(key))
  * })
  * ```
  */
@@ -33,7 +33,7 @@ import * as Compression from "./Compression.ts"
 import * as Content from "./internal/content.ts"
 import { type Contents, Scanner } from "./internal/scanner.ts"
 import { type Loan, WriteBuffers } from "./WriteBuffers.ts"
-import type * as Storage from "./Storage.ts"
+import * as Storage from "./Storage.ts"
 import { KeyConflict, ObjectDamaged, StorageError } from "./StorageError.ts"
 import * as StorageKey from "./StorageKey.ts"
 
@@ -117,12 +117,12 @@ const unlessMissing = (found: ReturnType<typeof find>) =>
  * `memory`.
  */
 export const write = (
-  storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
   ticks: Tick.Batch,
   memory: WriteBuffers = new WriteBuffers(0)
-): Effect.Effect<Written, StorageError> =>
+): Effect.Effect<Written, StorageError, Storage.Storage> =>
   Effect.gen(function* () {
+    const storage = yield* Storage.Storage
     const found = yield* unlessMissing(find(storage, StorageKey.sibling(key), ticks))
     if (found !== undefined) return found
     const checks: Array<number> = []
@@ -143,13 +143,17 @@ export const write = (
   })
 
 /** The bytes of a batch, decompressed. Emits all bytes before a damage, then fails with `ObjectDamaged`. */
-export const content = Content.read
+export const content = (
+  key: StorageKey.StorageKey,
+  chunks: Storage.Chunks
+): Stream.Stream<Uint8Array, StorageError, Storage.Storage> =>
+  Stream.unwrap(Storage.Storage.useSync((storage) => Content.read(storage, key, chunks)))
 
 /** The size of a batch, decompressed, up to a damage. */
-export const size = (storage: Storage.Storage["Service"], key: StorageKey.StorageKey) =>
+export const size = (key: StorageKey.StorageKey) =>
   Effect.suspend(() => {
     let bytes = 0
-    return content(storage, key, "lent").pipe(
+    return content(key, "lent").pipe(
       Stream.runForEach((chunk) => Effect.sync(() => void (bytes += chunk.length))),
       Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.void),
       Effect.map(() => bytes)
@@ -160,11 +164,8 @@ const damaged = (key: StorageKey.StorageKey, problem: string, cause?: unknown) =
   new StorageError({ operation: "read", key, reason: new ObjectDamaged({ problem }), cause })
 
 /** The ticks of a batch in their order. Emits all ticks before a damage, then fails with `ObjectDamaged`. */
-export const read = (
-  storage: Storage.Storage["Service"],
-  key: StorageKey.StorageKey
-): Stream.Stream<Tick.Tick, StorageError> =>
-  Delimited.ticks(content(storage, key, "kept")).pipe(
+export const read = (key: StorageKey.StorageKey): Stream.Stream<Tick.Tick, StorageError, Storage.Storage> =>
+  Delimited.ticks(content(key, "kept")).pipe(
     Stream.catchTag("DelimitedError", (error) => Stream.fail(damaged(key, error.message, error)))
   )
 
@@ -173,10 +174,13 @@ export const read = (
  * may be that of `chunks`.
  */
 export const readWhole = (
-  storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
   chunks: "kept" | Storage.Room = "kept"
-): Effect.Effect<{ readonly ticks: ReadonlyArray<Tick.Tick>; readonly checksum: number } | undefined, StorageError> =>
+): Effect.Effect<
+  { readonly ticks: ReadonlyArray<Tick.Tick>; readonly checksum: number } | undefined,
+  StorageError,
+  Storage.Storage
+> =>
   Effect.suspend(() => {
     const decoder = new Delimited.Decoder()
     const ticks: Array<Tick.Tick> = []
@@ -189,7 +193,7 @@ export const readWhole = (
       if (isGood) ticks.push({ simulationRunId, tickNumber, payload: bytes.subarray(start, end) })
       return isGood
     }
-    return content(storage, key, chunks).pipe(
+    return content(key, chunks).pipe(
       Stream.runForEachWhile((chunk) =>
         Effect.sync(() => {
           sum = Checksum.of(chunk, sum)
@@ -204,12 +208,11 @@ export const readWhole = (
 
 /** Lets `scanner` look at all of a batch, or what comes before its first damage. */
 const run = (
-  storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
   scanner: Scanner,
   onChunk: (chunk: Uint8Array) => void
-): Effect.Effect<Contents, StorageError> =>
-  content(storage, key, "lent").pipe(
+): Effect.Effect<Contents, StorageError, Storage.Storage> =>
+  content(key, "lent").pipe(
     Stream.runForEachWhile((chunk) =>
       Effect.sync(() => {
         onChunk(chunk)
@@ -227,15 +230,14 @@ const run = (
  * called with the size of every chunk, decompressed.
  */
 export const scan = (
-  storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
   onBytes: (bytes: number) => void = () => undefined
-): Effect.Effect<Contents & Pick<Written, "checks">, StorageError> =>
+): Effect.Effect<Contents & Pick<Written, "checks">, StorageError, Storage.Storage> =>
   Effect.suspend(() => {
     const checks: Array<number> = []
     const scanner = new Scanner(key, (framed) => checks.push(Checksum.of(framed, checksum(checks))))
     return Effect.map(
-      run(storage, key, scanner, (chunk) => onBytes(chunk.length)),
+      run(key, scanner, (chunk) => onBytes(chunk.length)),
       (contents) => ({ ...contents, checks })
     )
   })
@@ -245,17 +247,16 @@ export const scan = (
  * a problem, the checksum is that of the bytes that were read.
  */
 export const prove = (
-  storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
   onBytes: (bytes: number) => void = () => undefined
-): Effect.Effect<Contents & { readonly checksum: number }, StorageError> =>
+): Effect.Effect<Contents & { readonly checksum: number }, StorageError, Storage.Storage> =>
   Effect.suspend(() => {
     let sum = Checksum.empty
     const onChunk = (chunk: Uint8Array) => {
       onBytes(chunk.length)
       sum = Checksum.of(chunk, sum)
     }
-    return Effect.map(run(storage, key, new Scanner(key), onChunk), (contents) => ({ ...contents, checksum: sum }))
+    return Effect.map(run(key, new Scanner(key), onChunk), (contents) => ({ ...contents, checksum: sum }))
   })
 
 /**
@@ -264,15 +265,14 @@ export const prove = (
  * object. After a damage of the compression everything is gone; its size is given as far as the ledger knows it.
  */
 export const salvage = (
-  storage: Storage.Storage["Service"],
   key: StorageKey.StorageKey,
   checks?: ReadonlyArray<number>
-): Stream.Stream<Salvage.Found, StorageError> =>
+): Stream.Stream<Salvage.Found, StorageError, Storage.Storage> =>
   Stream.suspend(() => {
     const name = StorageKey.batchName(key)
     if (name === undefined) return Stream.fail(damaged(key, "it is not named as a batch"))
     const salvager = new Salvage.Salvager({ ...name, checks })
-    return content(storage, key, "kept").pipe(
+    return content(key, "kept").pipe(
       Stream.catchReason("StorageError", "ObjectDamaged", () => Stream.empty),
       Stream.flatMap((chunk) => Stream.fromArray(salvager.push(chunk))),
       Stream.concat(Stream.suspend(() => Stream.fromArray(salvager.end())))

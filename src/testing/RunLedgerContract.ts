@@ -75,7 +75,7 @@ const store = Effect.fnUntraced(function* (first: number, last: number) {
   const ticks = TestTick.range("run", first, last)
   if (!Tick.isBatch(ticks)) return yield* Effect.die("a batch has at least one tick")
   const key = StorageKey.batch(run, ticks)
-  return { ...(yield* BatchFile.write(underneath, key, ticks)), key }
+  return { ...(yield* Effect.provideService(BatchFile.write(key, ticks), Storage, underneath)), key }
 })
 
 /** `effect`, while time passes. Dies when ten minutes have passed: it waits for ever. */

@@ -38,7 +38,7 @@ import * as PersistenceService from "../persistence/PersistenceService.ts"
 import * as TickQueue from "../queue/TickQueue.ts"
 import * as Service from "../service/Service.ts"
 import * as BatchFile from "../storage/BatchFile.ts"
-import type { Storage } from "../storage/Storage.ts"
+import { Storage } from "../storage/Storage.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 import * as FaultyStorage from "./FaultyStorage.ts"
 
@@ -107,7 +107,8 @@ const make = Effect.gen(function* () {
     Stream.runCollect,
     Effect.orDie // memory lists without fail
   )
-  const read = (key: StorageKey.StorageKey) => Effect.orDie(Stream.runCollect(BatchFile.read(faults.underneath, key)))
+  const read = (key: StorageKey.StorageKey) =>
+    BatchFile.read(key).pipe(Stream.provideService(Storage, faults.underneath), Stream.runCollect, Effect.orDie)
   return TestPipeline.of({
     queue,
     faults,

@@ -11,7 +11,7 @@ import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts
 import * as RunLedger from "../../src/ledger/RunLedger.ts"
 import type * as PersistenceService from "../../src/persistence/PersistenceService.ts"
 import * as Replay from "../../src/replay/Replay.ts"
-import * as BatchFile from "../../src/storage/BatchFile.ts"
+import * as BatchFile from "../support/batchFiles.ts"
 import * as Storage from "../../src/storage/Storage.ts"
 import { IoFailure } from "../../src/storage/StorageError.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"

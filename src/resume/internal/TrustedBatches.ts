@@ -51,7 +51,7 @@ const agreed = ([first, ...others]: Arr.NonEmptyReadonlyArray<LedgerEntry.Commit
 
 /** Reads all of a batch: what it holds, or what is wrong with it; `undefined` when it is gone. */
 const prove = (batch: RunFiles.BatchKey, commits: Commits) =>
-  Storage.use((storage) => BatchFile.prove(storage, batch.key)).pipe(
+  BatchFile.prove(batch.key).pipe(
     Effect.map(({ checksum: sum, problem, stretches }): Trusted | Damaged => {
       const checksum = Checksum.toHex(sum)
       const isKnown = commits.length === 0 || commits.some((commit) => commit.checksum === checksum)
@@ -193,7 +193,7 @@ export class TrustedBatches {
     if (proven === undefined) return undefined
     if (proven._tag === "Damaged") return yield* Effect.as(this.drop(proven), undefined)
     const isIt = (tick: Tick.Tick) => tick.tickNumber === tickNumber
-    const found = yield* BatchFile.read(yield* Storage, batch.key).pipe(Stream.filter(isIt), Stream.runHead)
+    const found = yield* BatchFile.read(batch.key).pipe(Stream.filter(isIt), Stream.runHead)
     if (Option.isSome(found)) return found.value
     const problem = `it does not hold tick ${tickNumber}`
     return yield* Effect.as(this.drop({ _tag: "Damaged", key: batch.key, problem }), undefined)

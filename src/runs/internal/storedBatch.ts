@@ -19,7 +19,7 @@ import * as LedgerFacts from "../../ledger/LedgerFacts.ts"
 import * as LedgerFold from "../../ledger/LedgerFold.ts"
 import type { Line } from "../../ledger/LedgerLine.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
-import { type Room, Storage } from "../../storage/Storage.ts"
+import type { Room } from "../../storage/Storage.ts"
 import { ObjectDamaged, StorageError } from "../../storage/StorageError.ts"
 import type * as StorageKey from "../../storage/StorageKey.ts"
 import type { BatchKey } from "../RunFiles.ts"
@@ -81,11 +81,10 @@ const checksOf = (runId: RunId.RunId, commit: LedgerEntry.Commit) => {
 
 /** What is left of a batch that is not whole. */
 const salvage = Effect.fnUntraced(function* ({ key, runId }: BatchKey, commit: LedgerEntry.Commit | undefined) {
-  const storage = yield* Storage
-  const contents = yield* BatchFile.prove(storage, key)
+  const contents = yield* BatchFile.prove(key)
   const checks = commit === undefined ? undefined : yield* checksOf(runId, commit)
-  const found: Array<Damaged["found"][number]> = yield* Stream.runCollect(BatchFile.salvage(storage, key, checks))
-  const size = yield* BatchFile.size(storage, key)
+  const found: Array<Damaged["found"][number]> = yield* Stream.runCollect(BatchFile.salvage(key, checks))
+  const size = yield* BatchFile.size(key)
   const cut = commit === undefined ? 0 : commit.bytes - size
   if (cut > 0) {
     // A cut within a message leaves damaged bytes before it: report them as one with the missing bytes.
@@ -104,7 +103,7 @@ const salvage = Effect.fnUntraced(function* ({ key, runId }: BatchKey, commit: L
  * gone. Memory: the whole batch, in the memory that `chunks` says.
  */
 export const read = Effect.fnUntraced(function* (batch: BatchKey, commits: Commits, chunks: "kept" | Room = "kept") {
-  const whole = yield* BatchFile.readWhole(yield* Storage, batch.key, chunks)
+  const whole = yield* BatchFile.readWhole(batch.key, chunks)
   if (whole !== undefined) {
     const checksum = Checksum.toHex(whole.checksum)
     const isWhole =

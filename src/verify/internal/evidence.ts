@@ -100,15 +100,13 @@ const isDamaged = ({ differs, matchedAtMs, problem }: ScannedFile.ScannedFile): 
 
 /** The ticks of a damaged file that can be read all the same; none when the file can't be read at all. */
 const salvage = ({ differs, key }: ScannedFile.ScannedFile) =>
-  Storage.use((storage) =>
-    Stream.runFold(
-      BatchFile.salvage(storage, key, differs?.checks()),
-      () => new Array<bigint>(),
-      (numbers, found) => {
-        if (found._tag === "Tick") numbers.push(found.tick.tickNumber)
-        return numbers
-      }
-    )
+  Stream.runFold(
+    BatchFile.salvage(key, differs?.checks()),
+    () => new Array<bigint>(),
+    (numbers, found) => {
+      if (found._tag === "Tick") numbers.push(found.tick.tickNumber)
+      return numbers
+    }
   ).pipe(
     Effect.map(TickSet.stretches),
     Effect.catchReasons("StorageError", {

@@ -8,7 +8,6 @@ import type { Line } from "../../ledger/LedgerLine.ts"
 import type * as LedgerEntry from "../../ledger/LedgerEntry.ts"
 import type * as LedgerFacts from "../../ledger/LedgerFacts.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
-import { Storage } from "../../storage/Storage.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
 import type { BatchKey } from "../../runs/RunFiles.ts"
 
@@ -46,7 +45,7 @@ const unreadable = (file: BatchKey, why: string): ScannedFile => ({
 
 /** Reads the batch `file`; `undefined` when it is gone. Calls `onBytes` for every chunk. */
 export const scan = (file: BatchKey, onBytes: (bytes: number) => void) =>
-  Storage.use((storage) => BatchFile.prove(storage, file.key, onBytes)).pipe(
+  BatchFile.prove(file.key, onBytes).pipe(
     Effect.map(({ bytes, checksum, count, problem, repeated, stretches }): ScannedFile => ({
       ...file,
       stretches,

@@ -9,7 +9,6 @@ import * as Checksum from "../../domain/Checksum.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import * as BatchFile from "../../storage/BatchFile.ts"
-import { Storage } from "../../storage/Storage.ts"
 import type { Conflict, Duplicate } from "../Finding.ts"
 import type { ScannedFile } from "./scannedFile.ts"
 
@@ -72,7 +71,6 @@ export const findStoredTwice = Effect.fnUntraced(function* (
   step: bigint,
   report: (finding: StoredTwice) => void
 ) {
-  const storage = yield* Storage
   const all = new TickSet.TickSet(
     files.flatMap(({ stretches }) => stretches),
     step
@@ -84,7 +82,7 @@ export const findStoredTwice = Effect.fnUntraced(function* (
   const comparison = new Comparison(report)
   for (const { first, key, repeated } of suspects) {
     comparison.begin(first)
-    yield* BatchFile.read(storage, key).pipe(
+    yield* BatchFile.read(key).pipe(
       Stream.runForEach((tick) =>
         Effect.sync(() => {
           if (repeated > 0 || shared.has(tick.tickNumber)) comparison.tick(tick, key)
