@@ -2,9 +2,10 @@
  * The built-in simulation: a torus of cells in which organisms, small programs with a body, feed, multiply with copying
  * errors and die.
  *
- * It is there to try the pipeline with ticks that are worth keeping. Same options, same ticks, byte for byte but for
- * the time of capture; and a world restored from any of its ticks goes on as the one that made it. Life never ends:
- * there is at least one living organism at any tick, and at most three times as many as the world was made for.
+ * It is there to try the pipeline with ticks that are worth keeping. The same options give the same ticks, byte for byte
+ * except for the time of capture. A world restored from any of its ticks goes on like the one that made the tick. Life
+ * never ends: there is at least one living organism at any tick, and at most three times as many as the world was made
+ * for.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -41,7 +42,7 @@ const minCellsPerOrganism = 8
 
 const between = (minimum: number, maximum: number) => {
   const message = `must be a whole number from ${minimum} to ${maximum}`
-  // The filter refuses what isn't finite, and only `Number` says the message of what is no number at all.
+  // The filter refuses what isn't finite. Only with `Number` does a value of another type get this message too.
   // @effect-diagnostics-next-line schemaNumber:off
   return Schema.Number.annotate({ message }).check(
     Schema.makeFilter((value) =>
@@ -54,7 +55,7 @@ const cellsOf = (shape: ReadonlyArray<number>) => shape.reduce((product, extent)
 
 const shapeMessage = `must be 1 to ${maxDimensions} whole numbers from ${minExtent} to ${maxExtent} whose product, the number of cells, is at most ${maxCells}`
 
-/** Settings of a world. The more organisms, the more energy comes in: life is as dense as it was at the beginning. */
+/** Settings of a world. More organisms get more energy, so that life stays as dense as at the beginning. */
 export const Options = Schema.Struct({
   /** Cells along each axis: 1 to 4 whole numbers from 4 to 1024, at most 1,048,576 cells in all. Default [48, 48]. */
   shape: Schema.Array(between(minExtent, maxExtent))
@@ -70,7 +71,7 @@ export const Options = Schema.Struct({
    * Default 6.
    */
   organisms: between(1, maxOrganisms).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(6))),
-  /** What all chance follows from: any safe integer. Default 42. */
+  /** Seed of the random generator: any safe integer. Default 42. */
   seed: between(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER).pipe(
     Schema.withDecodingDefaultTypeKey(Effect.succeed(42))
   )

@@ -1,9 +1,9 @@
-/** Fixed-size records of little-endian numbers: how state without a field of its own is saved. */
+/** Fixed-size records of little-endian numbers, in which state without a field of its own is saved. */
 
-/** Tells the bytes of a float. */
+/** Turns a float into bytes. */
 const scratch = new DataView(new ArrayBuffer(8))
 
-/** A blob is small and made at every tick: written without a view of its own, which would cost more than all the rest. */
+/** A blob is small and made at every tick. It has no view of its own, which would cost more than writing the blob. */
 export class BlobWriter {
   readonly bytes: Uint8Array
   private position = 0

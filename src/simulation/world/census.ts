@@ -1,6 +1,6 @@
 /**
- * What is state of a world and has no field in a snapshot: the kind of the world, the id of the next organism, the
- * energy spent, and the length of each genome. It's saved like the state of a strategy.
+ * The part of a world's state that has no field of its own in a snapshot: the kind of the world, the id of the next
+ * organism, the energy spent, and the length of each genome. It is saved like the state of a strategy.
  */
 import { BlobReader, BlobWriter } from "./blob.ts"
 import type { Kind, WorldState } from "./worldState.ts"

@@ -1,4 +1,4 @@
-/** Tells what is said once about a run: its space, its energy, and the life it starts with. */
+/** The metadata of a run: its space, its energy, and the organisms that it starts with. */
 import { create } from "@bufbuild/protobuf"
 import * as Schema from "effect/Schema"
 import {
@@ -15,7 +15,7 @@ import type { LivingWorld } from "./livingWorld.ts"
 
 const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
 
-/** What the metadata has from outside of the world. */
+/** What the metadata say beside what the world knows. */
 export interface Run {
   readonly simulationRunId: string
   readonly startTimeMs: bigint

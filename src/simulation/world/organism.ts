@@ -1,8 +1,8 @@
 /**
  * A living thing: a body of cells that holds its genome, and a small machine that runs it.
  *
- * All that an organism is can be told in an `OrganismState`, except for the length of its genome, which the census
- * keeps. The cells of the body are the organism's own for as long as it lives.
+ * An `OrganismState` has all of its state but the length of its genome, which is in the census. The cells of the body
+ * belong to the organism for as long as it lives.
  */
 import type { Direction } from "./torus.ts"
 

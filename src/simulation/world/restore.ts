@@ -1,7 +1,7 @@
 /**
  * Rebuilds a world from a snapshot, or says what is wrong with it.
  *
- * Nothing is believed: a world that comes out of this can be stepped and told again as the very same snapshot.
+ * Everything in the snapshot is checked. A world that was rebuilt can be stepped, and gives the same snapshot again.
  */
 import * as Result from "effect/Result"
 import type {

@@ -1,5 +1,5 @@
 /**
- * What the parts of restoring a world share: how they fail, and places.
+ * What the parts of restoring a world share: their failure, and cells by their coordinates.
  */
 import * as Result from "effect/Result"
 import type { Vector } from "../../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"

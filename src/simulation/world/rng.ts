@@ -1,7 +1,7 @@
 /**
  * The world's one source of chance: xoshiro128** 1.1 by David Blackman and Sebastiano Vigna
  * (https://prng.di.unimi.it/xoshiro128starstar.c), seeded through SplitMix32, the 32-bit finaliser of MurmurHash3
- * over a Weyl sequence. Its whole state is four 32-bit words, and saving them saves all chance that is still to come.
+ * over a Weyl sequence. Its whole state is four 32-bit words. A generator with the same words gives the same numbers.
  */
 import { BlobWriter } from "./blob.ts"
 

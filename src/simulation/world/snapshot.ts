@@ -1,8 +1,8 @@
 /**
- * Tells all of a world as an encoded `TickData` message.
+ * Encodes all of a world as a `TickData` message.
  *
- * The bytes are written straight from the state of the world, with no message object in between: that is the greater
- * part of what a simulated tick would cost. They are those that any protobuf library makes of the same message.
+ * The bytes are written straight from the state of the world. Message objects in between would cost more than all the rest
+ * of a simulated tick. The bytes are those that any protobuf library makes of the same message.
  */
 import * as Census from "./census.ts"
 import { isDirection, Registers, type Frame, type Organism, type Value } from "./organism.ts"

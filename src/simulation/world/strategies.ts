@@ -14,14 +14,14 @@ import type { WorldState } from "./worldState.ts"
 export interface Strategy {
   /** Names the strategy in a saved world. */
   readonly type: string
-  /** What the strategy goes by, as it is told in the metadata of a run. */
+  /** The settings of the strategy, as the metadata of a run have them. */
   readonly config: Record<string, number>
   /** Energy units brought into the world since its beginning. */
   readonly released: number
   /** Does what is due at the end of a tick. */
   readonly run: (world: WorldState) => void
   readonly save: () => Uint8Array
-  /** Takes over a saved state; `false`, and nothing is promised of the state, when the bytes are damaged. */
+  /** Takes over a saved state. `false` when the bytes are damaged: the strategy must not be used then. */
   readonly load: (bytes: Uint8Array, world: WorldState) => boolean
 }
 

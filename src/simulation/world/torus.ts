@@ -26,7 +26,7 @@ export class Torus {
   readonly forward: Direction
   readonly maxBody: number
   private readonly strides: ReadonlyArray<number>
-  /** The coordinates of every cell, one after the other: they are asked for all the time, and divisions are slow. */
+  /** The coordinates of every cell, one after the other. Kept because they are needed often, and divisions are slow. */
   readonly places: Uint16Array
   /** Number of axes. */
   readonly axes: number

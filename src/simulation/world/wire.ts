@@ -5,10 +5,10 @@
  * shortest form of each number and length. Fields without presence leave out what is zero or empty, as proto3 has it.
  */
 
-/** Bytes that messages share: so many fit in that one is rarely moved, so few that a message kept alone keeps little. */
+/** Bytes that messages share. More would keep more memory for a message that is kept alone, fewer would move messages more often. */
 const slabBytes = 64 * 1024
 
-/** A message that is larger has memory of its own size: of a slab it would leave much unused, which nobody counts. */
+/** A larger message gets memory of its own size: in a slab it would waste what is left, and no budget counts that. */
 const maxSharedBytes = slabBytes / 4
 
 const utf8 = new TextEncoder()
@@ -47,7 +47,7 @@ export class Wire {
   private slab = new Uint8Array(slabBytes)
   /** Where the message begins that is being written. */
   private start = 0
-  /** Where the next byte is written. What `room` gave was written into up to here. */
+  /** Where the next byte is written. Whoever writes into what `room` gave moves it. */
   position = 0
 
   /** The message that was written since the last one. Its bytes never change afterwards. */
@@ -61,7 +61,7 @@ export class Wire {
     return message
   }
 
-  /** Begins a message or a packed list in a field: all up to `close` of what this answers is in it. */
+  /** Begins a message or a packed list in a field. It ends when `close` is called with the result. */
   open(field: number): number {
     this.varint(tag(field, 2))
     this.room(1)
@@ -74,7 +74,7 @@ export class Wire {
       this.slab[this.start + opened - 1] = length
       return
     }
-    // One byte was kept for the length: what is in the message moves on by the bytes that are missing.
+    // One byte was reserved for the length. The content moves on by the bytes that are missing.
     const more = Math.ceil((32 - Math.clz32(length)) / 7) - 1
     this.room(more)
     const from = this.start + opened
@@ -161,13 +161,13 @@ export class Wire {
     this.position = putVarint(this.slab, this.position, value)
   }
 
-  /** The bytes that `position` is in, with room for `size` more from there on. They hold until something is written. */
+  /** The bytes that `position` is in, with room for `size` more from there. Valid until something else is written. */
   room(size: number): Uint8Array {
     if (this.position + size > this.slab.length) this.moveOn(size)
     return this.slab
   }
 
-  /** Takes the message that is being written to new bytes. The messages before keep theirs. */
+  /** Moves the message that is being written to new bytes. Earlier messages keep theirs. */
   private moveOn(size: number): void {
     const written = this.slab.subarray(this.start, this.position)
     this.slab = new Uint8Array(Math.max(slabBytes, 2 * (written.length + size)))
