@@ -9,6 +9,8 @@
  * export const offer = (tick: Tick.Tick) => Effect.flatMap(TickQueue.TickQueue, (queue) => queue.offer(tick))
  * ```
  */
+export * as BatchFile from "./batch/BatchFile.ts"
+export * as WriteBuffers from "./batch/WriteBuffers.ts"
 export * as ConfigError from "./config/ConfigError.ts"
 export * as ConfigFile from "./config/ConfigFile.ts"
 export * as Configured from "./config/Configured.ts"
@@ -65,13 +67,11 @@ export * as RunSettings from "./simulation/RunSettings.ts"
 export * as Simulation from "./simulation/Simulation.ts"
 export * as SimulationEngine from "./simulation/SimulationEngine.ts"
 export * as World from "./simulation/World.ts"
-export * as BatchFile from "./storage/BatchFile.ts"
 export * as BufferPool from "./storage/BufferPool.ts"
 export * as Compression from "./storage/Compression.ts"
 export * as FileStorage from "./storage/FileStorage.ts"
 export * as FolderChecks from "./storage/FolderChecks.ts"
 export * as Medium from "./storage/Medium.ts"
-export * as WriteBuffers from "./storage/WriteBuffers.ts"
 export * as Storage from "./storage/Storage.ts"
 export * as StorageError from "./storage/StorageError.ts"
 export * as StorageKey from "./storage/StorageKey.ts"

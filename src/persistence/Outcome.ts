@@ -6,7 +6,7 @@
 import * as Data from "effect/Data"
 import type * as DeadLetter from "../deadletter/DeadLetter.ts"
 import type * as RunId from "../domain/RunId.ts"
-import type * as BatchFile from "../storage/BatchFile.ts"
+import type * as BatchFile from "../batch/BatchFile.ts"
 import type * as StorageKey from "../storage/StorageKey.ts"
 
 /** Written to the storage, by this attempt or by an earlier one of the same portion whose outcome was not known. */

@@ -3,12 +3,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as BatchFile from "../../src/storage/BatchFile.ts"
+import * as BatchFile from "../../src/batch/BatchFile.ts"
 import { Storage } from "../../src/storage/Storage.ts"
 
 type Port = Storage["Service"]
 
-export { checksum, keyOf, type Written } from "../../src/storage/BatchFile.ts"
+export { checksum, keyOf, type Written } from "../../src/batch/BatchFile.ts"
 
 export const write = (storage: Port, ...args: Parameters<typeof BatchFile.write>) =>
   Effect.provideService(BatchFile.write(...args), Storage, storage)

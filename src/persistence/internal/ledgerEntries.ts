@@ -7,7 +7,7 @@ import type * as RunId from "../../domain/RunId.ts"
 import * as Tick from "../../domain/Tick.ts"
 import type { DeadLetter } from "../../deadletter/DeadLetter.ts"
 import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
-import * as BatchFile from "../../storage/BatchFile.ts"
+import * as BatchFile from "../../batch/BatchFile.ts"
 import type { Stored } from "../Outcome.ts"
 import type { Portion } from "../Portion.ts"
 

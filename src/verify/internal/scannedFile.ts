@@ -7,7 +7,7 @@ import type * as TickSet from "../../domain/TickSet.ts"
 import type { Line } from "../../ledger/LedgerLine.ts"
 import type * as LedgerEntry from "../../ledger/LedgerEntry.ts"
 import type * as LedgerFacts from "../../ledger/LedgerFacts.ts"
-import * as BatchFile from "../../storage/BatchFile.ts"
+import * as BatchFile from "../../batch/BatchFile.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
 import type { BatchKey } from "../../runs/RunFiles.ts"
 

@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import * as Checksum from "../../domain/Checksum.ts"
 import type * as Tick from "../../domain/Tick.ts"
 import * as TickSet from "../../domain/TickSet.ts"
-import * as BatchFile from "../../storage/BatchFile.ts"
+import * as BatchFile from "../../batch/BatchFile.ts"
 import type { Conflict, Duplicate } from "../Finding.ts"
 import type { ScannedFile } from "./scannedFile.ts"
 

@@ -5,7 +5,7 @@
  * may still read it later.
  *
  * ```ts
- * import { WriteBuffers } from "tickvault/storage/WriteBuffers"
+ * import { WriteBuffers } from "tickvault/batch/WriteBuffers"
  *
  * const buffers = new WriteBuffers(2)
  * const loan = buffers.lend()
@@ -13,7 +13,7 @@
  * loan.giveBack()
  * ```
  */
-import { BufferPool } from "./BufferPool.ts"
+import { BufferPool } from "../storage/BufferPool.ts"
 
 /** Largest buffer that is kept for the next write, in bytes. */
 const maxKeptBytes = 8 * 1024 * 1024

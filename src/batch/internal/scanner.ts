@@ -4,7 +4,7 @@
 import * as Delimited from "../../domain/Delimited.ts"
 import { TickHeader } from "../../domain/TickHeader.ts"
 import * as TickSet from "../../domain/TickSet.ts"
-import * as StorageKey from "../StorageKey.ts"
+import * as StorageKey from "../../storage/StorageKey.ts"
 
 /** What an object holds, up to its end or its first damage. */
 export interface Contents {

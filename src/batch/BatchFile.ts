@@ -11,7 +11,7 @@
  * import * as Stream from "effect/Stream"
  * import type { RunBatch } from "tickvault/domain/RunBatch"
  * import type * as Tick from "tickvault/domain/Tick"
- * import * as BatchFile from "tickvault/storage/BatchFile"
+ * import * as BatchFile from "tickvault/batch/BatchFile"
  * import { Storage } from "tickvault/storage/Storage"
  *
  * export const storeAndRead = Effect.fnUntraced(function* (batch: RunBatch<Tick.Batch>) {
@@ -29,13 +29,13 @@ import * as Salvage from "../domain/Salvage.ts"
 import type * as Tick from "../domain/Tick.ts"
 import type { RunBatch } from "../domain/RunBatch.ts"
 import { TickHeader } from "../domain/TickHeader.ts"
-import * as Compression from "./Compression.ts"
+import * as Compression from "../storage/Compression.ts"
 import * as Content from "./internal/content.ts"
 import { type Contents, Scanner } from "./internal/scanner.ts"
 import { type Loan, WriteBuffers } from "./WriteBuffers.ts"
-import * as Storage from "./Storage.ts"
-import { KeyConflict, ObjectDamaged, StorageError } from "./StorageError.ts"
-import * as StorageKey from "./StorageKey.ts"
+import * as Storage from "../storage/Storage.ts"
+import { KeyConflict, ObjectDamaged, StorageError } from "../storage/StorageError.ts"
+import * as StorageKey from "../storage/StorageKey.ts"
 
 export type { Contents } from "./internal/scanner.ts"
 

@@ -4,10 +4,10 @@
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as Compression from "../Compression.ts"
-import * as Storage from "../Storage.ts"
-import { CompressionFailed, ObjectDamaged, reasonOf, StorageError } from "../StorageError.ts"
-import type { StorageKey } from "../StorageKey.ts"
+import * as Compression from "../../storage/Compression.ts"
+import * as Storage from "../../storage/Storage.ts"
+import { CompressionFailed, ObjectDamaged, reasonOf, StorageError } from "../../storage/StorageError.ts"
+import type { StorageKey } from "../../storage/StorageKey.ts"
 
 type Port = Storage.Storage["Service"]
 
