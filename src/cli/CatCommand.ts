@@ -32,14 +32,14 @@ export class RunDamaged extends Schema.TaggedError<RunDamaged>()("RunDamaged", {
   problem: Schema.String
 }) {
   override get message() {
-    return `${this.file} is damaged: ${this.problem}. What comes before it was written; --salvage goes on with what is intact`
+    return `${this.file} is damaged: ${this.problem}. The ticks before it were written. --salvage skips what is damaged`
   }
 }
 
 /** A batch of the run is gone, and the caller wanted the whole run. */
 export class RunIncomplete extends Schema.TaggedError<RunIncomplete>()("RunIncomplete", { file: Schema.String }) {
   override get message() {
-    return `${this.file} is stored no more, and the ledger knows it: ticks are missing. What comes before them was written; --salvage goes on with what is there`
+    return `${this.file} is in the ledger but no longer stored: its ticks are missing. The ticks before them were written. --salvage skips what is missing`
   }
 }
 
@@ -49,13 +49,13 @@ export class TickUndecodable extends Schema.TaggedError<TickUndecodable>()("Tick
   cause: Schema.Defect()
 }) {
   override get message() {
-    return `tick ${this.tick} can't be shown as JSON (${String(this.cause)}): --format delimited writes it as it is`
+    return `tick ${this.tick} can't be shown as JSON (${String(this.cause)}): --format delimited writes its bytes unchanged`
   }
 }
 
 const largestTick = 2n ** 63n - 1n
 
-/** The tick number that a flag has. Fails with `CannotStart` when it is none. */
+/** The tick number that a flag gives. Fails with `CannotStart` when its value is not a tick number. */
 const tickNumber = Effect.fnUntraced(function* (flag: string, given: Option.Option<string>) {
   if (Option.isNone(given)) return undefined
   const number = /^\d{1,19}$/u.test(given.value) ? BigInt(given.value) : undefined
@@ -72,7 +72,7 @@ const rangeOf = Effect.fnUntraced(function* (flags: {
   const to = yield* tickNumber("--to", flags.to)
   if (from === undefined || to === undefined || from <= to) return { from, to }
   return yield* new options.CannotStart({
-    problem: `--from ${from} is behind --to ${to}: there is no tick between them`
+    problem: `--from ${from} is greater than --to ${to}: there is no tick between them`
   })
 })
 
@@ -161,7 +161,7 @@ export const make = (status: ExitStatus) =>
         Flag.withDefault("json" as const)
       ),
       salvage: Flag.Boolean("salvage").pipe(
-        Flag.withDescription("go on where a file is damaged or missing, and say on standard error what is gone"),
+        Flag.withDescription("skip what is damaged or missing, and report it on standard error"),
         Flag.withDefault(false)
       ),
       logFormat: Logging.formatFlag,
@@ -172,7 +172,7 @@ export const make = (status: ExitStatus) =>
         const range = yield* rangeOf(flags)
         if (flags.format === "delimited" && (yield* (yield* Stdio.Stdio).stdoutIsTerminal)) {
           const problem =
-            "delimited ticks are no text for a terminal: send them to a file or a program, or use --format json"
+            "delimited ticks are binary and not for a terminal: send them to a file or a program, or use --format json"
           return yield* new options.CannotStart({ problem })
         }
         const storages = yield* StoredRuns.storages(yield* StoredRuns.resolve(flags))

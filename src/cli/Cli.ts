@@ -22,7 +22,7 @@ import * as VerifyCommand from "./VerifyCommand.ts"
 import * as RunsCommand from "./RunsCommand.ts"
 import * as Signals from "./Signals.ts"
 
-// Two folders up from here lies the package, in a checkout (src/cli) and as it is published (dist/bin).
+// The package is two folders up, both in a checkout (src/cli) and as published (dist/bin).
 const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
 
 /** The whole command line. `status` gets the exit code of the command that runs. */

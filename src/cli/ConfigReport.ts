@@ -1,4 +1,4 @@
-/** What `tickvault config` prints of a resolved configuration. */
+/** What `tickvault config` prints about a resolved configuration. */
 import type { Resolved } from "../config/PipelineConfig.ts"
 import * as Format from "./Format.ts"
 
@@ -14,7 +14,7 @@ export const show = ({ values }: Resolved): string => {
   return values.map((each) => `${path(each.path)}  ${value(each.value)}  ${each.source}`).join("\n")
 }
 
-/** That the configuration is good, what it starts, and a line for each note. */
+/** One line that the configuration is good, one that lists what it starts, and one for each note. */
 export const check = ({ config, notes }: Resolved): string => {
   const resources = Format.plural(Object.keys(config.resources).length, "resource")
   const services = Format.plural(Object.keys(config.services).length, "service")

@@ -1,7 +1,7 @@
 /**
- * `tickvault dlq`: dead letters are listed, shown, replayed, dropped and exported.
+ * `tickvault dlq`: lists, shows, replays, drops and exports dead letters.
  *
- * All of it is safe beside a running pipeline that uses the same folders.
+ * Every command is safe beside a running pipeline that uses the same folders.
  */
 import * as Command from "effect/cli/Command"
 import * as DropCommand from "./dlq/DropCommand.ts"

@@ -1,5 +1,5 @@
 /**
- * `tickvault doctor`: checks whether the pipeline can work here, and says what to do first.
+ * `tickvault doctor`: checks whether the pipeline can work here, and says what to do about each problem.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -39,7 +39,7 @@ const encodeLine = Schema.encodeSync(Line)
 const count = (checks: ReadonlyArray<Check>, verdict: Verdict) =>
   checks.filter((check) => check.verdict === verdict).length
 
-/** The gravest verdict of all. */
+/** The worst verdict. */
 const worst = (checks: ReadonlyArray<Check>): Verdict => {
   if (count(checks, "problem") > 0) return "problem"
   return count(checks, "warning") > 0 ? "warning" : "ok"
@@ -82,7 +82,7 @@ export const make = (status: ExitStatus) =>
     })
   ).pipe(
     Command.withDescription(
-      "Check that the pipeline can work here: folders, file system, free space, leftovers of crashes, clock. Makes no " +
-        "folder and disturbs no pipeline at work. Exit code 1 if there is a problem."
+      "Check that the pipeline can work here: folders, file system, free space, leftovers of crashes, clock. Creates no " +
+        "folder and doesn't disturb a running pipeline. Exit code 1 if there is a problem."
     )
   )

@@ -4,17 +4,17 @@
 
 /** The exit codes of every command. */
 export const ExitCode = {
-  /** All settled and nothing dead-lettered, also when a signal ended it in good order. */
+  /** All ticks are settled and none is dead-lettered. Also after a signal and a clean shutdown. */
   settled: 0,
-  /** Could not start, or the input was wrong. What was good of it is settled. */
+  /** The command could not start, or its input was wrong. The good ticks of the input are settled. */
   failed: 1,
-  /** Finished, but something was dead-lettered. */
+  /** The command finished, but ticks were dead-lettered. */
   deadLettered: 2,
-  /** Something was lost or left unsettled. */
+  /** Ticks were lost or left unsettled. */
   lost: 3
 } as const
 
-/** The exit code of this process; survives the interruption of the main fiber, which a signal causes. */
+/** The exit code of this process. It survives the interruption of the main fiber by a signal. */
 export class ExitStatus {
   code: number | undefined
 }

@@ -1,5 +1,5 @@
 /**
- * Says on standard error what a salvaged run has lost, file by file.
+ * Reports on standard error what a salvaged run has lost, file by file.
  */
 import * as Effect from "effect/Effect"
 import * as TickSet from "../domain/TickSet.ts"
@@ -17,19 +17,19 @@ const some = (all: ReadonlyArray<string>): string =>
   all.length > shown ? `${all.slice(0, shown).join(", ")} and ${all.length - shown} more` : all.join(", ")
 
 const ticksText = (ticks: ReadonlyArray<TickSet.Stretch> | undefined): string => {
-  if (ticks === undefined) return "which ticks it held is not known"
+  if (ticks === undefined) return "its ticks are not known"
   const count = ticks.reduce((total, stretch) => total + TickSet.count(stretch), 0n)
   return `gone: ${count === 1n ? "tick" : "ticks"} ${some(ticks.map(stretchText))}`
 }
 
-/** One line for what is gone of a file. */
+/** One line that says what a file has lost. */
 export const line = (location: string, { key, places, problem, ticks }: RunTicks.Gone): string => {
   const where = places.map(({ bytes, offset }) => `${Format.plural(bytes, "byte")} from byte ${offset}`)
   const lost = places.length === 0 ? "" : ` (${some(where)})`
   return `${location}/${key}: ${problem}${lost}; ${ticksText(ticks)}`
 }
 
-/** What has been told so far. */
+/** Writes the lines and counts them. */
 export class GoneReport {
   private readonly location: string
   /** Lines so far. */
@@ -41,7 +41,7 @@ export class GoneReport {
 
   readonly tell = (gone: RunTicks.Gone): Effect.Effect<void> => this.say(line(this.location, gone))
 
-  /** Of a tick that has the form of one and is none inside. */
+  /** Reports a tick whose payload can't be decoded. */
   readonly tellUndecodable = (error: { readonly message: string }): Effect.Effect<void> =>
     this.say(`left out: ${error.message}`)
 

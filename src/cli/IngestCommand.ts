@@ -1,5 +1,5 @@
 /**
- * `tickvault ingest`: recorded ticks from files or standard input, stored.
+ * `tickvault ingest`: stores recorded ticks from files or standard input.
  */
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Effect from "effect/Effect"
@@ -26,7 +26,7 @@ import * as Session from "./Session.ts"
 interface Source {
   readonly name: string
   readonly bytes: Stream.Stream<Uint8Array, PlatformError>
-  /** Of a file; a stream doesn't say. */
+  /** Only for a file. The size of a stream is unknown. */
   readonly fileBytes?: number
 }
 
@@ -63,7 +63,7 @@ const open = Effect.fnUntraced(function* (name: string) {
   if (name === "-") {
     const stdio = yield* Stdio.Stdio
     if (yield* stdio.stdinIsTerminal) {
-      const problem = "standard input is a terminal: send it recorded ticks, as in `tickvault ingest - < FILE`"
+      const problem = "standard input is a terminal: redirect recorded ticks to it, as in `tickvault ingest - < FILE`"
       return yield* new options.CannotStart({ problem })
     }
     const stdin: Source = { name: "standard input", bytes: stdio.stdin }
@@ -100,10 +100,10 @@ const plannedSpace = Effect.fnUntraced(function* (all: ReadonlyArray<Source>): E
   let total = 0
   for (const source of all) {
     const bytes = yield* plannedOf(source)
-    if (bytes === undefined) return { bytes, basis: `${source.name} does not say how large it is` }
+    if (bytes === undefined) return { bytes, basis: `the size of ${source.name} is not known` }
     total += bytes
   }
-  return { bytes: total, basis: `the size of the input, where it is compressed ${expansion} times that` }
+  return { bytes: total, basis: `the size of the input, times ${expansion} for compressed files` }
 })
 
 /** The queue that the persistence services take from. */
@@ -130,7 +130,7 @@ const sources =
         report.problems.push(error.message)
         yield* Effect.logError("Ingest stopped").pipe(Effect.annotateLogs({ error: error.message }))
         const rest = all.slice(index + 1).map(({ name }) => name)
-        if (rest.length > 0) report.problems.push(`not read any more: ${rest.join(", ")}`)
+        if (rest.length > 0) report.problems.push(`not read after that: ${rest.join(", ")}`)
         return
       }
     })

@@ -22,7 +22,7 @@ export const inspect = Command.make(
       Flag.withDefault(false)
     ),
     all: Flag.Boolean("all").pipe(
-      Flag.withDescription("list all files and letters, however many there are"),
+      Flag.withDescription("list all files and letters; default: the first of them"),
       Flag.withDefault(false)
     ),
     logFormat: Logging.formatFlag,
@@ -40,7 +40,7 @@ export const inspect = Command.make(
     }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
 ).pipe(
   Command.withDescription(
-    "Show how a run was written: totals, rates, by service and flush reason, its dead letters and its files. Told from " +
-      "names, sizes and the ledger: no tick is read; `verify` reads them all. Exit code 1 when it can't be shown."
+    "Show how a run was written: totals, rates, by service and flush reason, its dead letters and its files. Uses only " +
+      "names, sizes and the ledger and reads no tick; `verify` reads them all. Exit code 1 when the run can't be shown."
   )
 )

@@ -1,5 +1,5 @@
 /**
- * A run in detail: in words and tables for people, as one line of JSON for programs.
+ * A run in detail: text and tables for people, one line of JSON for programs.
  */
 import * as Schema from "effect/Schema"
 import * as LedgerEntry from "../ledger/LedgerEntry.ts"
@@ -10,7 +10,7 @@ import * as Format from "./Format.ts"
 import * as RunReport from "./RunReport.ts"
 import * as Table from "./Table.ts"
 
-/** Rows of a table that are shown unless all are asked for. */
+/** The number of rows shown of a table without `--all`. */
 const shownRows = 20
 
 const Share = Schema.Struct({
@@ -177,7 +177,7 @@ const shares = (title: string, all: ReadonlyArray<RunFigures.Share>): ReadonlyAr
   return ["", ...Table.lines(columns, rows)]
 }
 
-/** How much of a table is shown. */
+/** Whether a table shows `shownRows` rows or all. */
 export type Amount = "some" | "all"
 
 /** A table, cut unless all of it is wanted. */
@@ -238,7 +238,7 @@ const batchRow = (batch: RunSummary.Batch): ReadonlyArray<string> => {
   ]
 }
 
-/** Lines that a person reads. */
+/** The lines for people. */
 export const text = (location: string, summary: RunSummary.RunSummary, amount: Amount): ReadonlyArray<string> => {
   const figures = RunFigures.of(summary)
   return [

@@ -1,6 +1,6 @@
 /**
- * Log lines go to standard error, so that standard output holds results only: pretty on a terminal, one line each as
- * logfmt elsewhere, JSON when asked for.
+ * Writes log lines to standard error, so that standard output holds only results. The default format is pretty on a
+ * terminal and logfmt elsewhere. JSON is available.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -29,18 +29,18 @@ const levels = {
   none: "None"
 } as const
 
-/** An environment variable has none of the values that the flag in its place has. */
+/** An environment variable has a value that its flag doesn't allow. */
 export class InvalidVariable extends Schema.TaggedError<InvalidVariable>()("InvalidVariable", {
   variable: Schema.String,
   value: Schema.String,
   allowed: Schema.Array(Schema.String)
 }) {
   override get message() {
-    return `${this.variable} is "${this.value}", and allowed are ${this.allowed.join(", ")}`
+    return `${this.variable} is "${this.value}"; allowed values: ${this.allowed.join(", ")}`
   }
 }
 
-/** The value of an environment variable, in lower case; none when it isn't set. */
+/** The value of an environment variable in lower case. None when it isn't set. */
 const fromVariable = <A extends string>(variable: string, allowed: ReadonlyArray<A>) =>
   Effect.gen(function* () {
     const set = yield* Config.option(Config.String(variable))
@@ -56,7 +56,7 @@ export const formatFlag = Flag.Literals("log-format", formats).pipe(
   Flag.optional
 )
 
-/** On a terminal a log line may come while the line that shows progress is there: that one goes first. */
+/** Clears the progress line of a terminal before it writes a log line. */
 const prettyOnTerminal = () => {
   const pretty = Logger.consolePrettyTty({ colors: true })
   return Logger.make((entry) => {
@@ -72,7 +72,10 @@ const loggerOf = (format: (typeof formats)[number], terminal: boolean) => {
 
 const levelNames = Struct.keys(levels)
 
-/** The logging of a command, from `level` on if nothing else is asked for. `--log-format` and `--log-level` win over `TICKVAULT_LOG_FORMAT` and `TICKVAULT_LOG_LEVEL`. */
+/**
+ * The logging of a command, by default from `level` on. `--log-format` and `--log-level` win over `TICKVAULT_LOG_FORMAT`
+ * and `TICKVAULT_LOG_LEVEL`.
+ */
 export const layer = (chosen: Option.Option<(typeof formats)[number]>, level: "Info" | "Warn" = "Info") =>
   Layer.unwrap(
     Effect.gen(function* () {

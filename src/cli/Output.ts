@@ -31,15 +31,15 @@ export const flushed = Effect.callback<void>((resume) => {
 })
 
 /**
- * Writes all of `pieces` to standard output. Ends early and without a failure when its reader has gone (`| head`); fails
- * with `OutputFailed` when it can't be written for another reason.
+ * Writes all of `pieces` to standard output. Ends early and without a failure when the reader has closed it (`| head`).
+ * Fails with `OutputFailed` when it can't be written for another reason.
  */
 export const write = <E, R>(
   pieces: Stream.Stream<string | Uint8Array, E, R>
 ): Effect.Effect<void, E | OutputFailed, R | Stdio.Stdio> =>
   Effect.gen(function* () {
     const stdio = yield* Stdio.Stdio
-    // A failure of the pieces is kept apart from one of the output, which may be of the same type.
+    // Keeps a failure of the pieces apart from one of the output: both may have the same type.
     const failed = yield* pieces.pipe(
       Stream.mapError((error) => ({ error })),
       Stream.run(stdio.stdout({ endOnDone: false })),

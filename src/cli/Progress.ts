@@ -1,5 +1,5 @@
 /**
- * How far a run is, on standard error: one line that is rewritten on a terminal, a log line now and then elsewhere.
+ * Shows the progress of a run on standard error: one rewritten line on a terminal, occasional log lines elsewhere.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -7,10 +7,10 @@ import * as Effect from "effect/Effect"
 import type { Balance } from "../pipeline/Balance.ts"
 import * as Format from "./Format.ts"
 
-/** How progress is shown: `line` rewrites the last line of a terminal, `log` logs it. */
+/** `line` rewrites the last line of a terminal, `log` writes log lines. */
 export const Style = Context.Reference<"line" | "log">("tickvault/cli/Progress/Style", { defaultValue: () => "log" })
 
-/** Where the pipeline is at one moment. */
+/** The progress of the pipeline at one moment. */
 export interface Moment {
   readonly settled: number
   readonly ticksPerSecond: number
@@ -22,7 +22,7 @@ export interface Moment {
 /** Clears the line that is rewritten, so that the next output begins at the start of a line. */
 export const clearLine = "\r\u001b[2K"
 
-/** What is shown at one moment: on a line, and as the annotations of a log line. */
+/** What is shown at one moment: the parts of the line, and the annotations of a log line. */
 export interface Shown {
   readonly parts: ReadonlyArray<string>
   readonly facts: Readonly<Record<string, unknown>>
@@ -66,7 +66,7 @@ export const clear: Effect.Effect<void> = Effect.flatMap(Style, (style) => style
 /** The rate is that of the last seconds, because progress comes in portions. */
 const rateWindowMs = 2000
 
-/** How fast something grows. Not shared: it has state. */
+/** Measures how fast a counter grows. It has state: don't share one between two counters. */
 export class Rate {
   private samples: ReadonlyArray<{ readonly value: number; readonly atMs: number }>
 

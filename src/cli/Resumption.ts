@@ -1,6 +1,6 @@
 /**
- * What `tickvault run --resume` goes on with: the engine, and where its run stands in the storage and the dead letters that
- * the engine's ticks go to.
+ * What `tickvault run --resume` continues: the engine, and the point that its run has reached in its storage and its
+ * dead-letter queue.
  */
 import * as Effect from "effect/Effect"
 import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
@@ -11,25 +11,25 @@ import * as RunSettings from "../simulation/RunSettings.ts"
 import * as options from "./options.ts"
 import * as StoredRuns from "./StoredRuns.ts"
 
-/** A run that goes on. */
+/** A run that is resumed. */
 export interface Resumption {
-  /** The engine that makes its ticks. */
+  /** The engine that makes the run's ticks. */
   readonly engine: ConfiguredEngine
-  /** The storage that they go to. */
+  /** The name of the storage that the ticks go to. */
   readonly storage: string
   readonly point: ResumePoint.ResumePoint
-  /** What the run began with. */
+  /** The settings that the run began with. */
   readonly settings: RunSettings.RunSettings
 }
 
 const cannot = (problem: string) => new options.CannotStart({ problem })
 
-/** The one engine and the one storage that its ticks go to, and the names of their dead-letter queues. */
+/** The one engine, the one storage that its ticks go to, and the names of its dead-letter queues. */
 const partsOf = Effect.fnUntraced(function* (config: PipelineConfig) {
   const engines = startedOf(config, "engine")
   const [engine, ...others] = engines
   if (engine === undefined || others.length > 0) {
-    const problem = `--resume goes on with one run, and the configuration starts ${engines.length} engines: see startupSequence`
+    const problem = `--resume continues one run, but the configuration starts ${engines.length} engines: see startupSequence`
     return yield* cannot(problem)
   }
   const own = startedOf(config, "persistence").filter(({ resources }) => resources.input === engine.resources.tickData)
@@ -37,10 +37,11 @@ const partsOf = Effect.fnUntraced(function* (config: PipelineConfig) {
   const resource = storage === undefined ? undefined : config.resources[storage]
   if (storage === undefined || resource?.role !== "storage" || more.length > 0) {
     return yield* cannot(
-      `the ticks of ${engine.name} go to ${more.length + own.length} storages, and --resume needs one`
+      `the ticks of ${engine.name} go to ${more.length + own.length} storages, but --resume needs exactly one`
     )
   }
-  if (resource.lasting === undefined) return yield* cannot(`no run lasts in ${storage}, a ${resource.kind}`)
+  if (resource.lasting === undefined)
+    return yield* cannot(`${storage} is a ${resource.kind}: its runs end with the process`)
   return { engine, storage: resource, letters: new Set(own.flatMap(({ resources }) => resources.dlq ?? [])) }
 })
 
@@ -50,7 +51,7 @@ const only = (config: PipelineConfig, isWanted: (name: string) => boolean): Pipe
   resources: Object.fromEntries(Object.entries(config.resources).filter(([name]) => isWanted(name)))
 })
 
-/** The configured settings that those of the run replace, in words. */
+/** A text for each configured setting that the run's settings replace. */
 const replaced = ({ engine, settings }: Resumption, maxTicks: number | undefined): ReadonlyArray<string> => {
   const { samplingInterval, world } = engine.settings
   const configured = { ...world, samplingInterval, maxTicks: engine.maxTicks }
@@ -61,8 +62,8 @@ const replaced = ({ engine, settings }: Resumption, maxTicks: number | undefined
 }
 
 /**
- * Finds where the run `id` goes on in the pipeline of `config`. Makes nothing when there is no such run. Fails with
- * `CannotStart` when the configuration is not one for this, with `UnknownRun`, and as `ResumePoint.find` does.
+ * Finds the point where the run `id` resumes in the pipeline of `config`. Creates nothing when there is no such run.
+ * Fails with `CannotStart` when the configuration doesn't allow resuming, with `UnknownRun`, and as `ResumePoint.find` does.
  */
 export const find = Effect.fnUntraced(function* (config: PipelineConfig, id: string) {
   const { engine, letters, storage: resource } = yield* partsOf(config)
@@ -72,11 +73,13 @@ export const find = Effect.fnUntraced(function* (config: PipelineConfig, id: str
   )
   const [queue, ...others] = yield* StoredRuns.deadLetterQueues(only(config, (name) => letters.has(name)))
   if (others.length > 0) {
-    return yield* cannot(`the ticks of ${engine.name} have ${letters.size} dead-letter queues, and --resume needs one`)
+    return yield* cannot(
+      `the ticks of ${engine.name} have ${letters.size} dead-letter queues, but --resume needs exactly one`
+    )
   }
   yield* Effect.logInfo("Looking where the run goes on").pipe(Effect.annotateLogs({ run: runId }))
   return yield* Effect.gen(function* () {
-    // Before anything is changed: a run of another simulation is left as it is.
+    // Before anything is changed: a run of another simulation stays unchanged.
     const settings = yield* RunSettings.fromMetadata(yield* ResumePoint.metadata(runId))
     const point = yield* ResumePoint.find(runId)
     const resumption: Resumption = { engine, storage: resource.name, point, settings }
@@ -91,7 +94,7 @@ export const find = Effect.fnUntraced(function* (config: PipelineConfig, id: str
   )
 }, Effect.scoped)
 
-/** Says which settings of the configuration don't count. The run is to end at tick `maxTicks`. */
+/** Logs which configured settings don't count. The run will end at tick `maxTicks`. */
 export const announce = (resumption: Resumption, maxTicks: number | undefined) =>
   Effect.logInfo("The run goes on with the settings in its metadata, those of the configuration don't count").pipe(
     Effect.annotateLogs({

@@ -17,7 +17,7 @@ import * as Resumption from "./Resumption.ts"
 import * as Session from "./Session.ts"
 import * as Summary from "./Summary.ts"
 
-/** Waits until every engine has made its last tick or failed. The account names those that have failed. */
+/** Waits until every engine has made its last tick or failed. The report names the failed ones. */
 const engines: Session.Producer = (manager, report) =>
   Effect.gen(function* () {
     for (const engine of manager.engines.values()) report.runIds.add(engine.runId)
@@ -37,31 +37,31 @@ const noTicks: Balance = {
   storedBytes: 0
 }
 
-/** Says that nothing is missing of the run up to tick `maxTicks`. */
+/** Prints that the run has all ticks up to `maxTicks`. */
 const sayComplete = ({ point }: Resumption.Resumption, maxTicks: number, isJson: boolean) => {
   const { inLetters, resume, stored } = point
   const resumed: Summary.Resumed = { after: resume.from?.tickNumber, stored, inLetters }
   return Session.print(
     isJson
       ? Summary.json({ runIds: [resume.runId], balance: noTicks, seconds: 0, problems: [], resumed })
-      : `Run ${resume.runId} is complete up to tick ${Format.count(maxTicks)}, where it is to end: ${Summary.there(resumed)}. ` +
+      : `Run ${resume.runId} is complete up to tick ${Format.count(maxTicks)}, its end: ${Summary.there(resumed)}. ` +
           "Nothing was written. For more, give a higher --ticks. Only its last batches were read: `tickvault verify` reads all."
   )
 }
 
-/** The run that `--resume` names, as it stands. */
+/** The run that `--resume` names, and the point it has reached. */
 const resumptionOf = Effect.fnUntraced(function* (
   config: PipelineConfig,
   flags: { readonly resume: Option.Option<string>; readonly seed: Option.Option<number> }
 ) {
   if (Option.isNone(flags.resume)) return undefined
   if (Option.isSome(flags.seed)) {
-    return yield* new options.CannotStart({ problem: "--seed is for a new run: one that goes on keeps its seed" })
+    return yield* new options.CannotStart({ problem: "--seed is for a new run: a resumed run keeps its seed" })
   }
   return yield* Resumption.find(config, flags.resume.value)
 })
 
-/** The configuration with the `--ticks` that the run began with, unless they are given or the run doesn't say. */
+/** The configuration with the `--ticks` of the run's metadata, unless the flag is given or the metadata lacks it. */
 const withRecordedTicks = Effect.fnUntraced(function* (
   configured: PipelineConfig,
   flags: options.Flags,
@@ -100,7 +100,7 @@ export const make = (status: ExitStatus) =>
       }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
   ).pipe(
     Command.withDescription(
-      "Run a simulation and store its ticks, or go on with a run (--resume). Ends in good order on Ctrl-C; a second one " +
+      "Run a simulation and store its ticks, or continue a run (--resume). Shuts down cleanly on Ctrl-C; a second Ctrl-C " +
         "ends it at once. Exit codes: 0 all settled, 1 could not start, 2 something was dead-lettered, 3 something was lost."
     )
   )

@@ -1,5 +1,5 @@
 /**
- * What `runs` and `inspect` say of a run: the words and the fields of JSON that they share.
+ * The texts and JSON fields that `runs` and `inspect` share.
  */
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
@@ -53,7 +53,7 @@ export const files = ({ batches }: RunSummary.RunSummary): number =>
 
 const TickNumber = Schema.NullOr(Schema.String)
 
-/** The fields of JSON that tell of a run as a whole. Tick numbers have 64 bits and are text, times are UTC. */
+/** The JSON fields about a run as a whole. Tick numbers have 64 bits and are text; times are UTC. */
 export const Fields = {
   run: Schema.String,
   location: Schema.String,

@@ -46,7 +46,7 @@ const row = (summary: RunSummary.RunSummary): ReadonlyArray<string> => [
   RunReport.state(summary)
 ]
 
-/** Runs that are looked at side by side. */
+/** The number of runs that are read at the same time. */
 const concurrency = 4
 
 const summaries = (storage: Storage["Service"]) =>
@@ -83,7 +83,7 @@ export const runs = Command.make(
     }).pipe(Effect.provide(Logging.layer(flags.logFormat)))
 ).pipe(
   Command.withDescription(
-    "List the runs that are stored, a line each, with their state as far as names, sizes and the ledger tell it: no " +
-      "tick is read; `verify` reads them all. Exit code 1 when they can't be listed."
+    "List the stored runs, a line each. Their states come from names, sizes and the ledger only: no " +
+      "tick is read; `verify` reads them all. Exit code 1 when the runs can't be listed."
   )
 )

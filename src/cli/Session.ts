@@ -35,7 +35,7 @@ export interface Report {
   readonly problems: Array<string>
 }
 
-/** Brings ticks into the queues of the manager. Completes when there are no more; puts what went wrong into the report. */
+/** Offers ticks to the queues of the manager. Completes when there are no more. Adds its problems to the report. */
 export type Producer = (manager: Manager, report: Report) => Effect.Effect<void>
 
 /** Writes `text` to standard output. A reader that has gone is no failure. */
@@ -44,7 +44,7 @@ export const print = Effect.fnUntraced(function* (text: string) {
   yield* Stream.make(`${text}\n`).pipe(Stream.run(stdio.stdout({ endOnDone: false })), Effect.ignore({ log: "Debug" }))
 })
 
-/** Completes when no persistence service is at work any more. */
+/** Completes when every persistence service has ended. */
 const allEnded = (manager: Manager) => Effect.asVoid(Service.awaitAll(manager.persistence.values()))
 
 const firstLine = (cause: Cause.Cause<unknown>) => Cause.pretty(cause).split("\n")[0]
@@ -55,7 +55,7 @@ const failedServices = Effect.fnUntraced(function* (manager: Manager, report: Re
   }
 })
 
-/** `passed` completes when there is no more time: a while after the first signal, or at the second. */
+/** `passed` completes at the second signal, or `shutdownTimeout` after the first. */
 export const makeDeadline = (config: Pick<PipelineConfig, "shutdownTimeout">) =>
   Effect.gen(function* () {
     const first = yield* Latch.make(false)
@@ -101,7 +101,7 @@ const summarize = Effect.fnUntraced(function* (
 ) {
   const summary: Summary.Summary = {
     runIds: [...report.runIds],
-    // A storage that hangs is not asked.
+    // Doesn't list the storage: it may hang.
     storedRunIds: ended.endedAtOnce
       ? [...report.runIds]
       : yield* Effect.filter([...report.runIds], (runId) => isStored(manager, runId)),
@@ -140,19 +140,19 @@ const resumptionsOf = ({ engine, point, settings }: Resumption) => ({
   resume: new Map([[engine.name, { resume: point.resume, settings }]])
 })
 
-/** What a pipeline is run with beside its configuration. */
+/** What a session needs beside the configuration. */
 export interface Options {
   readonly json: boolean
   readonly status: ExitStatus
-  /** What it is going to store. */
+  /** The space that the stored ticks will take. */
   readonly planned: PlannedSpace
-  /** The run that goes on. Absent: the engines begin new ones. */
+  /** The run to resume. Absent: the engines begin new runs. */
   readonly resumption?: Resumption | undefined
 }
 
 /**
- * Runs the pipeline of `config` on what `producer` makes. Fails when the checks at start find a problem or it can't be
- * built.
+ * Runs the pipeline of `config` on what `producer` makes. Fails when the checks at start find a problem, or when the
+ * pipeline can't be built.
  */
 export const run = (config: PipelineConfig, producer: Producer, options: Options) =>
   Effect.gen(function* () {

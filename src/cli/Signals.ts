@@ -35,7 +35,7 @@ const onSignal = ({ name, number }: (typeof signals)[number]): void => {
   const index = received++
   if (listener !== undefined && index < 2) return listener(index)
   if (listener === undefined && index === 0) {
-    process.stderr.write(`tickvault: ended by ${name}, with nothing in hand to settle\n`)
+    process.stderr.write(`tickvault: ended by ${name}, there was nothing to settle\n`)
     if (hasMainFiber) return
   }
   process.exit(128 + number)
@@ -46,7 +46,7 @@ export const listen = (): void => {
   for (const signal of signals) process.on(signal.name, () => onSignal(signal))
 }
 
-/** From now on there is a main fiber, and the runtime interrupts it at a signal. */
+/** From now on the runtime interrupts the main fiber at a signal. */
 export const interruptMain = (): void => {
   hasMainFiber = true
 }
@@ -57,5 +57,5 @@ export const handOver = (next: Listener): void => {
   if (received > 0) next(0)
 }
 
-/** The exit code of a process that a signal ended: 128 and the number of the first one. `undefined`: there was none. */
+/** The exit code after a signal: 128 plus the number of the first one. `undefined` when there was no signal. */
 export const exitCode = (): number | undefined => (firstNumber === undefined ? undefined : 128 + firstNumber)

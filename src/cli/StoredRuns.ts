@@ -33,7 +33,7 @@ export class UnknownRun extends Schema.TaggedError<UnknownRun>()("UnknownRun", {
   }
 }
 
-/** The pipeline whose runs are meant. Fails with what is wrong with its configuration. */
+/** Resolves the configuration that the flags name. Fails with its problems. */
 export const resolve = Effect.fnUntraced(function* (given: {
   readonly config: Option.Option<string>
   readonly data: Option.Option<string>
@@ -55,7 +55,7 @@ export const resolve = Effect.fnUntraced(function* (given: {
 export const checkExists = Effect.fnUntraced(function* <Service>({ exists, location }: Lasting<Service>) {
   if (yield* exists) return
   const folder = yield* location
-  const problem = `there is no folder ${folder}: name that of the runs with --data, or a configuration with --config`
+  const problem = `there is no folder ${folder}: give the folder of the runs with --data, or a configuration with --config`
   return yield* new options.CannotStart({ problem })
 })
 
@@ -72,7 +72,7 @@ export const storages = Effect.fnUntraced(function* (config: Pick<PipelineConfig
     byLocation.set(location, yield* lasting.read)
   }
   if (byLocation.size > 0) return [...byLocation.values()]
-  const problem = `the configuration has no ${Kinds.lasting("storage")}: no run of it lasts`
+  const problem = `the configuration has no ${Kinds.lasting("storage")}: its runs end with the process`
   return yield* new options.CannotStart({ problem })
 })
 
@@ -96,23 +96,23 @@ export const deadLetterQueues = Effect.fnUntraced(function* (
 const holds = (storage: Storage["Service"], runId: RunId.RunId) =>
   Effect.map(Stream.runHead(storage.list(`${runId}/`)), Option.isSome)
 
-/** The runs that `storage` holds anything of. */
+/** The runs of which `storage` holds any file. */
 export const runIds = (storage: Storage["Service"]) =>
   Effect.provideService(Stream.runCollect(RunFiles.runIds), Storage, storage)
 
-/** Where the run `id` lies. Fails with `UnknownRun`, which names the nearest, and with `CannotStart` when it is in two. */
+/** The storage of the run `id`. Fails with `UnknownRun`, which suggests the nearest id, or `CannotStart` when two have it. */
 export const find = Effect.fnUntraced(function* (all: ReadonlyArray<Storage["Service"]>, id: string) {
   const locations = all.map(({ location }) => location)
   if (RunId.is(id)) {
     const [storage, other] = yield* Effect.filter(all, (one) => holds(one, id))
     if (storage !== undefined && other !== undefined) {
-      const problem = `run ${id} lies in ${storage.location} and in ${other.location}: choose one with --data`
+      const problem = `run ${id} is in ${storage.location} and in ${other.location}: choose one with --data`
       return yield* new options.CannotStart({ problem })
     }
     if (storage !== undefined) return { storage, runId: id }
   }
   const known = (yield* Effect.forEach(all, runIds)).flat()
   const near = Suggestion.nearest(id, known)
-  const list = known.length === 0 ? "there are none" : "`tickvault runs` lists those that are there"
+  const list = known.length === 0 ? "there are none" : "`tickvault runs` lists the stored runs"
   return yield* new UnknownRun({ run: id, locations, hint: near === undefined ? list : `did you mean ${near}?` })
 })

@@ -8,11 +8,11 @@ import * as Format from "./Format.ts"
 
 /** Where a resumed run went on. */
 export interface Resumed {
-  /** The tick that the world was restored from; `undefined`: it began anew. */
+  /** The tick from which the world was restored. `undefined` when it began from its initial state. */
   readonly after: bigint | undefined
   /** Ticks that were stored already. */
   readonly stored: bigint
-  /** Ticks that were not stored and waited in dead letters. */
+  /** Ticks that were not stored but waited in dead letters. */
   readonly inLetters: bigint
 }
 
@@ -23,17 +23,17 @@ export interface Summary {
   readonly storedRunIds: ReadonlyArray<string>
   /** Folders of the storages. */
   readonly locations: ReadonlyArray<string>
-  /** Where dead letters lie. */
+  /** Folders of the dead letters. */
   readonly deadLetterLocations: ReadonlyArray<string>
   readonly balance: Balance
   readonly seconds: number
-  /** What was wrong with the input or the start, in words. */
+  /** A text for each problem with the input or the start. */
   readonly problems: ReadonlyArray<string>
-  /** Whether a signal came before all the work was done. */
+  /** Whether a signal came before the work was done. */
   readonly endedBySignal: boolean
-  /** Whether time ran out or a second signal came before everything was settled. */
+  /** Whether the time ran out or a second signal came before everything was settled. */
   readonly endedAtOnce: boolean
-  /** Absent: the run is a new one. */
+  /** Absent for a new run. */
   readonly resumed?: Resumed | undefined
 }
 
@@ -58,9 +58,9 @@ const Line = Schema.fromJsonString(
     writtenBytes: Schema.Int,
     storedBytes: Schema.Int,
     seconds: Schema.Finite,
-    /** Only when something was wrong: what, in words. */
+    /** Only when there were problems. */
     problems: Schema.optionalKey(Schema.Array(Schema.String)),
-    /** Only of a run that went on: after which tick (as text, `null` for the beginning), and what was there already. */
+    /** Only for a resumed run: after which tick (text, `null` for the beginning), and how many ticks existed already. */
     resumed: Schema.optionalKey(
       Schema.Struct({
         after: Schema.NullOr(Schema.BigIntFromString),
@@ -101,7 +101,7 @@ export const there = ({ inLetters, stored }: Omit<Resumed, "after">): string =>
   (inLetters === 0n ? "" : `, ${Format.count(Number(inLetters))} more waited as dead letters`)
 
 const wentOn = (resumed: Resumed): string =>
-  `It went on ${resumed.after === undefined ? "from its beginning" : `after tick ${Format.count(Number(resumed.after))}`}: ` +
+  `It resumed ${resumed.after === undefined ? "from its beginning" : `after tick ${Format.count(Number(resumed.after))}`}: ` +
   `${there(resumed)}.`
 
 const shownRuns = 10
@@ -112,7 +112,7 @@ const where = ({ balance, locations, storedRunIds: runIds }: Summary): ReadonlyA
   }
   const runs = runIds
     .slice(0, shownRuns)
-    .map((runId) => `Run ${runId} lies in ${locations.map((location) => `${location}/${runId}`).join(" or ")}`)
+    .map((runId) => `Run ${runId} is in ${locations.map((location) => `${location}/${runId}`).join(" or ")}`)
   return runIds.length > shownRuns
     ? [...runs, `... and ${Format.plural(runIds.length - shownRuns, "further run")}`]
     : runs
@@ -123,7 +123,7 @@ const verdict = ({ balance, deadLetterLocations, endedAtOnce }: Summary): Readon
   const lines: Array<string> = []
   if (balance.lost > 0) lines.push(`${Format.plural(balance.lost, "tick")} LOST: neither stored nor dead-lettered.`)
   if (left > 0) {
-    const why = endedAtOnce ? "it was ended before they were" : "no persistence service was left to settle them"
+    const why = endedAtOnce ? "the process was ended before that" : "no persistence service was left to settle them"
     lines.push(`${Format.plural(left, "tick")} NOT SETTLED: ${why}. Bring them in again.`)
   }
   if (balance.deadLettered > 0) {
@@ -156,7 +156,7 @@ const rows = (balance: Balance): ReadonlyArray<readonly [name: string, ticks: nu
   ["in flight", balance.inFlight, ""]
 ]
 
-/** A few lines that a person reads at a glance. */
+/** A few lines for people. */
 export const text = (summary: Summary): string => {
   const { balance, endedBySignal, problems, resumed, seconds } = summary
   const table = rows(balance)
@@ -172,7 +172,7 @@ export const text = (summary: Summary): string => {
     ),
     `  took ${seconds.toFixed(1)} s: ${Format.count(rate(balance.written))} ticks/s, ` +
       `${Format.bytes(rate(balance.writtenBytes))}/s`,
-    ...(endedBySignal ? ["A signal ended it before all of its work was done."] : []),
+    ...(endedBySignal ? ["A signal ended it before its work was done."] : []),
     ...verdict(summary)
   ].join("\n")
 }

@@ -11,7 +11,7 @@ export const left = (title: string): Column => ({ title, align: "left" })
 
 export const right = (title: string): Column => ({ title, align: "right" })
 
-/** Rows without titles, a line each, two spaces between the columns, which are all on the left unless told otherwise. */
+/** Rows without titles, a line each, two spaces between the columns. Columns are left-aligned by default. */
 export const aligned = (
   rows: ReadonlyArray<ReadonlyArray<string>>,
   aligns: ReadonlyArray<Column["align"]> = []
@@ -30,7 +30,7 @@ export const aligned = (
   )
 }
 
-/** The titles and the rows, as `aligned` has them. */
+/** The titles and the rows, formatted by `aligned`. */
 export const lines = (
   columns: ReadonlyArray<Column>,
   rows: ReadonlyArray<ReadonlyArray<string>>

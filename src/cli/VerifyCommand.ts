@@ -31,8 +31,8 @@ interface Target {
 }
 
 /**
- * The runs that are named, or all that anything is stored of or waits in a letter. Fails when one is not there, or none at
- * all.
+ * The named runs, or all runs with stored files or ticks in a letter. Fails when a named run doesn't exist, or when there
+ * is no run at all.
  */
 const targets = Effect.fnUntraced(function* (
   storages: ReadonlyArray<Storage["Service"]>,
@@ -101,14 +101,14 @@ const rebuild = Effect.fnUntraced(function* (all: ReadonlyArray<Target>) {
         yield* Effect.logWarning("A damaged log of a ledger was set aside").pipe(Effect.annotateLogs({ place }))
       }
       for (const key of made.damaged) {
-        yield* Effect.logWarning("A damaged file gets no entry").pipe(Effect.annotateLogs({ key }))
+        yield* Effect.logWarning("A damaged file gets no ledger entry").pipe(Effect.annotateLogs({ key }))
       }
     }
   }
   return `Ledger entries written: ${Format.plural(files, "file")}, ${Format.plural(others, "dead letter")}.`
 })
 
-/** Verifies one run after the other; `print` is told of each as soon as its verdict is there. */
+/** Verifies one run after the other. Calls `print` with each verdict as soon as it is known. */
 const verifyAll = Effect.fnUntraced(function* <R>(
   all: ReadonlyArray<Target>,
   print: (verdict: Verdict) => Effect.Effect<void, never, R>
@@ -128,7 +128,7 @@ const verifyAll = Effect.fnUntraced(function* <R>(
   return verdicts
 })
 
-/** Verifies the runs that the flags name, after a rebuild where one is asked for, and prints what was found. */
+/** Verifies the runs that the flags name and prints what it found. Rebuilds their ledgers first when asked to. */
 const verify = Effect.fnUntraced(function* (
   storages: ReadonlyArray<Storage["Service"]>,
   flags: { readonly runs: ReadonlyArray<string>; readonly json: boolean; readonly rebuild: boolean }
@@ -149,11 +149,13 @@ export const make = (status: ExitStatus) =>
     {
       ...StoredRuns.flags,
       json: Flag.Boolean("json").pipe(
-        Flag.withDescription("print the verdicts as one line of JSON instead of words"),
+        Flag.withDescription("print the verdicts as one line of JSON instead of text"),
         Flag.withDefault(false)
       ),
       rebuild: Flag.Boolean("rebuild").pipe(
-        Flag.withDescription("first write what the ledger lacks, from the files as they are; never for damaged ones"),
+        Flag.withDescription(
+          "first write the missing ledger entries from the files as they are, never for damaged files"
+        ),
         Flag.withDefault(false)
       ),
       logFormat: Logging.formatFlag,
@@ -170,8 +172,8 @@ export const make = (status: ExitStatus) =>
       }).pipe(Effect.scoped, Effect.provide(Logging.layer(flags.logFormat)))
   ).pipe(
     Command.withDescription(
-      "Is a run whole? Reads every file once, compares it with the ledger, and looks for what is missing, twice, damaged " +
-        "or in dead letters. Exit codes: 0 whole, 1 could not look, 2 only dead letters are between a run and wholeness, " +
-        "3 not whole."
+      "Check that runs are whole. Reads every file once, compares it with the ledger, and looks for ticks that are " +
+        "missing, stored twice, damaged or in dead letters. Exit codes: 0 whole, 1 could not check, 2 only ticks in dead " +
+        "letters are missing, 3 not whole."
     )
   )

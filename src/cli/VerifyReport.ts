@@ -1,5 +1,5 @@
 /**
- * Verdicts on runs: in words for people, as one line of JSON for programs.
+ * Verdicts on runs: text for people, one line of JSON for programs.
  */
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
@@ -8,7 +8,7 @@ import * as Verdict from "../verify/Verdict.ts"
 import { ExitCode } from "./ExitStatus.ts"
 import * as Format from "./Format.ts"
 
-/** Findings of a kind that are shown; the others are counted. */
+/** The number of findings of a kind that are shown. The others are counted. */
 const shown = 20
 
 const heads: Readonly<Record<Verdict.State, string>> = {
@@ -46,7 +46,7 @@ const list = (kind: Finding.Kind, { counts, findings }: Verdict.Verdict): Readon
   ]
 }
 
-/** A few lines on one run: whether it is whole, then what was found, the gravest first. */
+/** A few lines on one run: whether it is whole, then the findings, the worst first. */
 export const text = (verdict: Verdict.Verdict): string =>
   [
     `${heads[verdict.state]}: run ${verdict.run}: ${facts(verdict)}`,

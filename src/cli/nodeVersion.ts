@@ -1,11 +1,11 @@
 /**
- * Says what to do where Node is too old. Imports nothing, so that it runs on any Node that has modules.
+ * Tells the user what to do when Node is too old. Imports nothing, so that it runs on any Node with modules.
  */
 
 /** The oldest Node that runs tickvault. */
 const oldest: readonly [major: number, minor: number] = [22, 19]
 
-/** What is wrong with the Node of this version and what to do about it; `undefined` when it will do. */
+/** The problem with this version of Node and its solution. `undefined` when the version is new enough. */
 export const complaint = (version: string): string | undefined => {
   const [major = 0, minor = 0] = version.split(".").map(Number)
   if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return undefined

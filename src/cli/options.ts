@@ -1,5 +1,5 @@
 /**
- * The flags that `run` and `ingest` share, and what they say of the configuration.
+ * The flags that `run` and `ingest` share, and the configuration that they make.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -29,7 +29,7 @@ export const data = Flag.String("data").pipe(
 )
 
 export const json = Flag.Boolean("json").pipe(
-  Flag.withDescription("print the account as one line of JSON instead of words"),
+  Flag.withDescription("print the summary as one line of JSON instead of text"),
   Flag.withDefault(false)
 )
 
@@ -45,7 +45,7 @@ export const seed = optionalInt("seed", "seed of the simulation; default 42")
 
 export const resume = Flag.String("resume").pipe(
   Flag.withMetavar("RUN"),
-  Flag.withDescription("go on with this run: make the ticks that are missing of it, with the settings in its metadata"),
+  Flag.withDescription("continue this run: make its missing ticks, with the settings in its metadata"),
   Flag.optional
 )
 
@@ -53,7 +53,7 @@ const maxInstances = 64
 
 export const instances = Flag.Int("instances").pipe(
   Flag.withMetavar("N"),
-  Flag.withDescription("persistence services that compete for the queue, without --config; default 2, with ingest 1"),
+  Flag.withDescription("number of persistence services, only without --config; default 2, with ingest 1"),
   Flag.filter(
     (count) => count >= 1 && count <= maxInstances,
     () => `a whole number from 1 to ${maxInstances}`
@@ -72,7 +72,7 @@ export const persistence = {
   maxRetries: optionalInt("max-retries", "attempts after the first one; default 3"),
   retryBackoffMs: optionalInt("retry-backoff-ms", "milliseconds before the first retry, doubling; default 1000"),
   mixedRuns: Flag.Literals("mixed-runs", ["dead-letter", "split"]).pipe(
-    Flag.withDescription("what becomes of a batch with ticks of several runs; default dead-letter"),
+    Flag.withDescription("how to treat a batch with ticks of several runs; default dead-letter"),
     Flag.optional
   )
 }
@@ -86,7 +86,7 @@ export const storage = {
   compressionLevel: optionalInt("compression-level", "level of zstd, 1 to 22; default 1")
 }
 
-/** What every command that starts a pipeline takes. */
+/** The flags of every command that starts a pipeline. */
 export const shared = { config, data, json, instances, ...persistence, ...storage, logFormat: Logging.formatFlag }
 
 type FlagsOf<Options> = { readonly [K in keyof Options]: Option.Option<string | number> }
@@ -101,7 +101,7 @@ export interface Flags extends PartFlags {
   readonly seed: Option.Option<number>
 }
 
-/** No flag given. */
+/** No flags. */
 export const none: Flags = {
   config: Option.none(),
   data: Option.none(),
@@ -127,7 +127,7 @@ export class CannotStart extends Schema.TaggedError<CannotStart>()("CannotStart"
 /** The flags that set options of components. */
 const setting = ["data", "ticks", "seed", ...Struct.keys(persistence), ...Struct.keys(storage)] as const
 
-/** The configuration that `flags`, the environment and the file make together. Fails with what is wrong with it. */
+/** Resolves the configuration from `flags`, the environment and the file. Fails with its problems. */
 export const resolve = Effect.fnUntraced(function* (flags: Flags, embedded: EmbeddedPipeline.Embedded) {
   if (Option.isSome(flags.config) && Option.isSome(flags.instances)) {
     const problem = "--instances is for the pipeline without --config: add services to the file instead"

@@ -93,7 +93,7 @@ describe("ingest of a damaged source", () => {
     const ended = await run(["ingest", "first", "second"], { cwd: folder })
     assert.strictEqual(ended.code, 1)
     assert.match(ended.stdout, /PROBLEM: first: message 10 at byte/u)
-    assert.match(ended.stdout, /PROBLEM: not read any more: second/u)
+    assert.match(ended.stdout, /PROBLEM: not read after that: second/u)
     assert.lengthOf(numbersOf(join(folder, "data"), "run") ?? [], 9)
   })
 })

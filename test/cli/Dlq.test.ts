@@ -140,7 +140,7 @@ describe("dlq replay", () => {
     const failing = await dlq(letters, "replay", "--all")
     assert.strictEqual(failing.code, 2)
     assert.match(failing.stdout, new RegExp(`^${letters.ids[0]}: 10 stored, .*gone\n${letters.ids[1]}: 0 stored`, "u"))
-    assert.match(failing.stdout, /1 of 2 letters gone; 10 stored, 0 stored already; 1 letter could not/u)
+    assert.match(failing.stdout, /1 of 2 letters deleted; 10 stored, 0 stored already; 1 letter could not/u)
     const [row] = JSON.parse((await dlq(letters, "list", "--json")).stdout).letters
     assert.deepInclude(row, { id: letters.ids[1], retries: 1, ticks: 10 })
     rmSync(join(letters.data, "run", batchName(11, 20)))
@@ -181,7 +181,7 @@ describe("dlq replay", () => {
     assert.deepStrictEqual(leftovers(letters.data), [])
   })
 
-  it("ends in good order whenever a signal comes, and goes on the next time", { timeout: 60_000 }, async () => {
+  it("shuts down cleanly whenever a signal comes, and continues the next time", { timeout: 60_000 }, async () => {
     const random = randomFrom(11)
     const letters = await makeLetters(60)
     letters.makeWay()
@@ -209,7 +209,7 @@ describe("dlq replay", () => {
     assert.deepStrictEqual(numbersIn(letters.data, "run"), upTo(600))
   })
 
-  it("goes on past a damaged letter, which is listed as damaged and can be dropped", async () => {
+  it("skips a damaged letter, which is listed as damaged and can be dropped", async () => {
     const letters = await makeLetters(2)
     letters.makeWay()
     const [first = ""] = letters.ids
@@ -231,7 +231,7 @@ describe("dlq replay", () => {
 })
 
 describe("dlq drop", () => {
-  it("wants a reason in words, keeps it in the ledger, and prints what is gone", async () => {
+  it("needs a reason, keeps it in the ledger, and prints what it deleted", async () => {
     const letters = await makeLetters(1)
     const [id = ""] = letters.ids
     for (const args of [[], ["--reason", "  "]]) {
@@ -241,7 +241,7 @@ describe("dlq drop", () => {
       assert.deepStrictEqual(idsIn(letters.data), [id])
     }
     const ended = await dlq(letters, "drop", id, "--reason", "made by mistake")
-    assert.deepStrictEqual([ended.code, ended.stdout], [0, `Dropped ${id}. Gone for good: 10 ticks of run, 1-10.\n`])
+    assert.deepStrictEqual([ended.code, ended.stdout], [0, `Dropped ${id}. Deleted for good: 10 ticks of run, 1-10.\n`])
     assert.deepStrictEqual(idsIn(letters.data), [])
     const ledger = join(letters.data, "run/ledger")
     assert.isTrue(

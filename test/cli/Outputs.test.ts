@@ -44,7 +44,7 @@ describe("what the command line writes", () => {
     const ended = await run([...short, "--data", data])
     assert.match(
       ended.stdout,
-      new RegExp(`^Run \\S+ lies in ${data}/\\S+\n  received +300\n  written +300  in 3 files, `, "u")
+      new RegExp(`^Run \\S+ is in ${data}/\\S+\n  received +300\n  written +300  in 3 files, `, "u")
     )
     assert.match(ended.stdout, /Every tick is settled: stored\.\n$/u)
   })
@@ -71,7 +71,7 @@ describe("what the command line writes", () => {
     assert.strictEqual(warning.stderr, "")
     const wrong = await run([...short, "--data", data], { env: { TICKVAULT_LOG_LEVEL: "loud" } })
     assert.strictEqual(wrong.code, 1)
-    assert.match(wrong.stderr, /TICKVAULT_LOG_LEVEL is "loud", and allowed are all, trace, debug, info, warn/u)
+    assert.match(wrong.stderr, /TICKVAULT_LOG_LEVEL is "loud"; allowed values: all, trace, debug, info, warn/u)
   })
 
   it("has the same ticks for the same seed", async () => {

@@ -56,7 +56,7 @@ describe("tickvault run --resume", () => {
     rmSync(join(data, runId, "batch_0000000000000000021_0000000000000000030.pb.zst"))
     const ended = await run(args(data, 60, "--resume", runId))
     assert.strictEqual(ended.code, 0, ended.stderr)
-    assert.include(ended.stdout, "It went on after tick 20: 30 ticks were stored already.")
+    assert.include(ended.stdout, "It resumed after tick 20: 30 ticks were stored already.")
     assert.match(ended.stdout, /written +30 /u)
     assert.match(ended.stderr, /level=INFO .*the settings in its metadata.* replaced="seed 7 instead of 42"/u)
     assert.deepStrictEqual(comparableTicks(data, runId), comparableTicks(await makeRun(60), runId))
@@ -138,7 +138,7 @@ describe("tickvault run --resume", () => {
     const folder = temporaryFolder()
     const refused = [
       [configOf("FileStorage", { one: engine, two: engine, service }), /the configuration starts 2 engines/u],
-      [configOf("InMemoryStorage", { one: engine, service }), /no run lasts in s, a InMemoryStorage/u]
+      [configOf("InMemoryStorage", { one: engine, service }), /s is a InMemoryStorage: its runs end with the process/u]
     ] as const
     for (const [config, message] of refused) {
       writeFileSync(join(folder, "pipeline.json"), JSON.stringify(config))
@@ -164,7 +164,7 @@ describe("tickvault run --resume", () => {
     const ended = await run(args(data, 50, "--resume", runId))
     assert.include(
       ended.stdout,
-      "It went on after tick 30: 30 ticks were stored already, 10 more waited as dead letters."
+      "It resumed after tick 30: 30 ticks were stored already, 10 more waited as dead letters."
     )
     const numbers = comparableTicks(data, runId).map(([tick]) => Number(tick))
     assert.deepStrictEqual(

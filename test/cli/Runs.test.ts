@@ -168,7 +168,7 @@ describe("tickvault cat", () => {
     for (const [args, problem] of [
       [["--from", "ten"], '--from is "ten": a tick number is a whole number from 0 to 9223372036854775807'],
       [["--to", "9223372036854775808"], '--to is "9223372036854775808"'],
-      [["--from", "7", "--to", "3"], "--from 7 is behind --to 3"]
+      [["--from", "7", "--to", "3"], "--from 7 is greater than --to 3"]
     ] as const) {
       const { code, stderr } = await run(["cat", runId, "--data", data, ...args])
       assert.strictEqual(code, 1)
@@ -236,7 +236,7 @@ describe("tickvault cat", () => {
     assert.strictEqual(ended.code, 1)
     assert.lengthOf(ticksIn(ended.stdout), 199)
     assert.include(ended.stderr, `tickvault: ${damaged} is damaged: `)
-    assert.include(ended.stderr, "--salvage goes on with what is intact")
+    assert.include(ended.stderr, "--salvage skips what is damaged")
     const salvaged = await run(["cat", runId, "--data", data, "--salvage"])
     assert.strictEqual(salvaged.code, 3)
     const all = ticksIn(salvaged.stdout)
@@ -274,7 +274,7 @@ describe("tickvault cat", () => {
     const ended = await run(["cat", runId, "--data", data])
     assert.strictEqual(ended.code, 1)
     assert.deepStrictEqual(ticksIn(ended.stdout).length, 100)
-    assert.include(ended.stderr, `tickvault: ${missing} is stored no more`)
-    assert.include(ended.stderr, "--salvage goes on with what is there")
+    assert.include(ended.stderr, `tickvault: ${missing} is in the ledger but no longer stored`)
+    assert.include(ended.stderr, "--salvage skips what is missing")
   })
 })

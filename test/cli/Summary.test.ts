@@ -69,12 +69,12 @@ describe("the exit code", () => {
   })
 })
 
-describe("the account in words", () => {
+describe("the summary as text", () => {
   it("shows where the run lies, the balance and the throughput", () => {
     assert.strictEqual(
       Summary.text(summary),
       [
-        "Run 20260131-235959-042-9f8e7d6c lies in /data/20260131-235959-042-9f8e7d6c",
+        "Run 20260131-235959-042-9f8e7d6c is in /data/20260131-235959-042-9f8e7d6c",
         "  received      20,000",
         "  written       20,000  in 20 files, 63.2 MB",
         "  duplicate          0",
@@ -89,9 +89,9 @@ describe("the account in words", () => {
   })
 
   it("begins with the problems", () => {
-    assert.deepStrictEqual(lines({ ...summary, problems: ["a: cut", "not read any more: b"] }).slice(0, 2), [
+    assert.deepStrictEqual(lines({ ...summary, problems: ["a: cut", "not read after that: b"] }).slice(0, 2), [
       "PROBLEM: a: cut",
-      "PROBLEM: not read any more: b"
+      "PROBLEM: not read after that: b"
     ])
   })
 
@@ -105,7 +105,7 @@ describe("the account in words", () => {
   it("says loudly what is lost and what is left", () => {
     const text = Summary.text({ ...withBalance({ lost: 1, inFlight: 2 }), endedAtOnce: true })
     assert.include(text, "1 tick LOST: neither stored nor dead-lettered.")
-    assert.include(text, "2 ticks NOT SETTLED: it was ended before they were. Bring them in again.")
+    assert.include(text, "2 ticks NOT SETTLED: the process was ended before that. Bring them in again.")
     assert.notInclude(text, "Every tick is settled")
     assert.notInclude(text, "Nothing is lost")
   })
@@ -118,10 +118,7 @@ describe("the account in words", () => {
   })
 
   it("says that a signal ended it", () => {
-    assert.include(
-      Summary.text({ ...summary, endedBySignal: true }),
-      "A signal ended it before all of its work was done."
-    )
+    assert.include(Summary.text({ ...summary, endedBySignal: true }), "A signal ended it before its work was done.")
   })
 
   it("claims no run and no stored tick where there is none", () => {
@@ -136,7 +133,7 @@ describe("the account in words", () => {
 
   it("shows the first ten of many runs", () => {
     const text = Summary.text({ ...summary, storedRunIds: Array.from({ length: 13 }, (_, index) => `run-${index}`) })
-    assert.include(text, "Run run-9 lies in /data/run-9\n... and 3 further runs\n")
+    assert.include(text, "Run run-9 is in /data/run-9\n... and 3 further runs\n")
     assert.notInclude(text, "run-10")
   })
 

@@ -165,7 +165,7 @@ describe("tickvault verify", () => {
     const partly = await verify(data, "--rebuild")
     assert.strictEqual(partly.code, 3)
     assert.match(partly.stdout, /^Ledger entries written: 2 files, 0 dead letters\.\nNOT WHOLE: /u)
-    assert.match(partly.stderr, /A damaged file gets no entry/u)
+    assert.match(partly.stderr, /A damaged file gets no ledger entry/u)
     writeFileSync(files[0] ?? "", bytes)
     const rebuilt = await verify(data, "--rebuild", "--json")
     assert.strictEqual(rebuilt.code, 0, rebuilt.stdout)

@@ -148,7 +148,7 @@ describe.skipIf(!canLimit).each(ways)("a storage that takes nothing (compression
     process_.signal("SIGTERM")
     const ended = await process_.ended
     assert.strictEqual(ended.code, 3)
-    assert.match(ended.stdout, /[0-9]+ ticks NOT SETTLED: it was ended before they were/u)
+    assert.match(ended.stdout, /[0-9]+ ticks NOT SETTLED: the process was ended before that/u)
   })
 })
 

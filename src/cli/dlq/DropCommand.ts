@@ -19,11 +19,11 @@ const flags = {
   logFormat: Logging.formatFlag,
   reason: Flag.String("reason").pipe(
     Flag.withMetavar("TEXT"),
-    Flag.withDescription("why the ticks are given up, for the ledger"),
+    Flag.withDescription("why the ticks are dropped, for the ledger"),
     Flag.map((text) => text.trim()),
     Flag.filter(
       (text) => text !== "",
-      () => "a reason in words"
+      () => "a reason that is not empty"
     )
   ),
   id
@@ -41,10 +41,8 @@ export const command = Command.make("drop", flags, ({ id: given, reason, ...wher
       onNone: () => Format.plural(ticks, "tick"),
       onSome: (letter) => View.contents(letter)
     })
-    yield* Session.print(`Dropped ${place.id}. Gone for good: ${what}.`)
+    yield* Session.print(`Dropped ${place.id}. Deleted for good: ${what}.`)
   }).pipe(Effect.scoped, Effect.provide(Logging.layer(where.logFormat, "Warn")))
 ).pipe(
-  Command.withDescription(
-    "Throw a dead letter away: its ticks are gone for good. The ledger of each run keeps the reason."
-  )
+  Command.withDescription("Delete a dead letter for good, with its ticks. The ledger of each run keeps the reason.")
 )

@@ -19,11 +19,11 @@ import * as Letters from "./Letters.ts"
 import { id } from "./ShowCommand.ts"
 
 const why = ({ message, reason }: PlatformError): string => {
-  if (reason._tag === "AlreadyExists") return "it exists already, and nothing is overwritten: choose another name"
+  if (reason._tag === "AlreadyExists") return "it exists already and is not overwritten: choose another name"
   return reason._tag === "NotFound" ? "there is no such folder" : message
 }
 
-/** Writes a file that must not exist yet, durably and whole or not at all. A signal waits until that is done. */
+/** Writes a new file durably, whole or not at all. Fails when the file exists. A signal waits until that is done. */
 const write = Effect.fnUntraced(function* (file: string, bytes: Uint8Array) {
   const fs = yield* FileSystem.FileSystem
   const fill = (opened: FileSystem.File) => Effect.andThen(opened.writeAll(bytes), opened.sync)
@@ -45,7 +45,7 @@ const flags = {
     Flag.withDefault(false)
   ),
   id,
-  file: Argument.String("file").pipe(Argument.withDescription('a file that is not there yet; "-" is standard output'))
+  file: Argument.String("file").pipe(Argument.withDescription('a new file; "-" is standard output'))
 }
 
 export const command = Command.make("export", flags, ({ file, id: given, letter: asLetter, ...where }) =>

@@ -1,5 +1,5 @@
 /**
- * The dead letters of a configuration, over all of its queues, and finding one by the beginning of its id.
+ * The dead letters of all queues of a configuration. Finds one by the beginning of its id.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -16,17 +16,17 @@ import * as Kinds from "../../kinds/Kinds.ts"
 import * as options from "../options.ts"
 import * as StoredRuns from "../StoredRuns.ts"
 
-/** A letter by its id, and the queue that has it. */
+/** The id of a letter, and the queue that has it. */
 export interface Place {
   readonly queue: DeadLetterQueue["Service"]
   readonly id: string
 }
 
-/** A letter as far as it can be read. */
+/** A letter, as far as it can be read. */
 export interface Found extends Place {
-  /** Or why not. */
+  /** The letter, or why it can't be read. */
   readonly letter: Result.Result<DeadLetter.DeadLetter, string>
-  /** Or why not. */
+  /** Its ticks, or why they can't be read. */
   readonly ticks: Result.Result<Tick.Batch, string>
 }
 
@@ -36,23 +36,22 @@ export class UnknownLetter extends Schema.TaggedError<UnknownLetter>()("UnknownL
   hint: Schema.String
 }) {
   override get message() {
-    return `${RunId.quote(this.given)} is the id of no letter: ${this.hint}`
+    return `${RunId.quote(this.given)} is not the id of one letter: ${this.hint}`
   }
 }
 
 /**
- * The dead-letter queues of `config` that last, as far as their folders are there: to be read only, or to be changed as
- * well. Fails with `CannotStart` when none lasts, or when there are no runs either that could have had letters; with
- * `StorageError` when a folder can't be used so.
+ * The lasting dead-letter queues of `config` whose folders exist, read-only or for changes. Fails with `CannotStart` when
+ * none lasts, or when the folder of the runs is missing as well. Fails with `StorageError` when a folder can't be used.
  */
 export const open = Effect.fnUntraced(function* (config: PipelineConfig, use: "read" | "change" = "read") {
   if (resourcesOf(config, "dead-letter queue").every(({ lasting }) => lasting === undefined)) {
     const kinds = Kinds.lasting("dead-letter queue")
-    const problem = `the configuration has no ${kinds}: its dead letters end with the process that has them`
+    const problem = `the configuration has no ${kinds}: its dead letters end with the process`
     return yield* new options.CannotStart({ problem })
   }
   const queues = yield* StoredRuns.deadLetterQueues(config, use)
-  // A misspelled folder must not look like one without letters.
+  // A misspelled folder must not look like a folder without letters.
   if (queues.length === 0) yield* StoredRuns.storages(config)
   return queues
 })
@@ -81,7 +80,8 @@ export const find = (places: ReadonlyArray<Place>, given: string): Effect.Effect
   const [place, other] = exact.length > 0 ? exact : places.filter(({ id }) => given !== "" && id.startsWith(given))
   if (place !== undefined && other === undefined) return Effect.succeed(place)
   const fail = (hint: string) => Effect.fail(new UnknownLetter({ given, hint }))
-  if (place !== undefined && exact.length > 1) return fail("two queues have one of it; choose with --config")
+  if (place !== undefined && exact.length > 1)
+    return fail("two queues have a letter with this id; choose with --config")
   if (place !== undefined) return fail(`it could be ${named(places.filter(({ id }) => id.startsWith(given)))}`)
   if (places.length === 0) return fail("there are no dead letters")
   const ids = places.map(({ id }) => id)
@@ -89,7 +89,7 @@ export const find = (places: ReadonlyArray<Place>, given: string): Effect.Effect
   return fail(near === undefined ? `there are ${named(places)}` : `did you mean ${near}?`)
 }
 
-/** What the letter holds; none when it has been dealt with meanwhile. Fails when the queue can't be read. */
+/** The letter's content. None when another process has removed it meanwhile. Fails when the queue can't be read. */
 export const read = Effect.fnUntraced(function* ({ id, queue }: Place) {
   const letter = yield* queue.get(id).pipe(
     Effect.map((found): Option.Option<Found["letter"]> => Option.some(Result.succeed(found))),
@@ -104,7 +104,7 @@ export const read = Effect.fnUntraced(function* ({ id, queue }: Place) {
   return Option.some(found)
 })
 
-/** What the letter holds. Fails when it can't be read at all: it is damaged, or gone. That its ticks can't is no failure. */
+/** The letter's content. Fails when the letter is damaged or gone. Doesn't fail when only its ticks can't be read. */
 export const whole = Effect.fnUntraced(function* ({ id, queue }: Place) {
   const letter = yield* queue.get(id)
   const ticks = Result.mapError(yield* Effect.result(DeadLetter.ticks(letter)), ({ problem }) => problem)
@@ -112,6 +112,6 @@ export const whole = Effect.fnUntraced(function* ({ id, queue }: Place) {
   return { found, letter }
 })
 
-/** Whether it has ticks of the run. A damaged letter may have, and nobody can tell. */
+/** Whether the letter has ticks of the run. False for a damaged letter, which may have some. */
 export const isOf = ({ ticks }: Found, runId: string): boolean =>
   Result.isSuccess(ticks) && ticks.success.some(({ simulationRunId }) => simulationRunId === runId)

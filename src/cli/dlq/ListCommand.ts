@@ -1,5 +1,5 @@
 /**
- * `tickvault dlq list`: the dead letters, oldest first.
+ * `tickvault dlq list`: lists the dead letters, oldest first.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -17,7 +17,7 @@ const flags = {
   logFormat: Logging.formatFlag,
   run: Flag.String("run").pipe(
     Flag.withMetavar("RUN"),
-    Flag.withDescription("only letters that have ticks of this run, and damaged ones, which may"),
+    Flag.withDescription("only letters with ticks of this run, and damaged letters, which may have some"),
     Flag.optional
   ),
   json: Flag.Boolean("json").pipe(Flag.withDescription("print one line of JSON"), Flag.withDefault(false))

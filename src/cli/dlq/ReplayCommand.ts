@@ -47,7 +47,7 @@ const ofRun = Effect.fnUntraced(function* (places: ReadonlyArray<Letters.Place>,
 const select = Effect.fnUntraced(function* (places: ReadonlyArray<Letters.Place>, { all, ids, run }: Selection) {
   const ways = [ids.length > 0, all, Option.isSome(run)].filter(Boolean).length
   if (ways !== 1) {
-    const problem = `${ways === 0 ? "say which letters to replay" : "say it in one way only"}: ids, --all, or --run RUN`
+    const problem = `${ways === 0 ? "say which letters to replay" : "select letters in one way only"}: ids, --all, or --run RUN`
     return yield* new options.CannotStart({ problem })
   }
   if (all) return places
@@ -58,7 +58,7 @@ const select = Effect.fnUntraced(function* (places: ReadonlyArray<Letters.Place>
 
 type Queue = DeadLetterQueue["Service"]
 
-/** What replays each queue that has one of the letters. */
+/** The replay target of each queue that has one of the letters. */
 const targets = Effect.fnUntraced(function* (config: PipelineConfig, places: ReadonlyArray<Letters.Place>) {
   const found = new Map<Queue, Target.Target>()
   for (const { queue } of places) {
@@ -80,7 +80,7 @@ const withReplays = Effect.fnUntraced(function* <E, R>(
   })
 })
 
-/** Says what a replay would meet; the exit code says whether everything would be stored. */
+/** Prints what a replay would do. The exit code says whether it would store everything. */
 const dryRun = Effect.fnUntraced(function* (tasks: ReadonlyArray<ReplayRun.Task>, status: ExitStatus) {
   let [refusing, unread] = [0, 0]
   for (const { id, replays } of tasks) {
@@ -114,11 +114,11 @@ const flags = {
     Flag.optional
   ),
   dryRun: Flag.Boolean("dry-run").pipe(
-    Flag.withDescription("only say what a replay would meet"),
+    Flag.withDescription("only print what a replay would do"),
     Flag.withDefault(false)
   ),
   ids: Argument.String("id").pipe(
-    Argument.withDescription("letters by their ids, or by beginnings that only they have"),
+    Argument.withDescription("ids of letters, or unique beginnings of ids"),
     Argument.variadic({ min: 0 })
   )
 }
@@ -140,8 +140,8 @@ export const make = (status: ExitStatus) =>
     }).pipe(Effect.scoped, Effect.provide(Logging.layer(given.logFormat, "Warn")))
   ).pipe(
     Command.withDescription(
-      "Store the ticks of dead letters, the way of a live batch; a letter goes when all of its ticks are stored. Ends " +
-        "after the letter in hand on Ctrl-C, at once on a second one; safe to repeat, and beside a running pipeline. " +
-        "Exit codes: 0 none of them is left, 2 something is still a letter, 1 could not start or read."
+      "Store the ticks of dead letters like those of a live batch. A letter is deleted when all of its ticks are stored. " +
+        "Ctrl-C ends it after the current letter, a second Ctrl-C at once. Safe to repeat, and beside a running pipeline. " +
+        "Exit codes: 0 no letter is left, 2 some letters are left, 1 could not start or read."
     )
   )

@@ -16,12 +16,12 @@ import * as Progress from "../Progress.ts"
 import * as Session from "../Session.ts"
 import type { Place } from "./Letters.ts"
 
-/** A letter with what replays its queue. */
+/** A letter, and the replay of its queue. */
 export interface Task extends Place {
   readonly replays: Replay.Replay["Service"]
 }
 
-/** What has become of the letters so far. */
+/** Counts the results so far. */
 class Tally {
   done = 0
   gone = 0
@@ -40,7 +40,7 @@ const replayed = (tally: Tally, outcome: Replay.Replayed): string => {
   tally.duplicate += outcome.duplicate
   if (outcome.remaining === 0) {
     tally.gone++
-    return `${counted(outcome)}; the letter is gone`
+    return `${counted(outcome)}; the letter is deleted`
   }
   tally.remaining++
   return `${counted(outcome)}, ${Format.plural(outcome.remaining, "tick")} still in the letter: ${outcome.problem}`
@@ -48,7 +48,7 @@ const replayed = (tally: Tally, outcome: Replay.Replayed): string => {
 
 const failed = (tally: Tally, message: string): string => {
   tally.failed++
-  return `FAILED, the letter is as it was: ${message}`
+  return `FAILED, the letter is unchanged: ${message}`
 }
 
 const stays = (tally: Tally, { message }: { readonly message: string }) =>
@@ -63,7 +63,7 @@ const one = (tally: Tally, { id, replays }: Task) =>
     Effect.catchReason("DeadLetterError", "LetterMissing", () =>
       Effect.sync(() => {
         tally.gone++
-        return "somebody else has dealt with it"
+        return "another process has replayed or dropped it"
       })
     ),
     Effect.catchReason("DeadLetterError", "LetterDamaged", (damage) => stays(tally, damage)),
@@ -94,9 +94,9 @@ const summary = (tally: Tally, letters: number): string => {
   const rest = letters - tally.done
   const still = tally.remaining + tally.failed
   return [
-    `${Format.count(tally.gone)} of ${Format.plural(letters, "letter")} gone; ${counted(tally)}`,
-    ...(still > 0 ? [`${Format.plural(still, "letter")} could not be replayed in whole`] : []),
-    ...(rest > 0 ? [`${Format.plural(rest, "letter")} left as a signal ended it: replay again`] : [])
+    `${Format.count(tally.gone)} of ${Format.plural(letters, "letter")} deleted; ${counted(tally)}`,
+    ...(still > 0 ? [`${Format.plural(still, "letter")} could not be replayed completely`] : []),
+    ...(rest > 0 ? [`${Format.plural(rest, "letter")} not replayed, because a signal came: replay again`] : [])
   ].join("; ")
 }
 
@@ -105,7 +105,7 @@ const exitCode = (tally: Tally, letters: number): number => {
   return tally.gone < letters ? ExitCode.deadLettered : ExitCode.settled
 }
 
-/** Replays `tasks`; the exit code says whether all of the letters are gone. */
+/** Replays `tasks`. The exit code says whether all letters are gone. */
 export const run = Effect.fnUntraced(function* (
   config: Pick<PipelineConfig, "shutdownTimeout">,
   tasks: ReadonlyArray<Task>,
@@ -118,7 +118,7 @@ export const run = Effect.fnUntraced(function* (
       const working = yield* Effect.forkScoped(Effect.interruptible(work(tally, tasks)))
       const exit = yield* Effect.exit(restore(Fiber.join(working)))
       tally.stop = true
-      if (Exit.hasInterrupts(exit)) yield* Effect.logWarning("Signal received, ending after the letter in hand")
+      if (Exit.hasInterrupts(exit)) yield* Effect.logWarning("Signal received, ending after the current letter")
       const inTime = yield* Effect.raceFirst(Effect.as(Fiber.await(working), true), Effect.as(deadline.passed, false))
       const code = exitCode(tally, tasks.length)
       status.code = code

@@ -1,5 +1,5 @@
 /**
- * `tickvault dlq show`: everything that a dead letter says, its payload decoded.
+ * `tickvault dlq show`: shows all fields of a dead letter, with its payload decoded.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -12,10 +12,8 @@ import * as StoredRuns from "../StoredRuns.ts"
 import * as Letters from "./Letters.ts"
 import * as View from "./View.ts"
 
-/** The letter that a command is about. */
-export const id = Argument.String("id").pipe(
-  Argument.withDescription("the letter's id, or a beginning that only it has")
-)
+/** The id of a letter, or the beginning of one. */
+export const id = Argument.String("id").pipe(Argument.withDescription("the letter's id, or a unique beginning of it"))
 
 const flags = {
   ...StoredRuns.flags,

@@ -1,5 +1,5 @@
 /**
- * Where the letters of a queue are replayed into, and how: as the services of the configuration would.
+ * The storage and the options for replaying the letters of a queue, taken from the configured services.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,10 +15,10 @@ import * as Storage from "../../storage/Storage.ts"
 import * as options from "../options.ts"
 import * as StoredRuns from "../StoredRuns.ts"
 
-/** What a replay of a queue's letters works with. */
+/** The storage and the options of a replay. */
 export interface Target {
   readonly storage: ConfiguredStorage
-  /** Where what it stores lasts. */
+  /** The lasting place of the storage. */
   readonly lasting: Lasting<Storage.Storage["Service"]>
   /** The options of a persistence service that sends its letters to the queue. */
   readonly persistence: typeof PersistenceService.Options.Encoded
@@ -27,8 +27,8 @@ export interface Target {
 const cannot = (problem: string) => Effect.fail(new options.CannotStart({ problem }))
 
 /**
- * The target of the letters of the queue `dlq`: the storage of the persistence services that send them, or of the
- * recovery service that is to replay them. Fails with `CannotStart` when that is not exactly one.
+ * The target for the letters of the queue `dlq`: the storage of the persistence services that send them, or of the
+ * recovery service that replays them. Fails with `CannotStart` when that is not exactly one storage.
  */
 export const of = Effect.fnUntraced(function* (config: PipelineConfig, dlq: string) {
   const senders = servicesOf(config, "persistence").filter(({ resources }) => resources.dlq === dlq)
@@ -44,7 +44,7 @@ export const of = Effect.fnUntraced(function* (config: PipelineConfig, dlq: stri
   }
   const storage = config.resources[name]
   if (storage?.role !== "storage" || storage.lasting === undefined) {
-    return yield* cannot(`letters of ${dlq} are of storage ${name}, which ends with the process that has it`)
+    return yield* cannot(`letters of ${dlq} belong to storage ${name}, which ends with the process`)
   }
   yield* StoredRuns.checkExists(storage.lasting)
   const sender = senders.find(({ resources }) => resources.storage === name)
@@ -67,14 +67,14 @@ const make = (
     return yield* Effect.provideContext(Replay.make("dlq-replay", persistence), context)
   })
 
-/** Replays of the queue into its target. Other processes may use the same folders all the while. */
+/** The replay of the queue into its target. Other processes may use the same folders meanwhile. */
 export const replays = Effect.fnUntraced(function* (queue: DeadLetterQueue["Service"], target: Target) {
   const storage = Context.get(yield* Layer.build(target.storage.layer), Storage.Storage)
   const ledger = yield* Effect.provideService(RunLedger.make, Storage.Storage, storage)
   return yield* make(queue, target, storage, ledger)
 })
 
-/** The same for previews only: changes nothing, and can't. */
+/** Only for previews: it opens the storage read-only. */
 export const previews = Effect.fnUntraced(function* (queue: DeadLetterQueue["Service"], target: Target) {
   const storage = yield* target.lasting.read
   return yield* make(queue, target, storage, RunLedger.discard)

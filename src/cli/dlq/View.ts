@@ -1,5 +1,5 @@
 /**
- * Dead letters as people and programs read them.
+ * Dead letters as text for people and JSON for programs.
  */
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
@@ -26,7 +26,7 @@ export const age = (ms: number): string => {
   return unit === undefined ? `${seconds} s` : `${Math.floor(seconds / unit[1])} ${unit[0]}`
 }
 
-/** Milliseconds since 1970 in ISO 8601; the number itself when no calendar has it. */
+/** Milliseconds since 1970 in ISO 8601. The number itself when it is out of the range of dates. */
 const time = (ms: bigint): string =>
   Option.match(DateTime.make(Number(ms)), { onNone: () => String(ms), onSome: DateTime.formatIso })
 
@@ -35,11 +35,11 @@ const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, "\u{FFFD
 
 const run = (id: string): string => (RunId.is(id) ? id : RunId.quote(id))
 
-/** What a list says of a letter. */
+/** A letter in the list. */
 const Row = Schema.Struct({
   id: Schema.String,
   queue: Schema.String,
-  /** The runs that its ticks are of; none when it is damaged. */
+  /** The runs of its ticks. Empty for a damaged letter. */
   runs: Schema.Array(Schema.String),
   first: Schema.optionalKey(Schema.BigIntFromString),
   last: Schema.optionalKey(Schema.BigIntFromString),
@@ -48,7 +48,7 @@ const Row = Schema.Struct({
   retries: Schema.optionalKey(Schema.Int),
   firstFailure: Schema.optionalKey(Schema.String),
   ageSeconds: Schema.optionalKey(Schema.Int),
-  /** Why it can't be read, or its ticks can't. */
+  /** Why the letter or its ticks can't be read. */
   damaged: Schema.optionalKey(Schema.String)
 })
 
@@ -114,14 +114,14 @@ export const list = (rows: ReadonlyArray<Row>): string => {
       one.damaged === undefined ? [] : [`DAMAGED ${printable(one.id)}: ${printable(one.damaged)}`]
     ),
     `${Format.plural(letters, "letter")}, ${Format.plural(ticks, "tick")}` +
-      (damaged === 0 ? "" : `; ${Format.count(damaged)} ${verb} damaged, with ticks that nobody can count`)
+      (damaged === 0 ? "" : `; ${Format.count(damaged)} ${verb} damaged, with an unknown number of ticks`)
   ].join("\n")
 }
 
-/** What is in a letter, in a few words. */
+/** A short description of a letter's content. */
 export const contents = (found: Found): string => {
   const { first, last, runs, ticks } = row(found, 0)
-  if (first === undefined) return "a damaged letter, with ticks that nobody can name"
+  if (first === undefined) return "a damaged letter, with unknown ticks"
   return `${Format.plural(ticks, "tick")} of ${runs.map(run).join(", ")}, ${first}-${last}`
 }
 
@@ -152,7 +152,7 @@ const payload = ({ ticks }: Found) =>
     bytes: tick.payload.length
   }))
 
-/** All of a letter that can be read, as one line of JSON. */
+/** Everything readable of a letter, as one line of JSON. */
 export const showJson = (found: Found, { message }: DeadLetter, nowMs: number): string =>
   encodeWhole({
     ...row(found, nowMs),
@@ -168,7 +168,7 @@ export const showJson = (found: Found, { message }: DeadLetter, nowMs: number): 
     payload: payload(found)
   })
 
-/** Most ticks that are shown one by one. */
+/** The largest number of ticks shown one by one. */
 const shownTicks = 20
 
 const payloadLines = (found: Found): ReadonlyArray<string> => {
@@ -185,7 +185,7 @@ const payloadLines = (found: Found): ReadonlyArray<string> => {
 const reasons = (failureReason: string): ReadonlyArray<string> =>
   failureReason.split("; caused by: ").map((link, depth) => `  ${depth === 0 ? "" : "caused by: "}${printable(link)}`)
 
-/** All of a letter for people, the ticks up to a number. */
+/** A whole letter for people, with at most `shownTicks` ticks. */
 export const show = (found: Found, { message, reason }: DeadLetter, nowMs: number): string =>
   [
     `letter    ${printable(found.id)}`,
