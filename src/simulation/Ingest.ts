@@ -1,8 +1,8 @@
 /**
- * Brings recorded ticks into the queue: delimited `TickData`, plain or compressed with zstd, from any stream of bytes.
+ * Offers recorded ticks to the queue: delimited `TickData`, plain or compressed with zstd, from any stream of bytes.
  *
- * Payloads are not decoded. The source is read at the pace of the queue, so memory stays within the queue's bounds. A
- * damaged source gives all its good ticks first and then fails, naming the message and its place.
+ * It doesn't decode payloads. It reads the source at the pace of the queue, so memory stays within the queue's bounds.
+ * From a damaged source it takes all good ticks first. Then it fails with the number of the damaged message and its offset.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -42,16 +42,16 @@ export class IngestError extends Schema.TaggedError<IngestError>()("IngestError"
     const count = `${this.ticks} ${this.ticks === 1 ? "tick" : "ticks"}`
     const taken =
       this.unproved === true
-        ? `${count} of it are taken in and may be damaged too, which verify can't tell: hold them against another copy`
-        : `what comes before it is taken in, ${count}`
+        ? `${count} before it are taken and may be damaged too. verify can't detect that: compare them with another copy`
+        : `the ticks before it are taken: ${count}`
     return `${this.source}: ${this.problem} (${taken})`
   }
 }
 
-/** Violations of one source that are logged one by one. Later ones are not. */
+/** The largest number of violations of one source that are logged one by one. */
 const loggedViolations = 10
 
-/** A source with so many ticks in a row that can't be stored holds no ticks: zeros, or something else. */
+/** After this many unstorable ticks in a row, a source is not a stream of ticks: zeros, or other data. */
 const maxViolationsInARow = 1000
 
 /**
@@ -100,7 +100,7 @@ const ticksIn = Effect.fnUntraced(function* (
     if (Result.isFailure(tick)) return { ticks, damage: tick.failure }
     ticks.push(tick.success)
     if (!(yield* inspect(frame, tick.success))) {
-      const problem = `it is the ${maxViolationsInARow}th in a row that is no tick that can be stored`
+      const problem = `it is the ${maxViolationsInARow}th message in a row that can't be stored as a tick`
       const { offset, ordinal } = frame
       return { ticks, damage: new Delimited.DelimitedError({ offset, ordinal, problem }) }
     }
@@ -111,7 +111,7 @@ const ticksIn = Effect.fnUntraced(function* (
 /**
  * Offers every tick of `bytes` to the queue, and waits while it is full. Succeeds with the number of ticks. When the queue
  * ends it stops reading and succeeds. `onRun` is called with the run id whenever that changes. Fails with `IngestError` on
- * a damaged, cut or empty source, and on one whose messages are no ticks that can be stored.
+ * a damaged, cut or empty source, and on a source whose messages can't be stored as ticks.
  */
 export const ingest = Effect.fn("Ingest.ingest")(function* <E extends { readonly message: string }>(
   source: string,
@@ -139,7 +139,7 @@ export const ingest = Effect.fn("Ingest.ingest")(function* <E extends { readonly
     })
   )
   if (taken === 0 && !hasEnded) {
-    return yield* new IngestError({ source, ticks: 0, problem: "it is empty, there are no ticks in it" })
+    return yield* new IngestError({ source, ticks: 0, problem: "it is empty: it has no ticks" })
   }
   return taken
 })

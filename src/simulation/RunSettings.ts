@@ -1,8 +1,9 @@
 /**
- * What a run was made with, as its metadata say: all that an engine needs to go on with the run, beside one of its ticks.
+ * The settings of a run, read from its metadata. To resume a run, an engine needs these settings and one of the run's
+ * ticks.
  *
- * Nothing is guessed. Metadata that leave a setting out, or contradict themselves, are refused: a simulation made with a
- * default instead would make other ticks, and nobody would notice.
+ * Nothing is guessed. Metadata with a missing or contradictory setting are refused. A simulation made with a default in
+ * its place would make other ticks, and nobody would notice.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -11,7 +12,7 @@
  * import * as RunSettings from "tickvault/simulation/RunSettings"
  * import * as World from "tickvault/simulation/World"
  *
- * // What the world of a stored run was made with.
+ * // The settings of the world of a stored run.
  * export const settingsOf = (run: string) =>
  *   ResumePoint.metadata(RunId.make(run)).pipe(
  *     Effect.flatMap(RunSettings.recorded),
@@ -30,45 +31,45 @@ import * as RunMetadata from "../runs/RunMetadata.ts"
 import type * as Simulation from "./Simulation.ts"
 import * as World from "./World.ts"
 
-/** What the engine recorded when the run began. */
+/** The settings that the engine recorded when the run began. */
 export interface Recorded {
   readonly simulationRunId: string
-  /** Every how many ticks one is captured. */
+  /** Every `samplingInterval`-th tick is captured. */
   readonly samplingInterval: number
-  /** Number of the first tick that is captured. */
+  /** Number of the first captured tick. */
   readonly firstTick: bigint
-  /** Tick at which the run was to end. `undefined`: it had no end, or an older version of this program began it. */
+  /** The tick at which the run ends. `undefined`: it has no end, or an older version of this program began it. */
   readonly maxTicks: number | undefined
-  /** What the simulation said of itself. `undefined`: nothing, or an older version of this program began the run. */
+  /** The simulation's own settings. `undefined`: it has none, or an older version of this program began the run. */
   readonly simulation: Simulation.Settings | undefined
 }
 
-/** What a run of the built-in world was made with. */
+/** The settings of a run of the built-in world. */
 export interface RunSettings {
   readonly world: typeof World.Options.Type
-  /** Every how many ticks one is captured. */
+  /** Every `samplingInterval`-th tick is captured. */
   readonly samplingInterval: number
 }
 
-/** The metadata don't have a setting: another program wrote them, or a version of this one that recorded less. */
+/** The metadata lack a setting: another program or an older version of this one wrote them. */
 export class SettingsMissing extends Schema.TaggedError<SettingsMissing>()("SettingsMissing", {
   simulationRunId: Schema.String,
-  /** The field of `SimulationMetadata`, and what should be in it. */
+  /** The field of `SimulationMetadata` that lacks it. */
   field: Schema.String
 }) {
   override get message() {
-    return `the metadata of run "${this.simulationRunId}" have no ${this.field}: another program or an older version made the run, and it can't go on here`
+    return `the metadata of run "${this.simulationRunId}" have no ${this.field}: another program or an older version made the run, so it can't be resumed here`
   }
 }
 
-/** The metadata have a setting that no run of this version and this simulation can have been made with. */
+/** The metadata have a setting that is not valid for this version and this simulation. */
 export class SettingsInvalid extends Schema.TaggedError<SettingsInvalid>()("SettingsInvalid", {
   simulationRunId: Schema.String,
   field: Schema.String,
   problem: Schema.String
 }) {
   override get message() {
-    return `the metadata of run "${this.simulationRunId}" can't be used, and the run can't go on here: ${this.field} ${this.problem}`
+    return `the metadata of run "${this.simulationRunId}" can't be used, so the run can't be resumed here: ${this.field} ${this.problem}`
   }
 }
 
@@ -78,7 +79,7 @@ const jsonField = "resolved_config_json"
 
 const userField = (key: string) => `user_metadata.${key}`
 
-/** The whole number of 1 or more under `key` of the user metadata; `undefined` when the key is absent. */
+/** The whole number of 1 or more under `key` of the user metadata. `undefined` when the key is absent. */
 const wholeNumber = Effect.fnUntraced(function* ({ simulationRunId, userMetadata }: SimulationMetadata, key: string) {
   const text = userMetadata[key]
   if (text === undefined) return undefined
@@ -124,13 +125,13 @@ const simulationSettings = Effect.fnUntraced(function* ({
   if (kind === undefined) return undefined
   const values = yield* Effect.mapError(
     fromJson(resolvedConfigJson),
-    ({ message }) => new SettingsInvalid({ simulationRunId, field: jsonField, problem: `is no JSON: ${message}` })
+    ({ message }) => new SettingsInvalid({ simulationRunId, field: jsonField, problem: `is not JSON: ${message}` })
   )
   const settings: Simulation.Settings = { kind, values }
   return settings
 })
 
-/** What the engine of any simulation recorded in `metadata`. Fails with what is missing or wrong there. */
+/** The settings that the engine recorded in `metadata`, for any simulation. Fails when one is missing or wrong. */
 export const recorded = Effect.fnUntraced(function* (
   metadata: SimulationMetadata
 ): Effect.fn.Return<Recorded, SettingsError> {
@@ -144,7 +145,7 @@ export const recorded = Effect.fnUntraced(function* (
   }
 })
 
-/** The settings that a simulation of `kind` was made with. Fails when the run is one of another kind, or says none. */
+/** The settings of a simulation of `kind`. Fails when the run has another kind or recorded no settings. */
 export const decode = Effect.fnUntraced(function* <A>(
   kind: Simulation.Kind<A>,
   { simulation, simulationRunId }: Recorded
@@ -152,7 +153,7 @@ export const decode = Effect.fnUntraced(function* <A>(
   const kindField = userField(RunMetadata.simulationKindKey)
   if (simulation === undefined) return yield* new SettingsMissing({ simulationRunId, field: kindField })
   if (simulation.kind !== kind.name) {
-    const problem = `is "${simulation.kind}", and the simulation here is "${kind.name}"`
+    const problem = `is "${simulation.kind}", but the simulation here is "${kind.name}"`
     return yield* new SettingsInvalid({ simulationRunId, field: kindField, problem })
   }
   return yield* Schema.decodeEffect(Schema.toCodecJson(kind.settings), { errors: "all", onExcessProperty: "error" })(
@@ -163,7 +164,7 @@ export const decode = Effect.fnUntraced(function* <A>(
         new SettingsInvalid({
           simulationRunId,
           field: jsonField,
-          problem: `does not say how the simulation was made: ${message}`
+          problem: `does not have the settings of the simulation: ${message}`
         })
     )
   )
@@ -171,25 +172,25 @@ export const decode = Effect.fnUntraced(function* <A>(
 
 const JsonObject = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
 
-/** Older versions recorded the settings of a world without the kind, and other programs have other JSON in their place. */
+/** Older versions recorded a world's settings without its kind. Other programs have other JSON in the same field. */
 const worldOptions = Effect.fnUntraced(function* (metadata: SimulationMetadata) {
   const { environment, initialSeed, resolvedConfigJson, simulationRunId, userMetadata } = metadata
   const invalid = (field: string, problem: string) => new SettingsInvalid({ simulationRunId, field, problem })
   const kind = userMetadata[RunMetadata.simulationKindKey] ?? World.kind.name
   if (kind !== World.kind.name) {
-    const problem = `is "${kind}": only the program with that simulation can go on with it`
+    const problem = `is "${kind}": only the program with that simulation can resume the run`
     return yield* invalid(userField(RunMetadata.simulationKindKey), problem)
   }
   if (resolvedConfigJson === "") return yield* new SettingsMissing({ simulationRunId, field: jsonField })
   const json = yield* Effect.mapError(Schema.decodeEffect(JsonObject)(resolvedConfigJson), ({ message }) =>
-    invalid(jsonField, `is no JSON object: ${message}`)
+    invalid(jsonField, `is not a JSON object: ${message}`)
   )
   const missing = Object.keys(World.Options.fields).find((option) => !Object.hasOwn(json, option))
   if (missing !== undefined) {
     return yield* new SettingsMissing({ simulationRunId, field: `"${missing}" in ${jsonField}` })
   }
   const options = yield* Schema.decodeEffect(World.Options, { errors: "all", onExcessProperty: "error" })(json).pipe(
-    Effect.mapError(({ message }) => invalid(jsonField, `does not say how the world was made: ${message}`))
+    Effect.mapError(({ message }) => invalid(jsonField, `does not have the settings of the world: ${message}`))
   )
   if (initialSeed !== BigInt(options.seed)) {
     return yield* invalid("initial_seed", `is ${initialSeed}, but ${options.seed} in ${jsonField}`)
@@ -200,14 +201,14 @@ const worldOptions = Effect.fnUntraced(function* (metadata: SimulationMetadata) 
   return options
 })
 
-/** The settings of the built-in world in `metadata`. Fails with what is missing or wrong there. */
+/** The settings of the built-in world in `metadata`. Fails when one is missing or wrong. */
 export const fromMetadata = Effect.fnUntraced(function* (
   metadata: SimulationMetadata
 ): Effect.fn.Return<RunSettings, SettingsError> {
   return { samplingInterval: yield* samplingInterval(metadata), world: yield* worldOptions(metadata) }
 })
 
-/** The metadata of the run `simulationRunId` in `bytes`, which may be no metadata at all, or another run's. */
+/** Decodes the metadata of the run `simulationRunId`. Fails when `bytes` are not metadata, or another run's. */
 export const parse = Effect.fnUntraced(function* (
   simulationRunId: string,
   bytes: Uint8Array
@@ -218,7 +219,7 @@ export const parse = Effect.fnUntraced(function* (
       new SettingsInvalid({
         simulationRunId,
         field: "the file",
-        problem: `is no SimulationMetadata message: ${String(cause)}`
+        problem: `is not a SimulationMetadata message: ${String(cause)}`
       })
   })
   if (metadata.simulationRunId === simulationRunId) return metadata

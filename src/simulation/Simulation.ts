@@ -1,5 +1,5 @@
 /**
- * The port between a simulated world and the pipeline: what `SimulationEngine` needs of a simulation.
+ * The port between a simulated world and the pipeline: what `SimulationEngine` needs from a simulation.
  *
  * A simulation advances one step at a time. At any moment it can give a snapshot of all of its state, so that another
  * process can restore the snapshot, step on, and make the same ticks.
@@ -11,7 +11,7 @@
  * import { SimulationMetadataSchema, TickDataSchema } from "tickvault/domain/Contracts"
  * import { Simulation } from "tickvault/simulation/Simulation"
  *
- * // A world that is nothing but its number.
+ * // A world whose only state is its tick number.
  * const make = Effect.sync(() => {
  *   let tickNumber = 0n
  *   return Simulation.of({
@@ -44,22 +44,22 @@ export class RestoreError extends Schema.TaggedError<RestoreError>()("RestoreErr
   }
 }
 
-/** A kind of simulation: its name, and the schema of the settings that one is made with. */
+/** A kind of simulation: its name, and the schema of its settings. */
 export interface Kind<A> {
-  /** Unique among all simulations whose runs may meet, such as "my-lab/walkers". Recorded in each run. */
+  /** Unique among all simulations that store runs in the same place, such as "my-lab/walkers". Recorded in each run. */
   readonly name: string
   readonly settings: Schema.Codec<A, unknown>
 }
 
-/** What a simulation was made with, as the engine records it with a run. */
+/** The settings of a simulation, as the engine records them in a run's metadata. */
 export interface Settings {
   /** The name of its kind. */
   readonly kind: string
-  /** All that it was made with, as JSON, defaults filled in. */
+  /** All settings as JSON, including defaults. */
   readonly values: Schema.Json
 }
 
-/** The settings of a simulation of this kind. Fails when `values` are none that the kind's schema can encode. */
+/** Makes the settings of a simulation of this kind. Fails when the kind's schema can't encode `values`. */
 export const settings = <A>(kind: Kind<A>, values: A): Effect.Effect<Settings, Schema.SchemaError> =>
   Effect.map(Schema.encodeEffect(Schema.toCodecJson(kind.settings))(values), (json) => ({
     kind: kind.name,
@@ -70,33 +70,33 @@ export class Simulation extends Context.Service<
   Simulation,
   {
     /**
-     * What the simulation was made with. The engine records it in the metadata of a new run, so that the run can go on in
-     * another process: `RunSettings.decode` reads it. An engine that goes on with a run refuses a simulation that was made
-     * with other settings. Absent: nothing is recorded and nothing compared.
+     * The settings of the simulation. The engine records them in the metadata of a new run, so that another process can
+     * resume it: `RunSettings.decode` reads them. An engine that resumes a run refuses a simulation with other settings.
+     * Absent: nothing is recorded and nothing compared.
      */
     readonly settings?: Settings
 
-    /** Number of the tick the world is at: 0 before the first step. */
+    /** The present tick number: 0 before the first step. */
     readonly tickNumber: Effect.Effect<bigint>
 
     /** Advances the world by one tick. A defect fails the engine, after it has offered the ticks before. */
     readonly step: Effect.Effect<void>
 
-    /** All of the world as it is now. `captureTimeMs` is stamped on it and changes nothing else. */
+    /** The whole state of the world now, with `captureTimeMs` as its time. The same state gives the same other fields. */
     readonly snapshot: (simulationRunId: string, captureTimeMs: bigint) => Effect.Effect<TickData>
 
     /**
-     * The same, encoded, for a simulation that encodes faster than `Tick.fromMessage`. Absent: the engine encodes the
-     * snapshot.
+     * The encoded snapshot, for a simulation that encodes faster than `Tick.fromMessage`. Absent: the engine encodes
+     * `snapshot`.
      */
     readonly tick?: (simulationRunId: string, captureTimeMs: bigint) => Effect.Effect<Tick.Tick>
 
-    /** The metadata of a run that begins with this world. The engine adds what it needs to go on with the run. */
+    /** The metadata of a run that begins with this world. The engine adds what it needs to resume the run. */
     readonly metadata: (simulationRunId: string, startTimeMs: bigint) => Effect.Effect<SimulationMetadata>
 
     /**
-     * Makes the world what `tick` says, so that the next step is the one that followed it. Bytes in `tick` are plain
-     * `Uint8Array`s that nobody else uses.
+     * Sets the world to the state in `tick`, so that the next step makes the tick that followed it. Bytes in `tick` are
+     * plain `Uint8Array`s that belong to the simulation.
      */
     readonly restore: (tick: TickData) => Effect.Effect<void, RestoreError>
   }

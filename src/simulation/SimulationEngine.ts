@@ -1,12 +1,12 @@
 /**
- * Steps a simulation and puts the ticks it captures into the queue, at the pace at which the queue takes them.
+ * Steps a simulation and offers the captured ticks to the queue, at the pace of the queue.
  *
- * Stores the metadata of the run before its first tick. A tick is encoded once and offered once: stopped and started
- * again, or paused and resumed, the engine goes on with the tick that follows, and none is missing or doubled. The same
- * holds across processes: with a `Resume` the engine makes the ticks of a run that are still missing, and those only.
+ * It stores the metadata of the run before the first tick. It encodes and offers each tick once. After a stop and start,
+ * or a pause and resume, it continues with the next tick: none is missing or doubled. The same holds across processes:
+ * with a `Resume` the engine makes exactly the ticks of the run that are still missing.
  *
- * An engine fails when a step dies or its metadata can't be stored. Awaiting it fails with the cause then; what it had
- * captured before has been offered to the queue.
+ * An engine fails when a step dies or its metadata can't be stored. Awaiting it then fails with the cause. The ticks
+ * captured before that are offered to the queue first.
  *
  * ```ts
  * import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -54,43 +54,42 @@ import * as Stepping from "./internal/stepping.ts"
 import type * as RunSettings from "./RunSettings.ts"
 import { RestoreError, type Settings, Simulation } from "./Simulation.ts"
 
-/** Settings of a simulation engine, beside those of its world. */
+/** Settings of a simulation engine. The simulation has its own. */
 export const Options = Schema.Struct({
-  /** Every how many ticks one is captured; 1 captures all. Default 1. */
+  /** Captures ticks whose number is a multiple of this. 1 captures all. Default 1. */
   samplingInterval: OptionSchema.wholeNumber(1, 1),
   /** Tick numbers at which the engine pauses by itself until it is resumed. Default none. */
   pauseTicks: Schema.Array(
     Schema.Int.check(Schema.isGreaterThan(0, { message: "must be a tick number above 0" }))
   ).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed([]))),
-  /** Tick after which the engine is done. Absent: it goes on until it is stopped. */
+  /** The last tick. Absent: the engine runs until it is stopped. */
   maxTicks: Schema.optionalKey(
     Schema.Int.check(Schema.isGreaterThan(0, { message: "must be a whole number of 1 or more" }))
   ),
-  /** Ticks a second at most. Absent: as fast as the queue takes them. */
+  /** The largest number of ticks per second. Absent: as fast as the queue takes them. */
   ticksPerSecond: Schema.optionalKey(
     Schema.Finite.check(Schema.isGreaterThan(0, { message: "must be a number above 0" }))
   ),
-  /** Id of the run: a safe folder name. Absent: a new one, made of the start time and chance. */
+  /** Id of the run: a safe folder name. Absent: a new id from the start time and random digits. */
   runId: Schema.optionalKey(RunId.RunId)
 })
 
 /**
- * A run that began before and goes on, as `ResumePoint.find` gives it. Its metadata are stored already and stay as they
- * are.
+ * An earlier run to resume, from `ResumePoint.find`. Its metadata are stored already and stay unchanged.
  */
 export interface Resume {
-  /** Counts instead of the `runId` of the options. */
+  /** Replaces the `runId` of the options. */
   readonly runId: RunId.RunId
-  /** The tick after which the run goes on. `undefined`: there is none, it goes on from where the simulation is. */
+  /** The tick after which the run resumes. `undefined`: it starts from the present state of the simulation. */
   readonly from: Tick.Tick | undefined
   /**
-   * Whether a tick is stored or dead-lettered already. The engine steps over it as fast as it can, whatever
-   * `ticksPerSecond` says, and neither captures nor offers it. It still pauses there when `pauseTicks` has the tick.
+   * Whether a tick is stored or dead-lettered already. The engine neither captures nor offers such a tick and steps over it
+   * at full speed, without regard to `ticksPerSecond`. It still pauses there when `pauseTicks` has the tick.
    */
   readonly settled: { readonly has: (tickNumber: bigint) => boolean }
   /**
-   * What the run began with. Its `samplingInterval` counts instead of that of the options, its `maxTicks` where the options
-   * have none, and a simulation with other settings is refused. Absent: the options count, and nothing is compared.
+   * The settings that the run began with. Its `samplingInterval` replaces that of the options. Its `maxTicks` counts when
+   * the options have none. A simulation with other settings is refused. Absent: the options count, and nothing is compared.
    */
   readonly recorded?: RunSettings.Recorded
 }
@@ -99,36 +98,36 @@ const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.Json))
 
 const describe = ({ kind, values }: Settings) => `${kind} ${toJson(values)}`
 
-/** The run began with a simulation of another kind or with other settings, and this one would make other ticks. */
+/** The run began with another kind of simulation or other settings. This simulation would make other ticks. */
 export class SettingsMismatch extends Schema.TaggedError<SettingsMismatch>()("SettingsMismatch", {
   simulationRunId: Schema.String,
   recorded: Schema.Struct({ kind: Schema.String, values: Schema.Json }),
   present: Schema.Struct({ kind: Schema.String, values: Schema.Json })
 }) {
   override get message() {
-    return `run ${RunId.quote(this.simulationRunId)} began with ${describe(this.recorded)} and can't go on with ${describe(this.present)}: make the simulation as the metadata of the run say`
+    return `run ${RunId.quote(this.simulationRunId)} began with ${describe(this.recorded)} and can't be resumed with ${describe(this.present)}: make the simulation with the settings in the metadata of the run`
   }
 }
 
-/** What an engine has counted since it was made. */
+/** The counters of an engine since it was made. */
 export interface Metrics {
-  /** The tick that the world is at. */
+  /** The present tick of the world. */
   readonly current_tick: number
   /** Ticks that the queue has accepted. */
   readonly ticks_produced: number
 }
 
-/** The storage holds a run of this id already, and the engine was to begin a new one. It has made no tick. */
+/** The engine should begin a new run, but the storage has a run with this id. The engine has made no tick. */
 export class RunIdTaken extends Schema.TaggedError<RunIdTaken>()("RunIdTaken", {
   simulationRunId: Schema.String,
   location: Schema.String
 }) {
   override get message() {
-    return `the run id ${RunId.quote(this.simulationRunId)} is taken: ${this.location} holds a run of this id. Choose another id, or resume that run`
+    return `the run id ${RunId.quote(this.simulationRunId)} is taken: ${this.location} has a run with this id. Choose another id, or resume that run`
   }
 }
 
-/** An engine, stopped or at work, and the run it makes. */
+/** An engine, stopped or running, and the id of its run. */
 export interface Instance extends Service.Service<RunIdTaken | StorageError> {
   readonly runId: RunId.RunId
   readonly metrics: Effect.Effect<Metrics & Readonly<Record<string, number>>>
@@ -144,7 +143,7 @@ const newRunId = Effect.gen(function* () {
   return RunId.make(`${date}-${pad(hour, 2)}${pad(minute, 2)}${pad(second, 2)}-${pad(millisecond, 3)}-${chance}`)
 })
 
-/** Makes the simulation what it was at the tick that `resume` goes on from. */
+/** Restores the simulation to the tick from which `resume` continues. */
 const restore = Effect.fnUntraced(function* (simulation: Simulation["Service"], { from, recorded, runId }: Resume) {
   const [begun, present] = [recorded?.simulation, simulation.settings]
   if (begun !== undefined && present !== undefined && !Equal.equals(begun, present)) {
@@ -153,49 +152,61 @@ const restore = Effect.fnUntraced(function* (simulation: Simulation["Service"], 
   if (from === undefined) return
   const refuse = (problem: string) => new RestoreError({ tickNumber: from.tickNumber, problem })
   if (from.simulationRunId !== runId) {
-    return yield* refuse(`it is of the run "${from.simulationRunId}", not of "${runId}"`)
+    return yield* refuse(`it belongs to the run "${from.simulationRunId}", not to "${runId}"`)
   }
   const message = yield* Effect.try({
-    // A copy: bytes that were read from a file are a `Buffer`, whose `slice` and `buffer` are not those of a `Uint8Array`.
+    // Copies the bytes: those from a file are a `Buffer`, whose `slice` and `buffer` differ from those of a `Uint8Array`.
     try: () => fromBinary(TickDataSchema, new Uint8Array(from.payload)),
-    catch: (cause) => refuse(`its bytes are no TickData message: ${String(cause)}`)
+    catch: (cause) => refuse(`its bytes are not a TickData message: ${String(cause)}`)
   })
   yield* simulation.restore(message)
 })
 
-/** As `make`, with decoded options. */
-export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type, resume?: Resume) {
-  const simulation = yield* Simulation
-  if (resume !== undefined) yield* restore(simulation, resume)
-  const runId = resume?.runId ?? options.runId ?? (yield* newRunId)
-  const samplingInterval = BigInt(resume?.recorded?.samplingInterval ?? options.samplingInterval)
+/** The ticks that an engine makes with these options. */
+const planOf = (options: typeof Options.Type, runId: RunId.RunId, resume: Resume | undefined): Stepping.Plan => {
   const last = options.maxTicks ?? resume?.recorded?.maxTicks
-  const maxTicks = last === undefined ? undefined : BigInt(last)
-  const stepping = yield* Stepping.make(simulation, yield* TickQueue, {
+  return {
     simulationRunId: runId,
-    samplingInterval,
-    maxTicks,
+    samplingInterval: BigInt(resume?.recorded?.samplingInterval ?? options.samplingInterval),
+    maxTicks: last === undefined ? undefined : BigInt(last),
     pauseTicks: new Set(options.pauseTicks.map(BigInt)),
     ticksPerSecond: options.ticksPerSecond,
     isSettled: (tickNumber) => resume?.settled.has(tickNumber) === true
-  })
+  }
+}
+
+/** Makes the effect that begins the run: it stores the metadata of a new run and logs the begin, both only once. */
+const makeBegin = Effect.fnUntraced(function* (
+  runId: RunId.RunId,
+  { maxTicks, samplingInterval }: Stepping.Plan,
+  resume: Resume | undefined
+) {
+  const simulation = yield* Simulation
   const { location } = yield* Storage
   const store = yield* Metadata.makeStore({ runId, samplingInterval, maxTicks })
   const storeMetadata = Effect.catchReason(store, "StorageError", "KeyConflict", () =>
     Effect.fail(new RunIdTaken({ simulationRunId: runId, location }))
   )
   let begun = false
-
-  const begin = Effect.gen(function* () {
+  return Effect.gen(function* () {
     if (begun) return
     if (resume === undefined) yield* storeMetadata
     begun = true
+    const after = String(yield* simulation.tickNumber)
     yield* resume === undefined
       ? Effect.logInfo("Simulation run begins").pipe(Effect.annotateLogs({ run: runId }))
-      : Effect.logInfo("Simulation run goes on").pipe(
-          Effect.annotateLogs({ run: runId, after: String(stepping.current()) })
-        )
+      : Effect.logInfo("Simulation run goes on").pipe(Effect.annotateLogs({ run: runId, after }))
   })
+})
+
+/** Like `make`, with decoded options. */
+export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type, resume?: Resume) {
+  const simulation = yield* Simulation
+  if (resume !== undefined) yield* restore(simulation, resume)
+  const runId = resume?.runId ?? options.runId ?? (yield* newRunId)
+  const plan = planOf(options, runId, resume)
+  const stepping = yield* Stepping.make(simulation, yield* TickQueue, plan)
+  const begin = yield* makeBegin(runId, plan, resume)
 
   /** A step that dies fails the engine, after the ticks that were captured before it are offered. */
   const takeTurn = Effect.uninterruptibleMask((restore) =>
@@ -228,9 +239,9 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
 
 /**
  * Makes the engine `name`, stopped, for the simulation, the queue and the storage of its context. Closing the scope stops
- * it. With `resume` the simulation is restored at once, and the engine goes on with the tick that follows; `maxTicks` and
- * `pauseTicks` are numbers of ticks of the run, whoever made them. Fails with `SchemaError` on a bad option, with
- * `SettingsMismatch` when the run began with other settings, and with `RestoreError` when the tick to go on from is not one
+ * it. With `resume`, it restores the simulation at once, and the engine continues with the next tick. `maxTicks` and
+ * `pauseTicks` are tick numbers of the run, also for ticks that an earlier process made. Fails with `SchemaError` on a bad
+ * option, with `SettingsMismatch` when the run began with other settings, and with `RestoreError` when the tick is not one
  * of this run and this kind of world.
  */
 export const make = (name: string, options: typeof Options.Encoded = {}, resume?: Resume) =>
@@ -241,17 +252,17 @@ export class SimulationEngine extends Context.Service<SimulationEngine, Instance
   "tickvault/simulation/SimulationEngine"
 ) {}
 
-/** What an engine is made with in an app. */
+/** The options of the engine's layer. */
 export type LayerOptions = typeof Options.Encoded & {
   /** Name of the engine in logs and metrics. Default "simulation-engine". */
   readonly name?: string
-  /** The run to go on with. Absent: a new run begins. */
+  /** The run to resume. Absent: a new run begins. */
   readonly resume?: Resume
 }
 
 /**
- * Runs an engine for the simulation of the context. Await it to learn when it is done, and why it failed. Closing the scope
- * stops it. Fails as `make` does.
+ * Runs an engine for the simulation of the context. Await the engine to know when it is done or why it failed. Closing the
+ * scope stops it. Fails as `make` does.
  */
 export const layer = (
   options: LayerOptions = {}
@@ -268,7 +279,7 @@ export const layer = (
 }
 
 /**
- * The same with the options that the environment sets, over `options`. The engine's name is that of its variables:
+ * Like `layer`, but environment variables override `options`. Their names contain the engine's name:
  * `TICKVAULT_SIMULATION_ENGINE_MAX_TICKS` by default. Fails with `ConfigError`, which names each wrong variable.
  */
 export const layerConfig = (

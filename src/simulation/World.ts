@@ -1,11 +1,10 @@
 /**
- * The built-in simulation: a torus of cells in which organisms, small programs with a body, feed, multiply with copying
- * errors and die.
+ * The built-in simulation: a torus of cells with organisms. An organism is a small program with a body. It feeds, copies
+ * itself with errors, and dies.
  *
- * It is there to try the pipeline with ticks that are worth keeping. The same options give the same ticks, byte for byte
- * except for the time of capture. A world restored from any of its ticks goes on like the one that made the tick. Life
- * never ends: there is at least one living organism at any tick, and at most three times as many as the world was made
- * for.
+ * It exists to try the pipeline with realistic ticks. The same options make the same ticks, byte for byte except the
+ * time of capture. A world restored from any of its ticks continues exactly like the original. Every tick has at least
+ * one living organism, and at most three times the number in the options.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -42,7 +41,7 @@ const minCellsPerOrganism = 8
 
 const between = (minimum: number, maximum: number) => {
   const message = `must be a whole number from ${minimum} to ${maximum}`
-  // The filter refuses what isn't finite. Only with `Number` does a value of another type get this message too.
+  // The filter refuses non-finite numbers. Only `Number` shows this message for values that aren't numbers.
   // @effect-diagnostics-next-line schemaNumber:off
   return Schema.Number.annotate({ message }).check(
     Schema.makeFilter((value) =>
@@ -55,7 +54,7 @@ const cellsOf = (shape: ReadonlyArray<number>) => shape.reduce((product, extent)
 
 const shapeMessage = `must be 1 to ${maxDimensions} whole numbers from ${minExtent} to ${maxExtent} whose product, the number of cells, is at most ${maxCells}`
 
-/** Settings of a world. More organisms get more energy, so that life stays as dense as at the beginning. */
+/** Settings of a world. More organisms at the start bring more energy, so the number of organisms stays at that level. */
 export const Options = Schema.Struct({
   /** Cells along each axis: 1 to 4 whole numbers from 4 to 1024, at most 1,048,576 cells in all. Default [48, 48]. */
   shape: Schema.Array(between(minExtent, maxExtent))
@@ -67,11 +66,11 @@ export const Options = Schema.Struct({
     )
     .pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed([48, 48]))),
   /**
-   * Organisms that the world starts with, from 1 to 10,000, and at most one for 8 cells; fewer where they find no room.
+   * Organisms that the world starts with, from 1 to 10,000, and at most one for 8 cells. Fewer when some find no room.
    * Default 6.
    */
   organisms: between(1, maxOrganisms).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(6))),
-  /** Seed of the random generator: any safe integer. Default 42. */
+  /** Seed of all random numbers: any safe integer. Default 42. */
   seed: between(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER).pipe(
     Schema.withDecodingDefaultTypeKey(Effect.succeed(42))
   )
@@ -84,12 +83,12 @@ export const Options = Schema.Struct({
   })
 )
 
-/** The kind of simulation that a world is. */
+/** The kind of this simulation. */
 export const kind: Simulation.Kind<typeof Options.Type> = { name: "tickvault/World", settings: Options }
 
 const decode = Decoder.make(TickDataSchema)
 
-/** A world at tick 0. Never fails: `options` were checked. */
+/** A world at tick 0. Never fails: `options` are checked already. */
 export const make = (options: typeof Options.Type): Effect.Effect<Simulation.Simulation["Service"]> =>
   Effect.gen(function* () {
     const settings = yield* Effect.orDie(Simulation.settings(kind, options)) // checked options can be encoded
@@ -100,7 +99,7 @@ export const make = (options: typeof Options.Type): Effect.Effect<Simulation.Sim
       settings,
       tickNumber: Effect.sync(() => world.tickNumber),
       step: Effect.sync(() => world.step()),
-      // The copy is the caller's alone: bytes in a decoded message are views.
+      // A copy that belongs to the caller: bytes in a decoded message are views.
       snapshot: (simulationRunId, captureTimeMs) =>
         Effect.sync(() => decode(photographer.snapshot(simulationRunId, captureTimeMs).slice())),
       tick: (simulationRunId, captureTimeMs) =>
@@ -131,13 +130,13 @@ export const make = (options: typeof Options.Type): Effect.Effect<Simulation.Sim
     })
   })
 
-/** A world made when the layer is built. Fails with `SchemaError`, which names the option, on a wrong option. */
+/** A world made when the layer is built. Fails with `SchemaError`, which names each wrong option. */
 export const layer = (options: typeof Options.Encoded = {}): Layer.Layer<Simulation.Simulation, Schema.SchemaError> =>
   Layer.effect(Simulation.Simulation, Effect.flatMap(Schema.decodeEffect(Options)(options), make))
 
 /**
- * The same with the options that the environment sets, over `options`. `name` is that of the engine in whose variables they
- * are: `TICKVAULT_SIMULATION_ENGINE_SEED` by default. Fails with `ConfigError`, which names each wrong variable.
+ * Like `layer`, but environment variables override `options`. Their names contain `name`, the name of the engine:
+ * `TICKVAULT_SIMULATION_ENGINE_SEED` by default. Fails with `ConfigError`, which names each wrong variable.
  */
 export const layerConfig = (
   name = "simulation-engine",

@@ -105,7 +105,7 @@ describe("tickvault run --resume", () => {
     assert.deepStrictEqual(filesOf(data), before)
   })
 
-  it("refuses what it can't go on with, and says why", async () => {
+  it("refuses what it can't resume, and says why", async () => {
     const data = await makeRun(20)
     const foreign = join(temporaryFolder(), "data")
     await run(["ingest", pathOf("evochora-60-organisms.pb.zst"), "--data", foreign])
@@ -131,7 +131,7 @@ describe("tickvault run --resume", () => {
     )
     const ended = await run(args(foreign, 30, "--resume", foreignRun))
     assert.strictEqual(ended.code, 1)
-    assert.match(ended.stderr, /another program or an older version made the run, and it can't go on here/u)
+    assert.match(ended.stderr, /another program or an older version made the run, so it can't be resumed here/u)
   })
 
   it("needs a configuration with one engine and a storage that lasts", async () => {
@@ -183,7 +183,7 @@ describe("tickvault run --resume", () => {
     const warnings = ended.filter(({ stderr }) => stderr.includes("Another process has stored batches of this run"))
     const isNoticed = warnings.length > 0 || deadLetters(data).length > 0
     assert.isTrue(isNoticed)
-    // Each tick that is there twice is the same but for its time of capture.
+    // Ticks that are stored twice differ only in their time of capture.
     const expected = new Map(comparableTicks(await makeRun(300), runId))
     const ticks = comparableTicks(data, runId)
     for (const [tick, bytes] of ticks) assert.strictEqual(bytes, expected.get(tick))

@@ -310,7 +310,7 @@ it.effect("can't be built when a run is to go on from a tick that is not its own
         })
       )
       assert.strictEqual(error._tag, "RestoreError")
-      assert.include(error.message, 'it is of the run "other"')
+      assert.include(error.message, 'it belongs to the run "other"')
     })
   )
 )

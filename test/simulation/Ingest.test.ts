@@ -148,7 +148,7 @@ it.effect("fails on a source without ticks, and never on more than that for rand
   Effect.gen(function* () {
     const { queue } = yield* TestPipeline.TestPipeline
     const empty = yield* Effect.flip(ingestInto(queue, "empty.pb", Stream.empty))
-    assert.strictEqual(empty.message, "empty.pb: it is empty, there are no ticks in it")
+    assert.strictEqual(empty.message, "empty.pb: it is empty: it has no ticks")
     yield* LogWatch.allow("Warn", "Tick can't be stored and will be dead-lettered")
     yield* LogWatch.allow("Error", "Batch consistency violation")
     yield* LogWatch.allow("Info", "Sent failed batch to dead-letter queue")
@@ -181,7 +181,7 @@ it.effect("passes on what its source fails with, by the name of the source", () 
     const { queue } = yield* TestPipeline.TestPipeline
     const broken = Stream.concat(Stream.succeed(goodBytes), Stream.fail({ message: "the pipe broke" }))
     const error = yield* Effect.flip(ingestInto(queue, "stdin", broken))
-    assert.strictEqual(error.message, "stdin: the pipe broke (what comes before it is taken in, 5 ticks)")
+    assert.strictEqual(error.message, "stdin: the pipe broke (the ticks before it are taken: 5 ticks)")
   }).pipe(Effect.provide(pipeline({ instances: 0 })))
 )
 

@@ -60,8 +60,8 @@ it.effect.each<readonly [string, Partial<SimulationMetadata>]>([
 it.effect.each<readonly [string, Partial<SimulationMetadata>]>([
   ['user_metadata.samplingInterval is "0"', { userMetadata: { samplingInterval: "0" } }],
   ['user_metadata.samplingInterval is "1e3"', { userMetadata: { samplingInterval: "1e3" } }],
-  ["resolved_config_json is no JSON object", { resolvedConfigJson: "simulation { }" }],
-  ["resolved_config_json is no JSON object", { resolvedConfigJson: "[1]" }],
+  ["resolved_config_json is not a JSON object", { resolvedConfigJson: "simulation { }" }],
+  ["resolved_config_json is not a JSON object", { resolvedConfigJson: "[1]" }],
   ["organisms", { resolvedConfigJson: '{"shape":[9,5,4],"organisms":0,"seed":-12}' }],
   ["must be at most 22", { resolvedConfigJson: '{"shape":[9,5,4],"organisms":100,"seed":-12}' }],
   ["gravity", { resolvedConfigJson: '{"shape":[9,5,4],"organisms":3,"seed":-12,"gravity":1}' }],
@@ -136,7 +136,7 @@ describe("what an engine has recorded", () => {
     ["user_metadata.maxTicks is", { maxTicks: "-1" }, "{}"],
     ["user_metadata.firstTick is", { firstTick: "8" }, "{}"],
     ["user_metadata.firstTick is", { firstTick: "0" }, "{}"],
-    ["resolved_config_json is no JSON", { simulationKind: "test/own" }, "cells 5"]
+    ["resolved_config_json is not JSON", { simulationKind: "test/own" }, "cells 5"]
   ])("is refused where %s wrong", ([problem, more, resolvedConfigJson]) =>
     Effect.gen(function* () {
       const userMetadata = { samplingInterval: "7", ...more }
@@ -147,7 +147,7 @@ describe("what an engine has recorded", () => {
   )
 
   it.effect.each<readonly [string, Simulation.Settings]>([
-    ['simulationKind is "test/other", and the simulation here is "test/own"', { kind: "test/other", values: {} }],
+    ['simulationKind is "test/other", but the simulation here is "test/own"', { kind: "test/other", values: {} }],
     ["cells", { kind: "test/own", values: { since: "1970-01-01T00:00:00.000Z" } }],
     ["gravity", { kind: "test/own", values: { cells: 5, since: "1970-01-01T00:00:00.000Z", gravity: 1 } }]
   ])("is not decoded where it is not that of the simulation: %s", ([problem, simulation]) =>
@@ -173,7 +173,7 @@ it.effect("are refused when the bytes are no metadata, or another run's", () =>
   Effect.gen(function* () {
     const bytes = toBinary(SimulationMetadataSchema, good)
     const cut = yield* Effect.flip(RunSettings.fromBytes("run", bytes.subarray(0, bytes.length - 1)))
-    assert.include(cut.message, "the file is no SimulationMetadata message")
+    assert.include(cut.message, "the file is not a SimulationMetadata message")
     const other = yield* Effect.flip(RunSettings.fromBytes("mine", bytes))
     assert.include(other.message, 'the metadata of run "mine" can\'t be used')
     assert.include(other.message, 'simulation_run_id is "run"')

@@ -325,8 +325,8 @@ it.effect("refuses to go on from a tick of another run, of another world, or of 
       const from = tickAt(yield* ticksOf({ maxTicks: 10 }), 10)
       const cut = { ...from, payload: from.payload.subarray(0, from.payload.length - 3) }
       for (const [error, problem] of [
-        [yield* refused({ ...from, simulationRunId: "other" }), 'it is of the run "other", not of "run"'],
-        [yield* refused(cut), "its bytes are no TickData message"],
+        [yield* refused({ ...from, simulationRunId: "other" }), 'it belongs to the run "other", not to "run"'],
+        [yield* refused(cut), "its bytes are not a TickData message"],
         [yield* refused(from, { shape: [4, 4] }), ""]
       ] as const) {
         assert.strictEqual(error._tag, "RestoreError")

@@ -407,7 +407,7 @@ it.effect("fails its await when the storage has a run of its id, and makes no ti
       assert.strictEqual(failure._tag, "RunIdTaken")
       assert.strictEqual(
         failure.message,
-        'the run id "run" is taken: memory holds a run of this id. Choose another id, or resume that run'
+        'the run id "run" is taken: memory has a run with this id. Choose another id, or resume that run'
       )
       assert.deepStrictEqual(yield* engine.metrics, { current_tick: 0, ticks_produced: 0 })
       assert.strictEqual((yield* queue.account).accepted, 0)

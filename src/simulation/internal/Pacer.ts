@@ -1,8 +1,8 @@
 /**
- * When the next step of an engine is due, at so many ticks a second.
+ * Computes when the next step of an engine is due, from its ticks per second.
  */
 
-/** After being held back, an engine catches up on at most this much time. Time lost beyond it stays lost. */
+/** After a delay, an engine catches up on at most this much time. A longer delay is not made up. */
 const maxBehindMs = 1000
 
 export class Pacer {
@@ -14,7 +14,7 @@ export class Pacer {
     this.intervalMs = ticksPerSecond === undefined ? 0 : 1000 / ticksPerSecond
   }
 
-  /** Milliseconds from `nowMs` until the next step is due; 0 when it is. */
+  /** Milliseconds from `nowMs` until the next step is due. 0 when it is due. */
   leftMs(nowMs: number): number {
     if (this.intervalMs === 0) return 0
     this.dueMs = this.dueMs === undefined ? nowMs : Math.max(this.dueMs, nowMs - maxBehindMs)

@@ -1,5 +1,5 @@
 /**
- * The metadata that an engine stores when a run begins: those of its simulation, and what it takes to go on with the run.
+ * The metadata that an engine stores when a run begins: those of its simulation, and what it needs to resume the run.
  */
 import { toBinary } from "@bufbuild/protobuf"
 import * as Clock from "effect/Clock"
@@ -14,7 +14,7 @@ import type { StorageError } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 import { Simulation } from "../Simulation.ts"
 
-/** What the engine knows of a run that begins. */
+/** What the engine knows about a new run. */
 export interface Beginning {
   readonly runId: RunId.RunId
   readonly samplingInterval: bigint
@@ -49,9 +49,9 @@ const encode = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes the effect that stores the metadata of a run that begins at the present tick of the simulation. It tries again
- * what may pass. Run again after a failure, it stores the same bytes, so that an attempt whose outcome is unknown is found
- * to have succeeded.
+ * Makes the effect that stores the metadata of a run that begins at the present tick of the simulation. It retries
+ * transient failures. When it runs again after a failure, it stores the same bytes. So it also succeeds when an earlier
+ * attempt with an unknown outcome has stored them.
  */
 export const makeStore = Effect.fnUntraced(function* (
   beginning: Beginning

@@ -1,5 +1,5 @@
 /**
- * Steps a simulation, turn by turn, and keeps the ticks that it captures until the queue has accepted them.
+ * Steps a simulation in turns, and keeps the captured ticks until the queue has accepted them.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -9,10 +9,10 @@ import type { TickQueue } from "../../queue/TickQueue.ts"
 import type { Simulation } from "../Simulation.ts"
 import { Pacer } from "./Pacer.ts"
 
-/** Which ticks an engine makes. */
+/** The ticks that an engine makes. */
 export interface Plan {
   readonly simulationRunId: string
-  /** Ticks whose number is a multiple of it are captured. */
+  /** Ticks whose number is a multiple of this are captured. */
   readonly samplingInterval: bigint
   readonly maxTicks: bigint | undefined
   readonly pauseTicks: ReadonlySet<bigint>
@@ -22,14 +22,14 @@ export interface Plan {
 }
 
 /**
- * A turn ends at the first of these limits. Then its ticks are offered, and the other fibers get their time. Longer turns
- * would delay ticks and files, shorter ones would cost more.
+ * A turn ends at the first of these limits. Then its ticks are offered, and other fibers run. Longer turns would delay
+ * ticks and files, shorter ones would cost more.
  */
 const turn = { steps: 64, bytes: 256 * 1024, milliseconds: 5 } as const
 
 /** The steps of one engine. */
 export interface Stepping {
-  /** The tick that the world is at. */
+  /** The present tick of the world. */
   readonly current: () => bigint
   /** Ticks that the queue has accepted. */
   readonly produced: () => number
@@ -40,11 +40,11 @@ export interface Stepping {
   /** Waits until the next step is due. */
   readonly pace: Effect.Effect<void>
   /**
-   * Steps, at least once, until the turn is over or the next step has to wait for something. A step that dies ends the
-   * turn; what was captured before is kept and can be offered.
+   * Steps at least once, until the turn is over or the next step must wait for something. A step that dies ends the turn.
+   * The ticks captured before it are kept and can be offered.
    */
   readonly takeTurn: Effect.Effect<void>
-  /** Offers the captured ticks and waits until the queue has accepted them; `false` when the queue has ended. */
+  /** Offers the captured ticks and waits until the queue has accepted them. `false` when the queue has ended. */
   readonly handOver: Effect.Effect<boolean>
 }
 
@@ -58,14 +58,14 @@ export const make = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const capture =
     simulation.tick ?? ((id, captureTimeMs) => Effect.map(simulation.snapshot(id, captureTimeMs), Tick.fromMessage))
-  /** Captured, and not accepted by the queue yet. */
+  /** The captured ticks that the queue has not accepted yet. */
   let pending: ReadonlyArray<Tick.Tick> = []
   let produced = 0
   let current = yield* simulation.tickNumber
-  /** Whether the present tick is still to be captured. It stays so when capturing it fails. */
+  /** Whether the present tick must still be captured. It stays true when capturing fails. */
   let isCaptureDue = false
 
-  /** Whether the next tick to capture is settled: the steps up to it only lead there. */
+  /** Whether the next tick of the sampling interval is settled. Then the steps up to it capture nothing. */
   const isSteppingOver = () => isSettled(current - (current % interval) + interval)
   const isDone = () => !isCaptureDue && maxTicks !== undefined && current >= maxTicks
 

@@ -1,9 +1,9 @@
-/** Fixed-size records of little-endian numbers, in which state without a field of its own is saved. */
+/** Fixed-size records of little-endian numbers, for state that has no field in the contract. */
 
-/** Turns a float into bytes. */
+/** Converts a float to bytes. */
 const scratch = new DataView(new ArrayBuffer(8))
 
-/** A blob is small and made at every tick. It has no view of its own, which would cost more than writing the blob. */
+/** Writes without a `DataView` of its own: a blob is small and made at every tick, and the view would cost most of it. */
 export class BlobWriter {
   readonly bytes: Uint8Array
   private position = 0
@@ -34,7 +34,7 @@ export class BlobWriter {
 }
 
 export class BlobReader {
-  /** Whether all that was read was there and in its range. */
+  /** Whether everything read so far was present and in its range. */
   isIntact = true
   private readonly view: DataView
   private position = 0
@@ -43,7 +43,7 @@ export class BlobReader {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
-  /** Whether every byte was read, and all of them made sense. */
+  /** Whether every byte was read and everything was in its range. */
   get isComplete(): boolean {
     return this.isIntact && this.position === this.view.byteLength
   }

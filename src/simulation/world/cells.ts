@@ -1,18 +1,18 @@
-/** What lies in the cells of the world: a molecule each, and the organism that owns it. */
+/** The cells of the world: the molecule in each, and the organism that owns it. */
 
-/** The kinds of molecules, as `CellState.molecule_type` has them. A `code` molecule of value 0 is an empty cell. */
+/** The values of `CellState.molecule_type`. A `code` molecule of value 0 is an empty cell. */
 export const Molecule = { code: 0, data: 1, energy: 2, structure: 3 } as const
 
 export const moleculeTypes = 4
 
-/** Owner of cells that nobody owns. Organisms count from 1. */
+/** Owner of a cell without an owner. Organisms count from 1. */
 export const nobody = 0
 
 export class Cells {
   readonly type: Uint8Array
   readonly value: Int32Array
   readonly owner: Int32Array
-  /** One bit for each cell, set where there is a molecule or an owner; 32 cells to a word, the lowest bit first. */
+  /** One bit for each cell, set when it has a molecule or an owner. 32 cells in a word, the lowest bit first. */
   readonly occupied: Uint32Array
   /** Number of cells that hold energy. */
   energyCells = 0
@@ -44,7 +44,7 @@ export class Cells {
     this.set(cell, Molecule.code, 0, nobody)
   }
 
-  /** Whether there is no molecule in `cell` and nobody owns it. */
+  /** Whether `cell` has no molecule and no owner. */
   isFree(cell: number): boolean {
     return ((this.occupied[cell >>> 5] ?? 0) & (1 << (cell & 31))) === 0
   }

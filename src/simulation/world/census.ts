@@ -1,6 +1,6 @@
 /**
- * The part of a world's state that has no field of its own in a snapshot: the kind of the world, the id of the next
- * organism, the energy spent, and the length of each genome. It is saved like the state of a strategy.
+ * The state of a world that has no field in a snapshot: the kind of the world, the id of the next organism, the energy
+ * spent, and the length of each genome. It is saved like the state of a strategy.
  */
 import { BlobReader, BlobWriter } from "./blob.ts"
 import type { Kind, WorldState } from "./worldState.ts"
@@ -28,7 +28,7 @@ export const save = ({ kind, nextId, spent, organisms }: WorldState): Uint8Array
 
 const describe = ({ shape, organisms }: Kind): string => `a ${shape.join("x")} world for ${organisms} organisms`
 
-/** The census that was saved of a world of this `kind`, or what is wrong with the bytes. */
+/** The saved census of a world of this `kind`, or the problem with the bytes. */
 export const load = (bytes: Uint8Array, kind: Kind, organisms: number): Census | string => {
   const blob = new BlobReader(bytes)
   const found = blob.u8()

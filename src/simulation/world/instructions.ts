@@ -1,12 +1,11 @@
 /**
- * The instruction set: what the value of a `code` molecule means, which operands follow it and what running it costs.
+ * The instruction set: the meaning of a `code` molecule's value, its operands, and its cost.
  *
- * An operand is the value of a `data` molecule, one for each, in the cells after the instruction. Any number is a
- * register (by its low bits) and any number is an address (around the genome), so that a mutation mostly leaves
- * something that runs.
+ * Operands are the values of the `data` molecules in the cells after the instruction, one molecule each. Any number is a
+ * valid register (by its low bits) and a valid address (it wraps around the genome). So most mutated programs still run.
  */
 
-/** What an operand is taken for: a register, a plain number, or a distance from the instruction. */
+/** The meaning of an operand: a register, a plain number, or a distance from the instruction. */
 export type Operand = "register" | "number" | "address"
 
 export interface Instruction {
@@ -57,5 +56,5 @@ export const instructions: ReadonlyArray<Instruction> = table.map(([name, cost, 
 
 export const opcodeOf = (name: string): number => instructions.findIndex((instruction) => instruction.name === name)
 
-/** Most operands that an instruction has. */
+/** The largest number of operands of an instruction. */
 export const maxOperands = Math.max(...instructions.map((instruction) => instruction.operands.length))

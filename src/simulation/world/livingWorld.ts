@@ -1,11 +1,11 @@
 /**
- * A world that goes on: how its next moment follows from the present one.
+ * A world that advances: how its next tick follows from the present one.
  *
- * In a tick every living organism runs one instruction, the oldest first. Then those without energy die, and the
- * strategies do their part. Nothing else changes a world, and all chance comes from its `rng`.
+ * In a tick every living organism runs one instruction, the oldest first. Then organisms without energy die, and the
+ * strategies run. Nothing else changes a world, and all random numbers come from its `rng`.
  *
- * Energy is accounted for to the unit: what the strategies have released, less what was spent, is what organisms hold
- * and cells contain.
+ * Energy is conserved to the unit: the energy that the strategies have released, minus the energy spent, is in the
+ * organisms and the cells.
  */
 import { execute } from "./processor.ts"
 import { Rng } from "./rng.ts"
@@ -50,7 +50,7 @@ export class LivingWorld extends WorldState {
     for (const strategy of this.strategies) strategy.run(this)
   }
 
-  /** Takes those that died in the tick before from the list. */
+  /** Removes the organisms that died in the tick before. */
   private removeTheDead(): void {
     if (this.livingOrganisms < this.organisms.length) {
       this.organisms = this.organisms.filter((organism) => !organism.isDead)

@@ -1,4 +1,4 @@
-/** The metadata of a run: its space, its energy, and the organisms that it starts with. */
+/** The metadata of a run: its space, its energy, and the first organisms. */
 import { create } from "@bufbuild/protobuf"
 import * as Schema from "effect/Schema"
 import {
@@ -15,7 +15,7 @@ import type { LivingWorld } from "./livingWorld.ts"
 
 const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
 
-/** What the metadata say beside what the world knows. */
+/** The parts of the metadata that don't come from the world. */
 export interface Run {
   readonly simulationRunId: string
   readonly startTimeMs: bigint
@@ -23,7 +23,7 @@ export interface Run {
   readonly options: Record<string, unknown>
 }
 
-/** The metadata of a run that begins with `world`, which is at tick 0. */
+/** The metadata of a run that begins with `world` at tick 0. */
 export const describe = (world: LivingWorld, run: Run): SimulationMetadata => {
   const { shape } = world.kind
   return create(SimulationMetadataSchema, {
@@ -47,7 +47,7 @@ export const describe = (world: LivingWorld, run: Run): SimulationMetadata => {
   })
 }
 
-/** The program as it lies when it starts in the first cell of the world and is read along the first axis. */
+/** The program, placed from the first cell of the world along the first axis. */
 const artifact = (torus: Torus, program: Program): ProgramArtifact => {
   const fileName = `${program.name}.asm`
   const layout = program.genome.slice(0, torus.maxBody).map((gene, address) => ({

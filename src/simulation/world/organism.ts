@@ -1,39 +1,39 @@
 /**
- * A living thing: a body of cells that holds its genome, and a small machine that runs it.
+ * An organism: a body of cells that holds its genome, and a small machine that runs it.
  *
- * An `OrganismState` has all of its state but the length of its genome, which is in the census. The cells of the body
- * belong to the organism for as long as it lives.
+ * An `OrganismState` has its whole state except the length of its genome, which the census keeps. The organism owns the
+ * cells of its body while it lives.
  */
 import type { Direction } from "./torus.ts"
 
-/** What a register holds. */
+/** The value of a register. */
 export type Value = number | Direction
 
 export const isDirection = (value: Value): value is Direction => typeof value !== "number"
 
-/** Registers have one numbering: first the data registers, then the procedure and the formal parameter registers. */
+/** All registers share one numbering: data registers first, then procedure and formal parameter registers. */
 export const Registers = { data: 4, procedure: 2, formal: 2, all: 8, firstProcedure: 4, firstFormal: 6 } as const
 
-/** The registers that copying a genome works with. */
+/** The registers for copying a genome. */
 export const Copying = { source: 2, direction: 3, target: 5 } as const
 
 export const dataPointerCount = 2
 
-/** Location registers: where the child grows (the own origin when none does), and a place to remember. */
+/** Location registers: the origin of the growing child (the own origin when there is none), and a remembered cell. */
 export const Locations = { nursery: 0, memory: 1, count: 2 } as const
 
 export const Stacks = { data: 8, location: 4, calls: 4 } as const
 
-/** Most energy an organism can hold. */
+/** The largest energy of an organism. */
 export const energyCapacity = 2_000
 
-/** A procedure call under way. Never changed once made. */
+/** An active procedure call. Immutable. */
 export interface Frame {
   readonly procName: string
   readonly returnAddress: number
   readonly savedPrs: ReadonlyArray<Value>
   readonly savedFprs: ReadonlyArray<Value>
-  /** The register that formal parameter 0 stands for; it gets the parameter's value on return. */
+  /** The register bound to formal parameter 0. It gets the parameter's value on return. */
   readonly argument: number
 }
 
@@ -47,7 +47,7 @@ export interface Organism {
   /** The cell of each address of the genome. */
   readonly body: Int32Array
   energy: number
-  /** Where in the genome the instruction pointer is. */
+  /** The address of the instruction pointer in the genome. */
   address: number
   dataPointers: Array<number>
   activeDataPointer: number
@@ -62,7 +62,7 @@ export interface Organism {
   failureCallStack: ReadonlyArray<Frame>
 }
 
-/** What is known of an organism at its birth. */
+/** The properties of an organism at its birth. */
 export type Birth = Pick<Organism, "id" | "parentId" | "birthTick" | "programId" | "origin" | "dv" | "body" | "energy">
 
 export const newborn = (birth: Birth): Organism => ({

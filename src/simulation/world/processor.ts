@@ -1,6 +1,6 @@
 /**
- * Runs one instruction of an organism. An instruction that can't be run fails: it costs the same, and
- * the organism goes on with the next one. The reason is kept until the next instruction has run.
+ * Runs one instruction of an organism. An instruction that can't run fails: it costs the same, and the organism continues
+ * with the next one. The reason is kept until the next instruction has run.
  */
 import { Molecule, nobody } from "./cells.ts"
 import { instructions, maxOperands, type Name } from "./instructions.ts"
@@ -19,15 +19,15 @@ import { procName } from "./programs.ts"
 import { allocate, copy, divide } from "./reproduction.ts"
 import type { WorldState } from "./worldState.ts"
 
-/** Answers why the instruction failed. */
+/** Returns why the instruction failed. */
 type Handler = (world: WorldState, self: Organism, a: number, b: number) => string | undefined
 
-/** Cells along each axis that an organism senses. */
+/** The number of cells along each axis that an organism senses. */
 const sight = 10
-/** Cells of one step, if no energy is on the way. */
+/** The number of cells in one step, if no energy is on the way. */
 const stride = 3
 const bite = 15
-/** Ticks of life after which each instruction costs one unit more. */
+/** After each of this many ticks of life, every instruction costs one unit more. */
 const ageing = 2048
 
 const read = (self: Organism, register: number): Value => self.registers[register & (Registers.all - 1)] ?? 0
@@ -64,7 +64,7 @@ const sense: Handler = (world, self, register) => {
 
 const stepOn: Handler = ({ cells, torus }, self, register) => {
   const direction = read(self, register)
-  if (!isDirection(direction)) return "the register holds no direction"
+  if (!isDirection(direction)) return "the register does not hold a direction"
   let cell = dataPointer(self)
   for (let left = stride; left > 0; left--) {
     const to = torus.neighbour(cell, direction)
@@ -207,7 +207,7 @@ const byOpcode = instructions.map(({ name, operands, cost }) => ({
 }))
 const operands = new Int32Array(Math.max(2, maxOperands))
 
-/** Runs the instruction that the organism's instruction pointer is at, and pays for it. */
+/** Runs the instruction at the organism's instruction pointer, and pays for it. */
 export const execute = (world: WorldState, self: Organism): void => {
   const age = Number(world.tickNumber - self.birthTick)
   const ageSurcharge = Math.floor(age / ageing)

@@ -1,5 +1,5 @@
 /**
- * The genomes that life starts from, written in the assembly language of the world, and the assembler for it.
+ * The genomes of the first organisms, in the assembly language of the world, and its assembler.
  *
  * A line is `label: INSTRUCTION operand...  ; comment`. Operands are registers (`D0`-`D3`, `P0`-`P1`, `F0`-`F1`),
  * numbers, and labels, which become distances from the instruction.
@@ -39,7 +39,7 @@ export const registerNames: ReadonlyMap<string, number> = new Map(
 /** The name of the procedure that starts at `address`. */
 export const procName = (address: number): string => `P${address}`
 
-/** An id that genomes share when they are the same: FNV-1a over their molecules, in hexadecimal. */
+/** The id of a genome: FNV-1a over its molecules, in hexadecimal. Equal genomes have the same id. */
 export const programIdOf = (genome: Genome): string => {
   let hash = 0x811c9dc5
   const add = (byte: number) => {
@@ -64,7 +64,7 @@ const parse = (text: string): Line => {
   return { label, words: rest.trim().split(/\s+/u) }
 }
 
-// The programs below are the only input: a word that can't be read is a fault of this file.
+// The programs below are the only input: an invalid word is a bug in this file.
 const operandValue = (word: string, labels: ReadonlyMap<string, number>, from: number): number => {
   const label = labels.get(word)
   if (label !== undefined) return label - from
@@ -148,7 +148,7 @@ hunt:  SENS D0
 `
 )
 
-/** The genomes that initial organisms have, in turn. */
+/** The genomes of the initial organisms, used in rotation. */
 export const ancestors: ReadonlyArray<Program> = [grazer, roamer, settler]
 
 export const ancestor = (index: number): Program => ancestors[index % ancestors.length] ?? grazer

@@ -1,9 +1,8 @@
 /**
- * How life goes on: an organism claims room for a child, copies its genome there molecule by molecule, not always
- * truly, and divides.
+ * Reproduction: an organism claims room for a child, copies its genome there molecule by molecule, sometimes with errors,
+ * and divides.
  *
- * What is under way is kept in the parent's registers, where its program can spoil it: every step checks anew that the
- * child's cells are what they must be.
+ * The parent's registers hold the progress, and its program can change them. So every step checks the child's cells again.
  */
 import { Molecule, moleculeTypes } from "./cells.ts"
 import { instructions } from "./instructions.ts"
@@ -11,7 +10,7 @@ import { Copying, isDirection, Locations, newborn, type Organism, type Value } f
 import { programIdOf, type Genome } from "./programs.ts"
 import type { Room, WorldState } from "./worldState.ts"
 
-/** Cells claimed beyond the parent's genome, for a longer one. */
+/** The number of cells claimed beyond the parent's genome, for a longer child. */
 const slack = 2
 const shortestGenome = 4
 const mutationOdds = 192
@@ -24,7 +23,7 @@ export const isOwnCell = ({ torus }: WorldState, { origin, dv, body }: Organism,
   return address >= 0 && address < body.length
 }
 
-/** Where the organism's child grows; `undefined` when none does. */
+/** The room of the organism's growing child. `undefined` when there is none. */
 const nurseryOf = (self: Organism): Room | undefined => {
   const origin = self.locations[Locations.nursery] ?? self.origin
   const dv = self.registers[Copying.direction] ?? 0
@@ -34,7 +33,7 @@ const nurseryOf = (self: Organism): Room | undefined => {
 const nurseryLength = (world: WorldState, self: Organism): number =>
   Math.min(self.body.length + slack, world.torus.maxBody)
 
-/** Whether `cell` is one of those claimed for the organism's child. */
+/** Whether `cell` is claimed for the organism's child. */
 export const isChildCell = (world: WorldState, self: Organism, cell: number): boolean => {
   const room = nurseryOf(self)
   if (room === undefined) return false
@@ -51,7 +50,7 @@ const releaseNursery = (world: WorldState, self: Organism): void => {
   }
 }
 
-/** Claims free cells nearby for a child, giving up what was claimed before. */
+/** Claims free cells nearby for a child, and releases the cells claimed before. */
 export const allocate = (world: WorldState, self: Organism): string | undefined => {
   releaseNursery(world, self)
   const room = world.findRoom(self.origin, world.nurseryReach, nurseryLength(world, self), roomTries)
@@ -69,7 +68,7 @@ export const allocate = (world: WorldState, self: Organism): string | undefined 
 const asCount = (value: Value | undefined, limit: number): number | undefined =>
   typeof value === "number" && value >= 0 && value <= limit ? value : undefined
 
-/** Copies one molecule. The instruction stays where it is until the whole genome is copied. */
+/** Copies one molecule. The instruction pointer stays here until the whole genome is copied. */
 export const copy = (world: WorldState, self: Organism): string | undefined => {
   const room = nurseryOf(self)
   if (room === undefined) return "no room is claimed for a child"
@@ -90,7 +89,7 @@ const advanceBoth = { source: 1, target: 1 }
 const deletion = { source: 1, target: 0 }
 const insertion = { source: 0, target: 1 }
 
-/** Answers how far source and target move on: usually both by one. */
+/** Returns how far source and target advance: usually both by one. */
 const copyMolecule = ({ cells, rng }: WorldState, self: Organism, source: number, to: number) => {
   const from = self.body[source] ?? self.origin
   let type = cells.type[from] ?? 0
@@ -108,7 +107,7 @@ const copyMolecule = ({ cells, rng }: WorldState, self: Organism, source: number
   return moves
 }
 
-/** Makes the copy an organism of its own, with half of the energy. It runs from the next tick on. */
+/** Makes the copy a separate organism with half of the energy. It runs from the next tick on. */
 export const divide = (world: WorldState, self: Organism): string | undefined => {
   const room = nurseryOf(self)
   if (room === undefined) return "no room is claimed for a child"
@@ -128,7 +127,7 @@ export const divide = (world: WorldState, self: Organism): string | undefined =>
   return undefined
 }
 
-/** Sets an organism without parents down. What was in its cells is gone, energy included. */
+/** Places an organism without parents. It replaces the content of its cells, including energy. */
 export const place = (world: WorldState, room: Room, genome: Genome, energy: number): Organism => {
   const { cells, torus } = world
   const body = torus.bodyCells(room.origin, room.dv, genome.length)

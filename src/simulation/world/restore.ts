@@ -1,7 +1,7 @@
 /**
- * Rebuilds a world from a snapshot, or says what is wrong with it.
+ * Rebuilds a world from a snapshot, or names the problem with it.
  *
- * Everything in the snapshot is checked. A world that was rebuilt can be stepped, and gives the same snapshot again.
+ * Every part of the snapshot is checked. A restored world can be stepped, and gives the same snapshot again.
  */
 import * as Result from "effect/Result"
 import type {
@@ -17,7 +17,7 @@ import { restoreOrganism } from "./restoreOrganism.ts"
 import { Rng } from "./rng.ts"
 import type { Kind, WorldState } from "./worldState.ts"
 
-/** A world of `kind` that is what `tick` says. */
+/** The world of `kind` in the state of `tick`. */
 export const restore = (kind: Kind, tick: TickData): Restored<LivingWorld> =>
   Result.gen(function* () {
     if (tick.tickNumber < 0n) return yield* damaged("its number is below 0")
@@ -36,7 +36,7 @@ export const restore = (kind: Kind, tick: TickData): Restored<LivingWorld> =>
       world.add(organism)
       if (organism.isDead) world.forget(organism)
     }
-    if (lastId >= world.nextId) return yield* damaged(`organism ${lastId} has an id that is still to be given`)
+    if (lastId >= world.nextId) return yield* damaged(`organism ${lastId} has an id that is not assigned yet`)
     for (const cell of tick.cells) yield* restoreMolecule(world, cell)
     yield* checkBodies(world)
     return world
@@ -79,8 +79,8 @@ const restoreMolecule = (world: WorldState, state: CellState): Restored<void> =>
 
 const moleculeProblem = ({ cells, organismById }: WorldState, state: CellState, cell: number): string | undefined => {
   const { moleculeType, moleculeValue, ownerId } = state
-  if (!cells.isFree(cell)) return "is there twice"
-  if (moleculeType === Molecule.code && moleculeValue === 0 && ownerId === nobody) return "is listed and empty"
+  if (!cells.isFree(cell)) return "is listed twice"
+  if (moleculeType === Molecule.code && moleculeValue === 0 && ownerId === nobody) return "is listed but empty"
   if (moleculeType < 0 || moleculeType >= moleculeTypes) return `has the unknown molecule type ${moleculeType}`
   if (ownerId !== nobody && !organismById.has(ownerId)) return `belongs to organism ${ownerId}, which doesn't live`
   if (moleculeType === Molecule.energy && (ownerId !== nobody || moleculeValue < 1)) return "can't hold such energy"
@@ -92,7 +92,7 @@ const checkBodies = ({ cells, organismById, torus }: WorldState): Restored<void>
     const lost = body.find((cell) => cells.owner[cell] !== id)
     if (lost === undefined) continue
     const where = torus.coordinates(lost).join(", ")
-    return damaged(`the cell at (${where}) is of the body of organism ${id} and doesn't belong to it`)
+    return damaged(`the cell at (${where}) is in the body of organism ${id} but doesn't belong to it`)
   }
   return Result.void
 }

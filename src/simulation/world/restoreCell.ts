@@ -1,16 +1,16 @@
 /**
- * What the parts of restoring a world share: their failure, and cells by their coordinates.
+ * Shared parts of restoring a world: failures and cells.
  */
 import * as Result from "effect/Result"
 import type { Vector } from "../../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import type { Torus } from "./torus.ts"
 
-/** A part of a snapshot, or what is wrong with it. */
+/** A part of a snapshot, or the problem with it. */
 export type Restored<A> = Result.Result<A, string>
 
 export const damaged = (problem: string): Restored<never> => Result.fail(problem)
 
-/** The cell at `place`; `what` says what is there. */
+/** The cell at `place`. `what` names it in a failure. */
 export const restoreCell = (torus: Torus, place: Vector | undefined, what: string): Restored<number> => {
   if (place === undefined) return damaged(`${what} is missing`)
   const cell = torus.cellOf(place.components)

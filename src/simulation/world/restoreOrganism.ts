@@ -1,4 +1,4 @@
-/** Rebuilds one organism of a snapshot, or says what is wrong with it. */
+/** Rebuilds one organism of a snapshot, or names the problem with it. */
 import * as Result from "effect/Result"
 import type { Vector } from "../../gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import type {
@@ -61,7 +61,8 @@ const organism = (world: WorldState, state: OrganismState, length: number): Rest
 
 const checkNumbers = ({ tickNumber }: WorldState, state: OrganismState): Restored<void> => {
   if (state.organismId < 1) return damaged("its id is below 1")
-  if (state.birthTick < 0n || state.birthTick > tickNumber) return damaged(`its birth_tick ${state.birthTick} is ahead`)
+  if (state.birthTick < 0n || state.birthTick > tickNumber)
+    return damaged(`its birth_tick ${state.birthTick} is in the future`)
   if (state.energy > energyCapacity || state.energy < 0 || (state.energy === 0) !== state.isDead) {
     return damaged(`its energy ${state.energy} is impossible`)
   }
@@ -95,14 +96,14 @@ const restoreAddress = (
 
 const all = <A, B>(items: ReadonlyArray<A>, limit: number, decode: (item: A) => Restored<B>): Restored<Array<B>> =>
   Result.gen(function* () {
-    if (items.length > limit) return yield* damaged(`there are ${items.length} of what can be ${limit} at most`)
+    if (items.length > limit) return yield* damaged(`there are ${items.length} where at most ${limit} are possible`)
     const decoded: Array<B> = []
     for (const item of items) decoded.push(yield* decode(item))
     return decoded
   })
 
 const exactly = <A, B>(count: number, items: ReadonlyArray<A>, decode: (item: A) => Restored<B>) =>
-  items.length < count ? damaged(`there are ${items.length} of what must be ${count}`) : all(items, count, decode)
+  items.length < count ? damaged(`there are ${items.length} where there must be ${count}`) : all(items, count, decode)
 
 const registers = (torus: Torus, count: number, values: ReadonlyArray<RegisterValue>) =>
   exactly(count, values, (value) => registerValue(torus, value))
@@ -111,7 +112,7 @@ const registerValue = (torus: Torus, { value }: RegisterValue): Restored<Value> 
   if (value.case === "scalar") return Result.succeed(value.value)
   const direction = value.case === "vector" ? torus.directionOf(value.value.components) : undefined
   return direction === undefined
-    ? damaged("a register value is neither number nor direction")
+    ? damaged("a register value is neither a number nor a direction")
     : Result.succeed(direction)
 }
 
@@ -119,9 +120,10 @@ const procFrame = (torus: Torus, where: Body, frame: ProcFrame): Restored<Frame>
   Result.gen(function* () {
     const argument = frame.fprBindings[0]
     if (argument === undefined || Object.keys(frame.fprBindings).length !== 1) {
-      return yield* damaged("a call binds other than one parameter")
+      return yield* damaged("a call doesn't bind exactly one parameter")
     }
-    if (argument < 0 || argument >= Registers.all) return yield* damaged("a call binds what is no register")
+    if (argument < 0 || argument >= Registers.all)
+      return yield* damaged("a call binds something that is not a register")
     return {
       procName: frame.procName,
       returnAddress: yield* restoreAddress(torus, where, frame.absoluteReturnIp, "a return address"),

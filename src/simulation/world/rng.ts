@@ -1,7 +1,7 @@
 /**
- * The world's one source of chance: xoshiro128** 1.1 by David Blackman and Sebastiano Vigna
+ * The world's only random number generator: xoshiro128** 1.1 by David Blackman and Sebastiano Vigna
  * (https://prng.di.unimi.it/xoshiro128starstar.c), seeded through SplitMix32, the 32-bit finaliser of MurmurHash3
- * over a Weyl sequence. Its whole state is four 32-bit words. A generator with the same words gives the same numbers.
+ * over a Weyl sequence. Its whole state is four 32-bit words. Saving them saves all future random numbers.
  */
 import { BlobWriter } from "./blob.ts"
 
@@ -10,7 +10,7 @@ export const stateBytes = 16
 
 const rotl = (x: number, k: number) => (x << k) | (x >>> (32 - k))
 
-/** The next of the words that spread a seed over the whole state. */
+/** One of the words that spread a seed over the whole state. */
 const mix = (x: number): number => {
   let z = x | 0
   z = Math.imul(z ^ (z >>> 16), 0x85ebca6b)
@@ -31,7 +31,7 @@ export class Rng {
     this.d = d | 0
   }
 
-  /** A generator that every bit of `seed`, a safe integer, takes part in. */
+  /** A generator that depends on every bit of `seed`, a safe integer. */
   static fromSeed(seed: number): Rng {
     const low = mix(seed)
     const high = mix(Math.floor(seed / 0x1_0000_0000) ^ low)
@@ -39,7 +39,7 @@ export class Rng {
     return new Rng(word(1), word(2), word(3), word(4) | 1)
   }
 
-  /** The generator that saved `bytes`; `undefined` when no generator can have done so. */
+  /** The generator with the saved state `bytes`. `undefined` when they are not a valid state. */
   static fromBytes(bytes: Uint8Array): Rng | undefined {
     if (bytes.length !== stateBytes || bytes.every((byte) => byte === 0)) return undefined
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

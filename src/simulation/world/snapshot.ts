@@ -1,8 +1,8 @@
 /**
- * Encodes all of a world as a `TickData` message.
+ * Encodes a whole world as a `TickData` message.
  *
- * The bytes are written straight from the state of the world. Message objects in between would cost more than all the rest
- * of a simulated tick. The bytes are those that any protobuf library makes of the same message.
+ * It writes the bytes directly from the state of the world. A message object in between would be the greater part of a
+ * tick's cost. The bytes are the same that any protobuf library makes of the message.
  */
 import * as Census from "./census.ts"
 import { isDirection, Registers, type Frame, type Organism, type Value } from "./organism.ts"
@@ -19,7 +19,7 @@ const mostValueBytes = 16
 /** A tag, a length, the place, and three numbers of ten bytes with their tags. */
 const mostCellBytes = 64
 
-/** Puts the vector of `cell` at `at`; gives the place after it. Its lengths take a byte each: there are few axes. */
+/** Writes the vector of `cell` at `at`, and returns the offset after it. Its lengths take a byte each: there are few axes. */
 const putPlace = (slab: Uint8Array, at: number, field: number, torus: Torus, cell: number): number => {
   const { axes, places } = torus
   const from = putVarint(slab, at, tag(field, 2))
@@ -33,7 +33,7 @@ const putPlace = (slab: Uint8Array, at: number, field: number, torus: Torus, cel
   return position
 }
 
-/** Takes snapshots of one world. Fields have their numbers in the contract, and stand in their order. */
+/** Takes snapshots of one world. Writes the fields in the order of their numbers in the contract. */
 export class Photographer {
   private readonly world: LivingWorld
   private readonly wire = new Wire()
@@ -42,7 +42,7 @@ export class Photographer {
     this.world = world
   }
 
-  /** The bytes are the caller's: nothing changes them afterwards. */
+  /** The bytes belong to the caller: nothing changes them afterwards. */
   snapshot(simulationRunId: string, captureTimeMs: bigint): Uint8Array {
     const { wire } = this
     const { organisms, rng, strategies, tickNumber } = this.world
@@ -72,7 +72,7 @@ export class Photographer {
     }
   }
 
-  /** Most of a tick is cells: each is put in one go, without a call for every number. */
+  /** Writes one cell without a call for every number: cells are most of a tick. */
   private putCell(slab: Uint8Array, from: number, cell: number): number {
     const { type, value, owner } = this.world.cells
     slab[from] = tag(5, 2)

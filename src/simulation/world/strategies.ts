@@ -1,8 +1,8 @@
 /**
- * What happens to the world besides what organisms do: energy comes in, life starts anew, what is left over decays.
+ * The changes of a world that organisms don't cause: energy comes in, new organisms appear, and leftovers decay.
  *
- * Each strategy keeps a state of its own that is saved with the world, and counts the energy that it has brought in.
- * How much that is in the long run follows from the number of organisms that the world was made for.
+ * Each strategy has its own state, which is saved with the world, and counts the energy that it has released. The number
+ * of organisms in the options determines the amount in the long run.
  */
 import { BlobReader, BlobWriter } from "./blob.ts"
 import { Molecule, nobody } from "./cells.ts"
@@ -14,25 +14,25 @@ import type { WorldState } from "./worldState.ts"
 export interface Strategy {
   /** Names the strategy in a saved world. */
   readonly type: string
-  /** The settings of the strategy, as the metadata of a run have them. */
+  /** The parameters of the strategy, as recorded in the metadata of a run. */
   readonly config: Record<string, number>
   /** Energy units brought into the world since its beginning. */
   readonly released: number
   /** Does what is due at the end of a tick. */
   readonly run: (world: WorldState) => void
   readonly save: () => Uint8Array
-  /** Takes over a saved state. `false` when the bytes are damaged: the strategy must not be used then. */
+  /** Loads a saved state. `false` when the bytes are damaged; the state is then undefined. */
   readonly load: (bytes: Uint8Array, world: WorldState) => boolean
 }
 
-/** Puts energy into `cell` when nothing is there. Answers how much. */
+/** Puts energy into `cell` if it is free. Returns the amount. */
 const drop = (world: WorldState, cell: number, value: number): number => {
   if (!world.cells.isFree(cell)) return 0
   world.cells.set(cell, Molecule.energy, value, nobody)
   return value
 }
 
-/** Rains energy on random cells: much at noon, nothing at midnight, nothing while a lot lies about. */
+/** Drops energy on random cells: much at noon, none at midnight, none while the cells hold a lot. */
 export class Solar implements Strategy {
   readonly type = "solar"
   readonly config: { dayTicks: number; dropsPerTickAtNoon: number; dropValue: number; maxEnergyCells: number }
@@ -68,7 +68,7 @@ export class Solar implements Strategy {
   }
 }
 
-/** Throws energy out around a few fixed places, each for a while and then again after a longer rest. */
+/** Drops energy around a few fixed places, each for a while, then again after a longer pause. */
 export class Geysers implements Strategy {
   readonly type = "geyser"
   readonly config: { geysers: number; periodTicks: number; eruptionTicks: number; dropValue: number; reach: number }
@@ -117,7 +117,7 @@ export class Geysers implements Strategy {
   }
 }
 
-/** Sweeps over the world cell by cell: clears what no body and no growing child needs, and lets energy fade. */
+/** Sweeps over the world cell by cell: clears cells that no body and no growing child needs, and reduces energy. */
 export class Decay implements Strategy {
   readonly type = "decay"
   readonly config: { sweepTicks: number; carrionValue: number; carrionEvery: number; energyLoss: number }
@@ -153,7 +153,7 @@ export class Decay implements Strategy {
     else world.cells.set(cell, Molecule.energy, energy - lost, nobody)
   }
 
-  /** Leaves the cells of the dead to nobody; of every few, one turns into energy. */
+  /** Removes the owner from the cells of the dead. A fixed share of the cells turns into energy. */
   release(world: WorldState, dead: ReadonlySet<number>): void {
     const { cells } = world
     for (let cell = 0, found = 0; cell < world.torus.size; cell++) {
@@ -177,7 +177,7 @@ export class Decay implements Strategy {
   }
 }
 
-/** Brings life to a world that has little of it, and at once to a world that has none. */
+/** Adds organisms to a world with few of them, and at once to a world with none. */
 export class Panspermia implements Strategy {
   readonly type = "panspermia"
   readonly config: { minOrganisms: number; restTicks: number; organismEnergy: number }
@@ -188,7 +188,7 @@ export class Panspermia implements Strategy {
     this.config = { minOrganisms: Math.ceil(organisms / 2), restTicks: 120, organismEnergy: 200 }
   }
 
-  /** Seeds the first organisms: as many as are asked for and find room, at least one. */
+  /** Adds the first organisms: as many of `organisms` as find room, at least one. */
   settle(world: WorldState, organisms: number): void {
     for (let index = 0; index < organisms; index++) this.seed(world, index)
     if (world.organisms.length === 0) this.force(world)
@@ -210,7 +210,7 @@ export class Panspermia implements Strategy {
     if (room !== undefined) this.granted(place(world, room, genome, this.config.organismEnergy))
   }
 
-  /** Sets an organism down whatever is in its way, for nothing of it lives. In a tiny world its genome is cut short. */
+  /** Places an organism over the content of its cells: no organism is alive there. A tiny world cuts its genome. */
   private force(world: WorldState): void {
     const origin = world.rng.below(world.torus.size)
     const { genome } = ancestor(world.rng.below(ancestors.length))

@@ -1,9 +1,8 @@
 /**
- * The space of the world: an n-dimensional torus whose cells are numbered in row-major order, and the way a body is
- * folded into it.
+ * The space of the world: an n-dimensional torus with cells in row-major order, and the layout of a body in it.
  *
- * A body is a sequence of cells read like a page: along its direction for the width of a row, then on in the next row
- * along the following axis. The width is such that a body of `maxBody` cells never meets itself.
+ * A body is a sequence of cells, laid out like the text of a page: along its direction for the width of a row, then in the
+ * next row along the following axis. The width is chosen so that a body of `maxBody` cells never overlaps itself.
  */
 
 /** One step along an axis. There is one shared object for each direction of a torus. */
@@ -13,7 +12,7 @@ export interface Direction {
   readonly vector: ReadonlyArray<number>
 }
 
-/** Most cells of a body, in a world that has as many. */
+/** The largest number of cells of a body. A small world allows fewer. */
 export const bodyLimit = 64
 
 const rowWidth = 6
@@ -26,7 +25,7 @@ export class Torus {
   readonly forward: Direction
   readonly maxBody: number
   private readonly strides: ReadonlyArray<number>
-  /** The coordinates of every cell, one after the other. Kept because they are needed often, and divisions are slow. */
+  /** The coordinates of every cell, one after the other. Stored because they are used often and divisions are slow. */
   readonly places: Uint16Array
   /** Number of axes. */
   readonly axes: number
@@ -79,7 +78,7 @@ export class Torus {
     return components
   }
 
-  /** The cell with these coordinates; `undefined` when they are none of this torus. */
+  /** The cell with these coordinates. `undefined` when they are outside of this torus. */
   cellOf(components: ReadonlyArray<number>): number | undefined {
     if (components.length !== this.shape.length) return undefined
     let cell = 0
@@ -91,7 +90,7 @@ export class Torus {
     return cell
   }
 
-  /** The shared direction with this vector; `undefined` when it isn't one step along one axis. */
+  /** The shared direction with this vector. `undefined` when it isn't one step along one axis. */
   directionOf(vector: ReadonlyArray<number>): Direction | undefined {
     return this.directions.find(
       (one) => one.vector.length === vector.length && one.vector.every((component, axis) => component === vector[axis])
@@ -119,7 +118,7 @@ export class Torus {
     return cells
   }
 
-  /** The address that `cell` has, or would have, in a body that starts in `origin`; -1 when its rows don't reach it. */
+  /** The address of `cell` in a body of any length that starts in `origin`. -1 when no row of the body reaches it. */
   bodyAddress(origin: number, { axis, sign }: Direction, cell: number): number {
     const width = this.widths[axis] ?? 1
     const column = this.distance(origin, cell, axis, sign)

@@ -1,14 +1,14 @@
 /**
  * Writes protobuf messages field by field, without an object for each.
  *
- * Fields are named by their number. Written in ascending order they are the bytes that every encoder writes: the
- * shortest form of each number and length. Fields without presence leave out what is zero or empty, as proto3 has it.
+ * Fields are given by their numbers. In ascending order, the bytes are those of any encoder: numbers and lengths have
+ * their shortest form. Fields without presence omit zero and empty values, as proto3 requires.
  */
 
-/** Bytes that messages share. More would keep more memory for a message that is kept alone, fewer would move messages more often. */
+/** Size of the buffer that messages share. Larger: a kept message would hold more memory. Smaller: messages move more often. */
 const slabBytes = 64 * 1024
 
-/** A larger message gets memory of its own size: in a slab it would waste what is left, and no budget counts that. */
+/** A larger message gets its own buffer of its exact size: in a shared one it would leave much memory unused and uncounted. */
 const maxSharedBytes = slabBytes / 4
 
 const utf8 = new TextEncoder()
@@ -16,7 +16,7 @@ const utf8 = new TextEncoder()
 /** What stands before a field: its number, and how it is written (0 a varint, 2 a length and so many bytes). */
 export const tag = (field: number, wireType: 0 | 2): number => (field << 3) | wireType
 
-/** Puts a number from 0 to 2^32 - 1 as a varint at `at`, where there is room for 5 bytes; gives the place after it. */
+/** Writes a number from 0 to 2^32 - 1 as a varint at `at`, which needs room for 5 bytes. Returns the offset after it. */
 export const putVarint = (bytes: Uint8Array, at: number, value: number): number => {
   if (value < 0x80) {
     bytes[at] = value
@@ -32,7 +32,7 @@ export const putVarint = (bytes: Uint8Array, at: number, value: number): number 
   return position + 1
 }
 
-/** Puts an `int32` at `at`, where there is room for 10 bytes; gives the place after it. */
+/** Writes an `int32` at `at`, which needs room for 10 bytes. Returns the offset after it. */
 export const putInt32 = (bytes: Uint8Array, at: number, value: number): number => {
   if (value >= 0) return putVarint(bytes, at, value)
   // Negative numbers are 64 bits wide.
@@ -45,12 +45,12 @@ export const putInt32 = (bytes: Uint8Array, at: number, value: number): number =
 
 export class Wire {
   private slab = new Uint8Array(slabBytes)
-  /** Where the message begins that is being written. */
+  /** Start of the message that is being written. */
   private start = 0
-  /** Where the next byte is written. Whoever writes into what `room` gave moves it. */
+  /** Offset of the next byte. A caller that wrote into the bytes of `room` sets it to the end of what it wrote. */
   position = 0
 
-  /** The message that was written since the last one. Its bytes never change afterwards. */
+  /** The message written since the last `finish`. Its bytes never change afterwards. */
   finish(): Uint8Array {
     const message = this.slab.subarray(this.start, this.position)
     if (message.length > maxSharedBytes) {
@@ -61,7 +61,7 @@ export class Wire {
     return message
   }
 
-  /** Begins a message or a packed list in a field. It ends when `close` is called with the result. */
+  /** Begins a message or a packed list in a field. It ends with `close` of the returned value. */
   open(field: number): number {
     this.varint(tag(field, 2))
     this.room(1)
@@ -74,7 +74,7 @@ export class Wire {
       this.slab[this.start + opened - 1] = length
       return
     }
-    // One byte was reserved for the length. The content moves on by the bytes that are missing.
+    // Only one byte was reserved for the length: the content moves by the missing bytes.
     const more = Math.ceil((32 - Math.clz32(length)) / 7) - 1
     this.room(more)
     const from = this.start + opened
@@ -84,7 +84,7 @@ export class Wire {
     this.position += length
   }
 
-  /** Leaves 0 out. */
+  /** Omits 0. */
   int32(field: number, value: number): void {
     if (value !== 0) this.presentInt32(field, value)
   }
@@ -94,11 +94,11 @@ export class Wire {
     this.int32Value(value)
   }
 
-  /** Leaves 0 out. */
+  /** Omits 0. */
   int64(field: number, value: bigint): void {
     if (value === 0n) return
     this.varint(tag(field, 0))
-    // Numbers do for all but the largest values, and make no garbage.
+    // Numbers are enough for all but the largest values and allocate nothing.
     const number = Number(value)
     const isExact = number >= 0 && number <= Number.MAX_SAFE_INTEGER
     const bits = isExact ? 0n : BigInt.asUintN(64, value)
@@ -113,12 +113,12 @@ export class Wire {
     this.varint(low)
   }
 
-  /** Leaves `false` out. */
+  /** Omits `false`. */
   bool(field: number, value: boolean): void {
     if (value) this.presentInt32(field, 1)
   }
 
-  /** Leaves the empty string out. */
+  /** Omits the empty string. */
   string(field: number, value: string): void {
     if (value !== "") this.presentString(field, value)
   }
@@ -140,7 +140,7 @@ export class Wire {
     this.close(opened)
   }
 
-  /** Leaves out what is empty. */
+  /** Omits empty bytes. */
   bytes(field: number, value: Uint8Array): void {
     if (value.length === 0) return
     this.room(value.length + 16)
@@ -161,13 +161,13 @@ export class Wire {
     this.position = putVarint(this.slab, this.position, value)
   }
 
-  /** The bytes that `position` is in, with room for `size` more from there. Valid until something else is written. */
+  /** The buffer, with room for `size` more bytes from `position` on. It is valid until the next write. */
   room(size: number): Uint8Array {
     if (this.position + size > this.slab.length) this.moveOn(size)
     return this.slab
   }
 
-  /** Moves the message that is being written to new bytes. Earlier messages keep theirs. */
+  /** Moves the unfinished message to a new buffer. Finished messages keep theirs. */
   private moveOn(size: number): void {
     const written = this.slab.subarray(this.start, this.position)
     this.slab = new Uint8Array(Math.max(slabBytes, 2 * (written.length + size)))

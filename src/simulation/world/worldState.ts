@@ -1,19 +1,19 @@
 /**
- * The space of a world and its organisms at one moment: what organisms and strategies work on.
+ * The space and the organisms of a world at one moment. Organisms and strategies change it.
  */
 import { Cells } from "./cells.ts"
 import type { Organism } from "./organism.ts"
 import type { Rng } from "./rng.ts"
 import { Torus, type Direction } from "./torus.ts"
 
-/** What kind of world it is. Worlds of the same kind can take over each other's state. */
+/** The kind of a world. A world can load the state of another world of the same kind. */
 export interface Kind {
   readonly shape: ReadonlyArray<number>
-  /** Number of organisms that the world is made for. */
+  /** The number of organisms in the options. */
   readonly organisms: number
 }
 
-/** Where a body can be, or is. */
+/** The place of a body, taken or free. */
 export interface Room {
   readonly origin: number
   readonly dv: Direction
@@ -29,17 +29,17 @@ export class WorldState {
   readonly cells: Cells
   readonly organismById = new Map<number, Organism>()
   readonly maxOrganisms: number
-  /** How far from its parent a child can be, in cells along each axis. */
+  /** The largest distance of a child from its parent, in cells along each axis. */
   readonly nurseryReach = 10
   rng: Rng
   tickNumber = 0n
-  /** In order of birth. Includes those that died in this very tick. */
+  /** In order of birth. Includes those that died in the present tick. */
   organisms: Array<Organism> = []
   livingOrganisms = 0
   nextId = 1
-  /** Energy units gone since the beginning. */
+  /** Energy units spent since the beginning. */
   spent = 0
-  /** Where in its genome the instruction stands that an organism runs at the moment. */
+  /** The address, in its organism's genome, of the instruction that runs at the moment. */
   instructionAddress = 0
 
   /** A world without life. */
@@ -62,21 +62,21 @@ export class WorldState {
     this.livingOrganisms++
   }
 
-  /** Takes note that `organism`, which was added, is dead. It is listed until the next tick. */
+  /** Marks `organism` as dead. It stays in the list until the next tick. */
   forget(organism: Organism): void {
     organism.isDead = true
     this.organismById.delete(organism.id)
     this.livingOrganisms--
   }
 
-  /** Takes energy from `organism`, at most what it has. */
+  /** Takes energy from `organism`, at most as much as it has. */
   spend(organism: Organism, energy: number): void {
     const taken = Math.min(organism.energy, energy)
     organism.energy -= taken
     this.spent += taken
   }
 
-  /** Keeps the instruction pointer of `organism`, whose turn it is, at the instruction that is run. */
+  /** Keeps the instruction pointer of the running `organism` at its current instruction. */
   stay(organism: Organism): void {
     organism.address = this.instructionAddress
   }
@@ -85,7 +85,7 @@ export class WorldState {
     return this.torus.directions[this.rng.below(this.torus.directions.length)] ?? this.torus.forward
   }
 
-  /** A place within `reach` of `center` where a body of `length` cells fits; `undefined` when `tries` show none. */
+  /** A free place within `reach` of `center` for a body of `length` cells. `undefined` after `tries` failed tries. */
   findRoom(center: number, reach: number, length: number, tries: number): Room | undefined {
     if (length > this.torus.maxBody) return undefined
     for (let left = tries; left > 0; left--) {

@@ -119,15 +119,15 @@ const damages: ReadonlyArray<readonly [problem: RegExp, damage: (tick: TickData)
     (tick) => (tick.organisms[0]!.initialPosition!.components = [48, 0])
   ],
   [/no such data pointer/u, (tick) => (tick.organisms[0]!.activeDpIndex = 2)],
-  [/there are 3 of what must be 4/u, (tick) => tick.organisms[0]!.dataRegisters.pop()],
+  [/there are 3 where there must be 4/u, (tick) => tick.organisms[0]!.dataRegisters.pop()],
   [
-    /there are 9 of what can be 4/u,
+    /there are 9 where at most 4/u,
     (tick) => (tick.organisms[0]!.locationStack = Array.from({ length: 9 }, () => tick.organisms[0]!.ip!))
   ],
   [/neither number nor direction/u, (tick) => (tick.organisms[0]!.procedureRegisters[0]!.value = { case: undefined })],
   [/without a reason/u, (tick) => (tick.organisms[0]!.instructionFailed = !tick.organisms[0]!.instructionFailed)],
   [/which doesn't live/u, (tick) => (tick.cells[0]!.ownerId = 1_000_000)],
-  [/is there twice/u, (tick) => tick.cells.push(tick.cells[0]!)],
+  [/is listed twice/u, (tick) => tick.cells.push(tick.cells[0]!)],
   [/the place of a cell \(1\)/u, (tick) => (tick.cells[0]!.coordinate!.components = [1])],
   [/unknown molecule type 7/u, (tick) => (tick.cells[0]!.moleculeType = 7)],
   [/doesn't belong to it/u, (tick) => (tick.cells = tick.cells.filter((cell) => cell.ownerId === 0))]
