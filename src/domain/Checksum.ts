@@ -1,6 +1,6 @@
 /**
- * CRC-32 as zlib, gzip and PNG have it: finds every damage of up to 32 bits in a row, and all but one in four billion of
- * the others. Running: the checksum of a whole is that of its parts, each begun with the one before.
+ * CRC-32, the same as in zlib, gzip and PNG. It detects every damage of up to 32 consecutive bits, and all but one in four
+ * billion of the others. It is a running checksum: compute it part by part, each with the checksum of the parts before.
  *
  * ```ts
  * import * as Checksum from "tickvault/domain/Checksum"
@@ -12,22 +12,22 @@
  */
 import { crc32 } from "node:zlib"
 
-/** The checksum of nothing, with which a running one begins. */
+/** The checksum of no bytes. A running checksum begins with it. */
 export const empty = 0
 
-/** The checksum of `bytes`, after what `before` is the checksum of. */
+/** The checksum of earlier bytes followed by `bytes`. `before` is the checksum of the earlier bytes. */
 export const of = (bytes: Uint8Array, before: number = empty): number => crc32(bytes, before)
 
-/** What a byte does to a checksum, apart from the inversion of all bits before and after. */
+/** The effect of each byte on a checksum, without the inversion of all bits before and after. */
 const ofSingles = Uint32Array.from({ length: 256 }, (_, byte) => ~of(Uint8Array.of(byte), 0xffff_ffff))
 
-/** The checksum of one byte after what `before` is the checksum of: for a few, which are not worth a call. */
+/** Like `of` for one byte, without a native call. Use it for a few bytes. */
 export const ofByte = (byte: number, before: number): number => {
   const inner = ~before >>> 0
   return ~((ofSingles[(inner ^ byte) & 255] ?? 0) ^ (inner >>> 8)) >>> 0
 }
 
-/** Each bit of a checksum mapped to what becomes of it: a linear map, as CRC-32 is one. */
+/** A linear map of checksums: the image of each bit. CRC-32 is linear. */
 type BitMap = ReadonlyArray<number>
 
 const apply = (map: BitMap, checksum: number): number => {
@@ -40,15 +40,15 @@ const bits = Array.from({ length: 32 }, (_, bit) => (1 << bit) >>> 0)
 
 const inverted = 0xffff_ffff
 
-/** What a zero byte does to a checksum, apart from the inversion of all bits before and after. */
+/** The effect of a zero byte on a checksum, without the inversion of all bits before and after. */
 const oneZeroByte: BitMap = bits.map((bit) => of(Uint8Array.of(0), (bit ^ inverted) >>> 0) ^ inverted)
 
-/** The checksum of bytes of one length after others, from the checksums of the two, without the bytes. */
+/** Joins the checksums of two pieces of bytes without the bytes. The length of the second piece is fixed. */
 export class Shift {
-  /** What so many zero bytes do to a checksum, byte by byte of it. */
+  /** The effect of `length` zero bytes, for each byte of a checksum. */
   private readonly tables: ReadonlyArray<ReadonlyArray<number>>
 
-  /** For bytes of this length. */
+  /** `length` is that of the second piece. */
   constructor(length: number) {
     let map: BitMap = bits
     let power = oneZeroByte
@@ -61,7 +61,7 @@ export class Shift {
     )
   }
 
-  /** The checksum of the whole, when `before` is that of what comes first and `own` that of the bytes alone. */
+  /** The checksum of both pieces. `before` is that of the first piece, `own` that of the second alone. */
   join(before: number, own: number): number {
     const [a = [], b = [], c = [], d = []] = this.tables
     const shifted =
@@ -76,6 +76,6 @@ export class Shift {
 /** A checksum as eight hexadecimal digits. */
 export const toHex = (checksum: number): string => checksum.toString(16).padStart(8, "0")
 
-/** The checksum that eight hexadecimal digits are; `undefined` for any other text. */
+/** Parses eight hexadecimal digits. `undefined` for any other text. */
 export const fromHex = (text: string): number | undefined =>
   /^[0-9a-f]{8}$/u.test(text) ? Number.parseInt(text, 16) : undefined

@@ -1,6 +1,6 @@
 /**
- * The messages of the wire contract, for whoever makes or reads them: types, and the schemas that `@bufbuild/protobuf`
- * creates, encodes and decodes them with.
+ * The messages of the wire contract: their types, and the schemas for creating, encoding and decoding them with
+ * `@bufbuild/protobuf`.
  *
  * ```ts
  * import { create } from "@bufbuild/protobuf"

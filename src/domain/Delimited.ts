@@ -1,9 +1,9 @@
 /**
- * The delimited stream format: each message preceded by its length as a protobuf varint, nothing in between.
+ * The delimited stream format: the length of each message as a protobuf varint, then the message, nothing in between.
  *
- * The reader takes chunks of any size and yields messages as soon as they are whole. It never asks for memory on the
- * word of a length alone: a message is put together from bytes that have arrived, and a length beyond the limit is an
- * error at once. Errors name the byte offset in the stream and the ordinal of the message.
+ * The reader takes chunks of any size and yields messages as soon as they are whole. A length alone never allocates
+ * memory: a message consists of bytes that have arrived, and a length over the limit is an error at once. Errors name the
+ * byte offset in the stream and the ordinal of the message.
  *
  * ```ts
  * import * as Stream from "effect/Stream"
@@ -21,14 +21,14 @@ import * as Tick from "./Tick.ts"
 
 export { prefixBytes } from "./internal/prefix.ts"
 
-/** Largest message that is read unless another limit is given: 64 MiB. */
+/** The default limit for the size of a message: 64 MiB. */
 export const defaultMaxMessageBytes = 64 * 1024 * 1024
 
 /** The stream is damaged, cut, or not in the delimited format. All messages before `ordinal` were good. */
 export class DelimitedError extends Schema.TaggedError<DelimitedError>()("DelimitedError", {
-  /** Where the message begins, in bytes from the start of the stream. */
+  /** Offset of the message in bytes from the start of the stream. */
   offset: Schema.Int,
-  /** Which message it is, counted from 1. */
+  /** Number of the message, counted from 1. */
   ordinal: Schema.Int,
   problem: Schema.String
 }) {
@@ -37,16 +37,16 @@ export class DelimitedError extends Schema.TaggedError<DelimitedError>()("Delimi
   }
 }
 
-/** One message of a stream with its place. */
+/** One message of a stream and its place. */
 export interface Frame {
   readonly payload: Uint8Array
   readonly offset: number
   readonly ordinal: number
-  /** Bytes of the message with the length before it. */
+  /** Bytes of the message, including the length before it. */
   readonly size: number
 }
 
-/** Bytes that `ticks` take in the delimited format. */
+/** The number of bytes of `ticks` in the delimited format. */
 export const encodedBytes = (ticks: ReadonlyArray<Tick.Tick>): number => {
   let total = 0
   for (const tick of ticks) total += prefixBytes(tick.payload.length) + tick.payload.length
@@ -56,8 +56,8 @@ export const encodedBytes = (ticks: ReadonlyArray<Tick.Tick>): number => {
 const chunkBytes = 4 * 1024 * 1024
 
 /**
- * Encodes `ticks` in pieces of about 4 MiB, so that of a large batch there is no second copy as a whole: write one piece
- * before asking for the next. Each is written over all of the bytes that `memory` gives for it; by default they are its own.
+ * Encodes `ticks` in pieces of about 4 MiB, so that a large batch needs no second copy as a whole. Write one piece before
+ * you ask for the next. Each piece fills the bytes that `memory` returns for it. By default each has its own memory.
  */
 export function* encode(
   ticks: ReadonlyArray<Tick.Tick>,
@@ -83,8 +83,8 @@ export function* encode(
 }
 
 /**
- * The bytes that `encode` gives for `ticks` that were read from a delimited stream, without a copy of those that lie in
- * memory as they did there, with their lengths before them. Look at the pieces before the ticks are let go of.
+ * The bytes of `encode` for `ticks` that were read from a delimited stream. Ticks that still lie in memory after their
+ * lengths, as in the stream, are not copied. Use the pieces only while the ticks are valid.
  */
 export const pieces = (ticks: ReadonlyArray<Tick.Tick>): Array<Uint8Array> => {
   const found: Array<Uint8Array> = []
@@ -105,19 +105,19 @@ export const pieces = (ticks: ReadonlyArray<Tick.Tick>): Array<Uint8Array> => {
 }
 
 /**
- * Told of a message that lies from `start` to `end` in `bytes`, with its length before it from `begin` on; says whether to
- * go on. `bytes` may be the chunk that was pushed, or a copy of the pieces of several; whether they stay what they are is
- * up to whoever gives the chunks.
+ * Called for a message that lies from `start` to `end` in `bytes`. The length before it begins at `begin`. Returns whether
+ * to continue. `bytes` is the pushed chunk, or a copy of parts of several chunks. The owner of the chunks decides how long
+ * it stays unchanged.
  */
 export type OnMessage = (bytes: Uint8Array, begin: number, start: number, end: number) => boolean
 
-/** Takes a delimited stream apart, chunk by chunk. Not shared: it has state. */
+/** Splits a delimited stream into messages, chunk by chunk. It has state: use one for each stream. */
 export class Decoder {
   private readonly maxMessageBytes: number
-  /** Copies of the bytes of the chunks before, beginning with the message that was not whole. */
+  /** Copied parts of earlier chunks, from the start of the incomplete message on. */
   private pending: Array<Uint8Array> = []
   private pendingBytes = 0
-  /** Bytes that `pending` must reach before it is worth looking at again. */
+  /** The number of bytes in `pending` at which to look at it again. */
   private wanted = 1
   private at = 0
   private nth = 1
@@ -128,17 +128,17 @@ export class Decoder {
     this.maxMessageBytes = maxMessageBytes
   }
 
-  /** Where the message begins that is told of now, with the length before it, in bytes from the start of the stream. */
+  /** Offset of the current message, including its length, in bytes from the start of the stream. */
   get offset(): number {
     return this.at
   }
 
-  /** Which message is told of now, counted from 1. */
+  /** Number of the current message, counted from 1. */
   get ordinal(): number {
     return this.nth
   }
 
-  /** The messages that `chunk` completes, and the error that ends the stream if there is one. Keeps views of `chunk`. */
+  /** The messages that `chunk` completes, and the error that ends the stream, if any. The frames are views of `chunk`. */
   push(chunk: Uint8Array): { readonly frames: Array<Frame>; readonly error: DelimitedError | undefined } {
     const frames: Array<Frame> = []
     const error = this.visit(chunk, (bytes, begin, start, end) => {
@@ -150,12 +150,12 @@ export class Decoder {
   }
 
   /**
-   * Tells `onMessage` of each message that `chunk` completes, up to the one after which it doesn't want to go on. Gives the
-   * error that ends the stream if there is one. Nothing of `chunk` is kept: it may be overwritten afterwards.
+   * Calls `onMessage` for each message that `chunk` completes, until it returns `false`. Returns the error that ends the
+   * stream, if any. It keeps nothing of `chunk`, which may be overwritten afterwards.
    */
   visit(chunk: Uint8Array, onMessage: OnMessage): DelimitedError | undefined {
     let from = 0
-    // Only a message that lies in several chunks is copied, not the chunk that it ends in.
+    // Only copies a message that spans several chunks, not the rest of the chunk that it ends in.
     while (this.pendingBytes > 0 && from < chunk.length && !this.stopped) {
       const until = Math.min(chunk.length, from + this.wanted - this.pendingBytes)
       this.keep(chunk, from, until)
@@ -182,7 +182,7 @@ export class Decoder {
     this.pendingBytes += until - from
   }
 
-  /** Tells of the messages from `from` on, and keeps the one that is not whole. */
+  /** Reports the messages from `from` on, and keeps an incomplete one. */
   private messages(bytes: Uint8Array, from: number, onMessage: OnMessage): DelimitedError | undefined {
     let position = from
     this.wanted = 1
@@ -205,7 +205,7 @@ export class Decoder {
     return undefined
   }
 
-  /** The length at `position`; `undefined` while its bytes have not all arrived. Sets `prefixLength`. */
+  /** The length at `position`. `undefined` until all of its bytes have arrived. Sets `prefixLength`. */
   private prefix(bytes: Uint8Array, position: number): number | DelimitedError | undefined {
     let length = 0
     let scale = 1
@@ -223,18 +223,18 @@ export class Decoder {
             )
       }
     }
-    return this.failure("its length is no varint; the file is damaged or not in the delimited format")
+    return this.failure("its length is not a varint; the file is damaged or not in the delimited format")
   }
 
-  /** `problem` of the message that is told of now. */
+  /** An error about the current message. */
   failure(problem: string): DelimitedError {
     return new DelimitedError({ offset: this.at, ordinal: this.nth, problem })
   }
 }
 
 /**
- * The messages of a delimited stream of bytes, each passed through `convert`. Emits all that is good before a damage,
- * then fails with `DelimitedError`. Holds one chunk and the message that is not whole yet.
+ * The messages of a delimited stream of bytes, each passed through `convert`. Emits all messages before a damage, then
+ * fails with `DelimitedError`. Holds one chunk and the incomplete message.
  */
 const decode = <A, E, R>(
   bytes: Stream.Stream<Uint8Array, E, R>,
@@ -275,8 +275,8 @@ export const tick = (frame: Frame): Result.Result<Tick.Tick, DelimitedError> =>
   )
 
 /**
- * The ticks of a delimited stream of `TickData`. Fails with `DelimitedError` after the last good one; a message that is
- * no `TickData` is a damage too.
+ * The ticks of a delimited stream of `TickData`. Fails with `DelimitedError` after the last good one, also when a message
+ * is not `TickData`.
  */
 export const ticks = <E, R>(
   bytes: Stream.Stream<Uint8Array, E, R>,

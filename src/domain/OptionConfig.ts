@@ -1,5 +1,5 @@
 /**
- * Options from environment variables, for layers that an app composes: the same variables that the program reads.
+ * Options from environment variables, for the layers of an app. The program reads the same variables.
  *
  * The variable of an option is `TICKVAULT_<COMPONENT>_<OPTION>`: the component's name and the option's, in upper case with
  * underscores. `maxBatchSize` of "persistence-1" is `TICKVAULT_PERSISTENCE_1_MAX_BATCH_SIZE`.
@@ -14,7 +14,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as OptionForm from "./OptionForm.ts"
 import * as ValueText from "./ValueText.ts"
 
-/** All variables begin with it. */
+/** The prefix of all variables. */
 export const prefix = "TICKVAULT_"
 
 /** "maxBatchSize" and "persistence-1" as variables spell them: MAX_BATCH_SIZE, PERSISTENCE_1. */
@@ -24,7 +24,7 @@ export const constantCase = (name: string): string =>
     .replaceAll("-", "_")
     .toUpperCase()
 
-/** The variable that sets the option of the component. Without a component: that of the pipeline itself. */
+/** The variable for the option of the component. An empty component stands for the pipeline itself. */
 export const variable = (component: string, option: string): string =>
   `${prefix}${component === "" ? "" : `${constantCase(component)}_`}${constantCase(option)}`
 
@@ -64,7 +64,7 @@ const variablesOf = (component: string, options: ReadonlyArray<string>): Config.
     (found) => found.flat()
   )
 
-/** The options that come from variables, each with its variable, and what is wrong with the variables by themselves. */
+/** The options set by variables, each with its variable, and the problems of the variables themselves. */
 const read = (
   forms: ReadonlyMap<string, OptionForm.Form>,
   aliases: OptionForm.Aliases,
@@ -85,8 +85,8 @@ const read = (
 }
 
 /**
- * The options of `component` that the environment sets, over `options`, decoded. Fails with `ConfigError`, which names each
- * wrong variable, what was found in it and what is allowed.
+ * Decodes `options` for `component`, overridden by environment variables. Fails with `ConfigError`, which names each wrong
+ * variable, its value and what is allowed.
  */
 export const of = <S extends OptionsSchema>(
   schema: S,

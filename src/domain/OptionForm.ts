@@ -1,14 +1,14 @@
 /**
- * What an option takes, read from its schema.
+ * The form of an option, read from its schema.
  *
- * With it, text from a file or a variable becomes a number where a number is meant, a duration may be written as "5s", and
- * a message can say what is allowed.
+ * It is used to convert text from a file or a variable to a number, to accept durations such as "5s", and to say in a
+ * message what is allowed.
  */
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 
-/** The form of one option. `allowed` says what it takes: "must be a whole number of 1 or more". */
+/** The form of one option. `allowed` describes its valid values: "must be a whole number of 1 or more". */
 export type Form =
   | { readonly _tag: "number"; readonly allowed: string }
   | { readonly _tag: "duration"; readonly allowed: string }
@@ -17,7 +17,7 @@ export type Form =
   | { readonly _tag: "list"; readonly allowed: string; readonly item: Form | undefined }
   | { readonly _tag: "other"; readonly allowed: string }
 
-/** The message of the last check that has one of its own. */
+/** The message of the last check that has a message. */
 const ownMessage = (ast: SchemaAST.AST): string | undefined => {
   let own: string | undefined
   for (const check of ast.checks ?? []) {
@@ -87,9 +87,9 @@ export const ofFields = (fields: Schema.Struct.Fields): ReadonlyMap<string, Form
   new Map(Object.entries(fields).map(([option, field]) => [option, of(field.ast)]))
 
 /**
- * `value`, from a file or a variable, as the schema takes it: "1000" becomes 1000 for a number, "5s" becomes "5 seconds"
- * for a duration. What can't be converted stays as it is, and the schema refuses it. A duration needs a unit: numbers are
- * milliseconds in code only.
+ * Converts `value` from a file or a variable for the schema: "1000" becomes 1000 for a number, "5s" becomes "5 seconds"
+ * for a duration. Other values stay unchanged, and the schema refuses wrong ones. A duration needs a unit: a number means
+ * milliseconds only in code.
  */
 export const normalise = (form: Form, value: unknown): unknown => {
   if (form._tag === "list") {
@@ -100,7 +100,7 @@ export const normalise = (form: Form, value: unknown): unknown => {
   return form._tag === "number" && typeof value === "string" && numeric.test(value.trim()) ? Number(value) : value
 }
 
-/** What is allowed at `path` below an option of this form: the option itself, or an item of its list. */
+/** The valid values at `path`: those of the option, or of an item of its list. */
 export const allowedAt = (form: Form, path: ReadonlyArray<PropertyKey>): string =>
   path.length > 0 && form._tag === "list" && form.item !== undefined ? form.item.allowed : form.allowed
 
@@ -108,13 +108,13 @@ export const allowedAt = (form: Form, path: ReadonlyArray<PropertyKey>): string 
 export interface Alias {
   readonly option: string
   readonly form: Form
-  /** The value as the option takes it. What can't be converted comes back as it is. */
+  /** Converts a value for the option. Returns it unchanged when it can't be converted. */
   readonly convert: (value: unknown) => unknown
 }
 
 export type Aliases = ReadonlyMap<string, Alias>
 
-/** An option with the value that it is set to, as its schema takes it; or why the raw value can't be converted. */
+/** An option and its value, converted for its schema, or why the raw value can't be converted. */
 export interface Setting {
   readonly option: string
   readonly value: unknown
@@ -140,14 +140,14 @@ export const set = (
 
 /** A wrong value of an option. */
 export interface Violation {
-  /** The option; absent when the options as a whole are wrong. */
+  /** The option. Absent when the options as a whole are wrong. */
   readonly option: string | undefined
-  /** The way from the option to the wrong value, when it is an item of a list. */
+  /** The path from the option to the wrong value, when that is an item of a list. */
   readonly path: ReadonlyArray<PropertyKey>
   readonly message: string
 }
 
-/** The message that a schema of ours gives, "" where it has none. */
+/** Uses the message of the schema, or "" when it has none. */
 const format = SchemaIssue.makeFormatterStandardSchemaV1({
   leafHook: (issue) => {
     const annotations = "annotations" in issue ? issue.annotations : "ast" in issue ? issue.ast.annotations : undefined
@@ -157,7 +157,7 @@ const format = SchemaIssue.makeFormatterStandardSchemaV1({
   checkHook: (issue) => SchemaIssue.defaultCheckHook(issue) ?? (issue.issue._tag === "InvalidValue" ? "" : undefined)
 })
 
-/** What a schema refuses of some options, with the message of the schema or else of the option's form. */
+/** The wrong values of some options, with the message of the schema or else of the option's form. */
 export const violations = (error: Schema.SchemaError, forms: ReadonlyMap<string, Form>): ReadonlyArray<Violation> =>
   format(error.issue).issues.map(({ message, path = [] }) => {
     const [first, ...rest] = path.map((segment) => (typeof segment === "object" ? segment.key : segment))

@@ -11,13 +11,13 @@ import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 
-/** A whole number of at least `minimum`; `fallback` when the option is absent. */
+/** A whole number of at least `minimum`. `fallback` when the option is absent. */
 export const wholeNumber = (minimum: number, fallback: number) =>
   Schema.Int.check(
     Schema.isGreaterThanOrEqualTo(minimum, { message: `must be a whole number of ${minimum} or more` })
   ).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(fallback)))
 
-/** A number of units of time above zero; `fallback` when the option is absent. */
+/** A number above zero. `fallback` when the option is absent. */
 export const positiveNumber = (fallback: number) =>
   Schema.Finite.check(Schema.isGreaterThan(0, { message: "must be a number above 0" })).pipe(
     Schema.withDecodingDefaultTypeKey(Effect.succeed(fallback))
@@ -25,7 +25,7 @@ export const positiveNumber = (fallback: number) =>
 
 const durationMessage = "must be a finite duration above zero"
 
-/** Whatever may be a duration. Decoding it refuses what isn't one. */
+/** Any value. Decoding refuses a value that is not a duration. */
 const DurationInput = Schema.declare((value: unknown): value is Duration.Input => value !== undefined && value !== null)
 
 const fromInput = SchemaTransformation.transformEffect<Duration.Duration, Duration.Input>({
@@ -38,7 +38,7 @@ const fromInput = SchemaTransformation.transformEffect<Duration.Duration, Durati
 })
 
 /**
- * A duration above zero and finite: "5 seconds", a `Duration` or a number of milliseconds; `fallback` when the option is
+ * A finite duration above zero: "5 seconds", a `Duration` or a number of milliseconds. `fallback` when the option is
  * absent.
  */
 export const duration = (fallback: Duration.Duration) =>

@@ -1,9 +1,8 @@
 /**
- * Ticks of one run, together with their numbers as few stretches, so that what is done once a stretch is not done once a
- * tick.
+ * Ticks of one run, and their numbers as few stretches. Work on stretches is cheaper than work on each tick.
  *
- * A batch is claimed, named, and noted in the ledger by its stretches. They are found out when they are needed first, and
- * kept: the ticks of a batch don't change.
+ * The tracker, the file name and the ledger use the stretches of a batch. They are computed at first use and kept: the
+ * ticks of a batch don't change.
  *
  * ```ts
  * import { RunBatch } from "tickvault/domain/RunBatch"
@@ -21,7 +20,7 @@ import * as TickSet from "./TickSet.ts"
 
 /** Whether the numbers are exactly those of `stretch`, in this order. */
 const follow = (ticks: ReadonlyArray<Tick.Tick>, { first, last, step }: TickSet.Stretch): boolean => {
-  // Numbers that a double holds exactly are compared as such: that takes a tenth of the time.
+  // Comparing doubles, where they are exact, takes a tenth of the time.
   if (Number.isSafeInteger(Number(first)) && Number.isSafeInteger(Number(last))) {
     const apart = Number(step)
     let due = Number(first)
@@ -39,7 +38,7 @@ const follow = (ticks: ReadonlyArray<Tick.Tick>, { first, last, step }: TickSet.
   return true
 }
 
-/** `ticks` as one stretch when their numbers are ascending and evenly spaced. */
+/** `ticks` as one stretch, if their numbers are ascending and evenly spaced. */
 const evenly = (ticks: ReadonlyArray<Tick.Tick>): TickSet.Stretch | undefined => {
   const [first, last] = [ticks[0]?.tickNumber, ticks.at(-1)?.tickNumber]
   if (first === undefined || last === undefined) return undefined
@@ -55,13 +54,13 @@ export class RunBatch<out Ticks extends ReadonlyArray<Tick.Tick> = ReadonlyArray
   readonly ticks: Ticks
   private known: ReadonlyArray<TickSet.Stretch> | undefined
 
-  /** `ticks` are of `runId`, and don't change from now on. */
+  /** `ticks` belong to `runId` and must not change from now on. */
   constructor(runId: RunId.RunId, ticks: Ticks) {
     this.runId = runId
     this.ticks = ticks
   }
 
-  /** The numbers of the ticks, each once, as few stretches in ascending order. */
+  /** The distinct numbers of the ticks, as few stretches in ascending order. */
   get stretches(): ReadonlyArray<TickSet.Stretch> {
     if (this.known === undefined) {
       const one = evenly(this.ticks)

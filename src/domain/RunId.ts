@@ -1,8 +1,8 @@
 /**
  * The id of a simulation run, checked to be safe as the name of a folder.
  *
- * A run id becomes a segment of storage keys. A string that could lead out of the storage folder, hide in it or be refused
- * by a file system is no run id, and never becomes part of a path. `RunId` is the schema to decode run ids with.
+ * A run id becomes a segment of storage keys. A string is not a run id if it could lead out of the storage folder, be
+ * hidden in it, or be refused by a file system. Decode run ids with the schema `RunId`.
  *
  * ```ts
  * import * as RunId from "tickvault/domain/RunId"
@@ -13,21 +13,21 @@
 import type * as Brand from "effect/Brand"
 import * as Schema from "effect/Schema"
 
-/** Longest segment that common file systems accept, in bytes of UTF-8. */
+/** The longest segment that common file systems accept, in bytes of UTF-8. */
 export const maxSegmentBytes = 255
 
-/** A segment of no more UTF-16 units is not too long, whatever is in it: each makes three bytes of UTF-8 at most. */
+/** A segment of this many UTF-16 units always fits: each unit takes at most three bytes of UTF-8. */
 const surelyFits = Math.floor(maxSegmentBytes / 3)
 
 const encoder = new TextEncoder()
 
 const bytesOf = (segment: string): number => encoder.encode(segment).length
 
-// Control characters are what the pattern is about. A backslash separates folders on Windows.
+// The pattern must match control characters. A backslash separates folders on Windows.
 // oxlint-disable-next-line no-control-regex
 const forbiddenCharacters = /[\u0000-\u001f\u007f-\u009f<>"?*|\\]/u
 
-/** Why `segment` can't be one segment of a storage key, in words; `undefined` when it can. */
+/** A text why `segment` can't be a segment of a storage key. `undefined` when it can. */
 export const segmentViolation = (segment: string): string | undefined => {
   if (segment === "") return "is empty"
   if (segment.includes("/")) return 'contains "/"'
@@ -43,13 +43,13 @@ export const segmentViolation = (segment: string): string | undefined => {
   return undefined
 }
 
-/** Why `id` can't be a run id, in words; `undefined` when it can. */
+/** A text why `id` can't be a run id. `undefined` when it can. */
 export const violation: (id: string) => string | undefined = segmentViolation
 
 /** Whether `id` is a run id. */
 export const is = (id: string): id is RunId => violation(id) === undefined
 
-/** A run id, decoded from a string. Fails with what is wrong: "must be a safe folder name, but is empty". */
+/** A run id, decoded from a string. The failure names the problem: "must be a safe folder name, but is empty". */
 export const RunId = Schema.String.check(
   Schema.makeFilter((id) => {
     const reason = violation(id)
@@ -60,11 +60,11 @@ export const RunId = Schema.String.check(
 /** A string that can be the name of a run's folder. */
 export type RunId = string & Brand.Brand<"RunId">
 
-/** The run id that `id` is. Throws a `RangeError` naming the violation: decode untrusted input with `RunId`, or use `is`. */
+/** `id` as a run id. Throws a `RangeError` when it is none: decode untrusted input with `RunId`, or use `is`. */
 export const make = (id: string): RunId => {
   if (!is(id)) throw new RangeError(`run id ${quote(id)} ${violation(id)}`)
   return id
 }
 
-/** `id` as it may be shown in a message: quoted, control characters escaped, cut to a readable length. */
+/** `id` for a message: quoted, control characters escaped, cut to a readable length. */
 export const quote = (id: string): string => JSON.stringify(id.length > 80 ? `${id.slice(0, 80)}…` : id)

@@ -1,15 +1,15 @@
 /**
- * Reads a damaged delimited stream of ticks of one run: what comes before the damage, and what comes after it.
+ * Reads the intact ticks of a damaged delimited stream of one run, before and after the damage.
  *
- * Every message begins with field 1, the run id. Where the framing is lost, that is looked for, with a length before it
- * under which a whole message lies. Where the checksums of the messages are known, a message is taken only when it is
- * what was written, to the bit; where they are not, when it can be read, is of the run and within its range, and is
- * followed by the beginning of another one or by the end. Holds at most one message of the greatest length, and a chunk.
+ * Every message begins with field 1, the run id. After a damage, it searches for that field with a valid length before it.
+ * If the checksums of the messages are known, it takes only a message that is exactly what was written. If not, it takes a
+ * message that can be read, belongs to the run and its range, and is followed by the start of another message or the end.
+ * It holds at most one message of the greatest length, and a chunk.
  *
  * ```ts
  * import * as Salvage from "tickvault/domain/Salvage"
  *
- * // Without running checksums, ticks are told by their form alone.
+ * // Without running checksums, ticks are recognized only by their form.
  * export const intact = (damaged: Uint8Array) => {
  *   const salvager = new Salvage.Salvager({ runId: "run-1", first: 1n, last: 1000n, checks: undefined })
  *   return [...salvager.push(damaged), ...salvager.end()].flatMap((found) => (found._tag === "Tick" ? [found.tick] : []))
@@ -22,7 +22,7 @@ import * as Checksum from "./Checksum.ts"
 import { defaultMaxMessageBytes } from "./Delimited.ts"
 import * as Tick from "./Tick.ts"
 
-/** What is known of the stream from elsewhere. */
+/** What is known about the stream from its name and the ledger. */
 export interface Expected {
   readonly runId: string
   readonly first: bigint
@@ -31,33 +31,33 @@ export interface Expected {
   readonly checks: ReadonlyArray<number> | undefined
 }
 
-/** What was found next in the stream: a tick, or bytes in which there is none. */
+/** The next part of the stream: a tick, or bytes without an intact tick. */
 export type Found =
   | { readonly _tag: "Tick"; readonly tick: Tick.Tick }
   | { readonly _tag: "Damage"; readonly offset: number; readonly bytes: number }
 
-/** A message as it would begin at a place. `unknown`: more bytes are needed to say. */
+/** A possible message at an offset. `unknown`: more bytes are needed to decide. */
 type Candidate = { readonly tick: Tick.Tick; readonly end: number; readonly index: number } | "none" | "unknown"
 
 const maxPrefixBytes = 10
 
-/** Takes a stream apart, chunk by chunk. Not shared: it has state. */
+/** Searches a stream for ticks, chunk by chunk. It has state: use one for each stream. */
 export class Salvager {
   private readonly expected: Expected
   private readonly maxMessageBytes: number
-  /** How each message begins: tag, length and bytes of the run id. */
+  /** The first bytes of each message: tag, length and bytes of the run id. */
   private readonly head: Uint8Array
   private bytes: Uint8Array = new Uint8Array()
-  /** Where `bytes` begin in the stream. */
+  /** Offset of `bytes` in the stream. */
   private offset = 0
-  /** Where the next message should begin, or is looked for, in `bytes`. */
+  /** Offset in `bytes` where the next message should begin, or where the search continues. */
   private position = 0
-  /** Where the damage began, in the stream; `undefined` while the framing is known. */
+  /** Offset of the damage in the stream. `undefined` while the framing is known. */
   private lostAt: number | undefined
-  /** How many messages of `checks` have been passed. */
+  /** The number of messages of `checks` that are passed. */
   private passed = 0
   private ended = false
-  /** Chunks that `bytes` have not been lengthened by yet: done seldom, as it copies them. */
+  /** Chunks that are not yet appended to `bytes`: appending copies, so it is done rarely. */
   private pending: Array<Uint8Array> = []
   private pendingBytes = 0
 
@@ -68,14 +68,14 @@ export class Salvager {
     this.head = Bytes.concat([Uint8Array.of(10), lengthPrefix(runId.length), runId])
   }
 
-  /** What `chunk` completes. Keeps views of it. */
+  /** The parts that `chunk` completes. They are views of `chunk`. */
   push(chunk: Uint8Array): Array<Found> {
     this.pending.push(chunk)
     this.pendingBytes += chunk.length
     return this.pendingBytes < this.bytes.length ? [] : this.proceed()
   }
 
-  /** What is left when the stream has ended. */
+  /** The last parts, when the stream has ended. */
   end(): Array<Found> {
     this.ended = true
     const found = this.proceed()
@@ -115,19 +115,19 @@ export class Salvager {
     this.passed = index + 1
   }
 
-  /** Lets go of the bytes before the position. */
+  /** Releases the bytes before the position. */
   private forget(): void {
     this.bytes = this.bytes.subarray(this.position)
     this.offset += this.position
     this.position = 0
   }
 
-  /** The next message after a damage; leaves the position at its length, or where to go on looking. */
+  /** The next message after a damage. Sets the position to its length, or to where the search continues. */
   private next(): Candidate {
     while (true) {
       const head = this.findHead(this.position)
       if (head < 0) {
-        // The end may hold the beginning of a head, and the length before it.
+        // The last bytes may be the beginning of a head, with the length before it.
         const kept = this.ended ? 0 : this.head.length + maxPrefixBytes
         this.position = Math.max(this.position, this.bytes.length - kept)
         return "none"
@@ -155,7 +155,7 @@ export class Salvager {
     return this.head.every((byte, index) => this.bytes[at + index] === byte)
   }
 
-  /** Where the varint at `start` ends; -1 when it doesn't within the bytes. */
+  /** The end of the varint at `start`. -1 when it doesn't end within the bytes. */
   private prefixEnd(start: number): number {
     for (let at = start; at < start + maxPrefixBytes && at < this.bytes.length; at++) {
       if ((this.bytes[at] ?? 0) < 0x80) return at + 1
@@ -190,10 +190,10 @@ export class Salvager {
     return confirmed ? { tick, end, index: this.passed } : "none"
   }
 
-  /** Which of the messages that have not passed yet `framed` is; -1 when it is none of them. */
+  /** The index of `framed` among the messages not yet passed. -1 when it is none of them. */
   private findCheck(checks: ReadonlyArray<number>, framed: Uint8Array): number {
     if (Checksum.of(framed, before(checks, this.passed)) === checks[this.passed]) return this.passed
-    // The bytes are summed once; what came before them is then taken into account by arithmetic.
+    // Computes the checksum of the bytes once, and joins it by arithmetic with each checksum before.
     const shift = new Checksum.Shift(framed.length)
     const own = Checksum.of(framed)
     for (let index = this.passed + 1; index < checks.length; index++) {

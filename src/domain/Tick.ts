@@ -1,9 +1,8 @@
 /**
- * One captured simulation step on its way through the pipeline: whose it is, which it is, and its encoded bytes.
+ * One captured simulation step in the pipeline: its run id, its number and its encoded bytes.
  *
- * A tick is encoded once, where it is made, or never decoded at all: for ticks that arrive as bytes only fields 1 and 2
- * of `TickData` are read, by scanning the wire format. Unknown fields survive because the bytes are passed on as they
- * are.
+ * A tick is encoded once, by its maker. The pipeline never decodes it: it only scans the wire format for fields 1 and 2 of
+ * `TickData`. Unknown fields survive because the bytes are never changed.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -22,23 +21,23 @@ import { TickDataSchema, type TickData } from "../gen/org/evochora/datapipeline/
 
 export { TickDecodeError } from "./TickHeader.ts"
 
-/** An encoded tick. Nothing is promised of the run id and the number but that they are what the payload says. */
+/** An encoded tick. The run id and the number are those of the payload, and may be invalid. */
 export interface Tick {
   /** Field 1 of the payload. May be unfit as a folder name: `PersistenceService` checks that. */
   readonly simulationRunId: string
   /** Field 2 of the payload, a signed 64-bit integer. Valid ticks have 0 or more. */
   readonly tickNumber: bigint
-  /** The encoded `TickData`. Owned by the tick: don't change the bytes after handing it on. */
+  /** The encoded `TickData`. The tick owns the bytes: don't change them. */
   readonly payload: Uint8Array
 }
 
-/** A sequence of ticks that has at least one. */
+/** At least one tick. */
 export type Batch = readonly [Tick, ...Array<Tick>]
 
-/** Whether there is anything in `ticks`. */
+/** Whether `ticks` has at least one tick. */
 export const isBatch = (ticks: ReadonlyArray<Tick>): ticks is Batch => ticks.length > 0
 
-/** `ticks` by their run, each in its order; those of what is no run id are left out. */
+/** `ticks` by run, in their order. Leaves out ticks with an invalid run id. */
 export const byRun = (
   ticks: ReadonlyArray<Tick>
 ): ReadonlyArray<readonly [runId: RunId.RunId, ticks: ReadonlyArray<Tick>]> =>
@@ -48,7 +47,7 @@ export const byRun = (
 
 const encode = Encoder.make(TickDataSchema)
 
-/** Encodes `message` once. The result shares nothing with it; `Encoder.make` says what its payload may share. */
+/** Encodes `message` once. The result shares nothing with it. See `Encoder.make` for what its payload may share. */
 export const fromMessage = (message: TickData): Tick => ({
   simulationRunId: message.simulationRunId,
   tickNumber: message.tickNumber,
@@ -56,8 +55,8 @@ export const fromMessage = (message: TickData): Tick => ({
 })
 
 /**
- * Reads the run id and the tick number from an encoded `TickData`, wherever in the message they stand; of several the
- * last one counts, as protobuf has it. The rest of the message is skipped, not decoded. `payload` is kept, not copied.
+ * Reads the run id and the tick number from an encoded `TickData`, at any place in the message. If a field appears several
+ * times, the last one counts, as in protobuf. The rest is skipped, not decoded. `payload` is kept, not copied.
  */
 export const fromBytes = (payload: Uint8Array): Result.Result<Tick, TickDecodeError> => {
   const error = header.read(payload)
@@ -66,5 +65,5 @@ export const fromBytes = (payload: Uint8Array): Result.Result<Tick, TickDecodeEr
     : Result.fail(error)
 }
 
-/** Between two calls nothing of it is of any use but the run id that it remembers. */
+/** Shared by all calls: between two calls it keeps only its last run id. */
 const header = new TickHeader()

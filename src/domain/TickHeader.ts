@@ -1,8 +1,8 @@
 /**
- * What stands in an encoded tick about whose it is and which it is, read where it lies, without decoding the rest.
+ * Reads the run id and the number of an encoded tick in place, without decoding the rest.
  *
- * Made to be passed over many ticks one after the other: a reader is used again, copies nothing, and makes a string of a
- * run id only when it is not the one before.
+ * Use one reader for many ticks, one after the other. It copies nothing, and makes a new string only when the run id
+ * changes.
  *
  * ```ts
  * import { TickHeader } from "tickvault/domain/TickHeader"
@@ -14,7 +14,7 @@
  */
 import * as Schema from "effect/Schema"
 
-/** The bytes are no protobuf message. `offset` counts bytes from the start of the message. */
+/** The bytes are not a protobuf message. `offset` counts bytes from the start of the message. */
 export class TickDecodeError extends Schema.TaggedError<TickDecodeError>()("TickDecodeError", {
   offset: Schema.Int,
   problem: Schema.Literals([
@@ -33,15 +33,15 @@ export class TickDecodeError extends Schema.TaggedError<TickDecodeError>()("Tick
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** Reads one header after the other. Errors are values: it runs once for every tick. Not shared: it has state. */
+/** Reads one header after the other. It returns errors as values for speed. It has state: don't share it. */
 export class TickHeader {
-  /** Field 1 of the message that was read last; of several the last one, as protobuf has it. */
+  /** Field 1 of the last message. If it appears several times, the last one counts, as in protobuf. */
   simulationRunId = ""
   private bytes: Uint8Array = new Uint8Array()
   private start = 0
   private position = 0
   private end = 0
-  /** The varint that was read last, 32 bits each, unsigned. */
+  /** The last varint, 32 bits each, unsigned. */
   private low = 0
   private high = 0
   private numberLow = 0
@@ -49,12 +49,12 @@ export class TickHeader {
   private lastRunId = ""
   private lastRunIdBytes: Uint8Array = new Uint8Array()
 
-  /** Field 2 of the message that was read last, a signed 64-bit integer; of several the last one. */
+  /** Field 2 of the last message, a signed 64-bit integer. If it appears several times, the last one counts. */
   get tickNumber(): bigint {
     return toInt64(this.numberLow, this.numberHigh)
   }
 
-  /** Reads the message that lies from `start` to `end` in `bytes`, of which nothing is kept. */
+  /** Reads the message from `start` to `end` in `bytes`. Keeps nothing of `bytes`. */
   read(bytes: Uint8Array, start = 0, end = bytes.length): TickDecodeError | undefined {
     this.bytes = bytes
     this.start = start
@@ -123,7 +123,7 @@ export class TickHeader {
     return undefined
   }
 
-  /** Whether the bytes are those of the run id that was made a string last. */
+  /** Whether the bytes are those of the last run id. */
   private isLastRunId(from: number, until: number): boolean {
     const { bytes, lastRunIdBytes } = this
     const length = until - from
@@ -148,7 +148,7 @@ export class TickHeader {
     return undefined
   }
 
-  /** One of several bytes, or one that is cut. */
+  /** A varint of several bytes, or a cut one. */
   private longVarint(): TickDecodeError | undefined {
     const start = this.position
     let low = 0
@@ -179,8 +179,8 @@ export class TickHeader {
 }
 
 /**
- * The first place from `start` on where there is no field of the kind that most of a message is made of: length-delimited,
- * not the run id, with a tag of one byte and a length of one or two, whole.
+ * Skips the most common fields from `start` on, and returns the offset after them. These fields are length-delimited,
+ * whole, not the run id, with a tag of one byte and a length of one or two.
  */
 const passed = (bytes: Uint8Array, start: number, end: number): number => {
   let position = start

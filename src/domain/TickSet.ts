@@ -1,9 +1,9 @@
 /**
- * Which ticks there are, in memory by the number of gaps and not of ticks.
+ * A set of tick numbers. Its memory grows with the number of gaps, not with the number of ticks.
  *
- * Ticks come in *stretches*, evenly spaced numbers such as 10, 20, 30. Where a simulation captures every n-th tick, a tick
- * is missing when it lies on the grid of that step and between others: the step is the greatest one that all numbers of
- * the run are multiples of, counted from its first.
+ * A *stretch* is a sequence of evenly spaced numbers, such as 10, 20, 30. The step of a run is the greatest one such that
+ * all its numbers are multiples of it, counted from the first. A tick is missing when it lies between others, at a multiple
+ * of the step.
  *
  * ```ts
  * import * as TickSet from "tickvault/domain/TickSet"
@@ -25,7 +25,7 @@ export interface Stretch {
 /** Tick numbers from `first` to `last`, both included. */
 export type Range = Pick<Stretch, "first" | "last">
 
-/** Ticks between two that are there. */
+/** Missing ticks between two present ones. */
 export interface Gap {
   readonly first: bigint
   readonly last: bigint
@@ -34,7 +34,7 @@ export interface Gap {
 
 const byFirst = Order.mapInput(Order.BigInt, ({ first }: Stretch) => first)
 
-/** The numbers in ascending order, each once, as few stretches. */
+/** The distinct numbers in ascending order, as few stretches. */
 export const stretches = (numbers: Iterable<bigint>): Array<Stretch> => {
   const sorted = [...numbers]
   if (sorted.some((number, index) => index > 0 && number < sorted[index - 1]!)) sorted.sort(Order.BigInt)
@@ -52,14 +52,14 @@ export const stretches = (numbers: Iterable<bigint>): Array<Stretch> => {
   return found
 }
 
-/** How many ticks `stretch` has. */
+/** The number of ticks in `stretch`. */
 export const count = ({ first, last, step }: Stretch): bigint => (step === 0n ? 1n : (last - first) / step + 1n)
 
-/** How many ticks all of `stretches`, none of which has a tick of another, have. */
+/** The number of ticks in `stretches`, which must not overlap. */
 export const size = (stretches: ReadonlyArray<Stretch>): bigint =>
   stretches.reduce((total, stretch) => total + count(stretch), 0n)
 
-/** The ticks that `stretch` has, in ascending order. */
+/** The tick numbers of `stretch` in ascending order. */
 export function* numbers({ first, last, step }: Stretch): Generator<bigint, void> {
   for (let number = first; number <= last; number += step) {
     yield number
@@ -74,7 +74,7 @@ export const gcd = (a: bigint, b: bigint): bigint => {
   return greater
 }
 
-/** The greatest step of a grid on which all of `all` lie; 1 when they are fewer than two ticks. */
+/** The greatest common step of `all`. 1 when they have fewer than two ticks. */
 export const commonStep = (all: Iterable<Stretch>): bigint => {
   let step = 0n
   let origin: bigint | undefined
@@ -85,15 +85,15 @@ export const commonStep = (all: Iterable<Stretch>): bigint => {
   return step === 0n ? 1n : step
 }
 
-/** A set of ticks on the grid of one step: neighbours on the grid are one stretch. */
+/** A set of ticks with a common step. Ticks that are one step apart form one stretch. */
 export class TickSet {
   readonly step: bigint
-  /** Ascending, apart by more than the step. */
+  /** In ascending order, more than a step apart. */
   readonly stretches: ReadonlyArray<Stretch>
-  /** Ticks that were added more than once, by range; what lies in it need not be there twice. */
+  /** Ranges with ticks that were added more than once. Not every tick in a range was. */
   readonly overlaps: ReadonlyArray<Stretch>
 
-  /** All of `all`, which lie on a grid of `step`. */
+  /** The ticks of `all`, whose distances must be multiples of `step`. */
   constructor(all: Iterable<Stretch>, step: bigint) {
     this.step = step
     const sorted = [...all].flatMap((stretch) => TickSet.onGrid(stretch, step)).sort(byFirst)
@@ -121,7 +121,7 @@ export class TickSet {
     return singles
   }
 
-  /** Distinct ticks. */
+  /** The number of distinct ticks. */
   get size(): bigint {
     return this.stretches.reduce((total, { first, last }) => total + (last - first) / this.step + 1n, 0n)
   }
@@ -139,13 +139,13 @@ export class TickSet {
     return stretch !== undefined && tickNumber <= stretch.last && (tickNumber - stretch.first) % this.step === 0n
   }
 
-  /** Whether any of its stretches reaches into the range from `first` to `last`, both included. */
+  /** Whether a stretch overlaps the range from `first` to `last`, both included. */
   touches({ first, last }: Range): boolean {
     const stretch = this.stretches[this.lastUpTo(last)]
     return stretch !== undefined && stretch.last >= first
   }
 
-  /** Where the last stretch is that begins at `tickNumber` or before; -1 when there is none. */
+  /** The index of the last stretch that begins at `tickNumber` or before. -1 when there is none. */
   private lastUpTo(tickNumber: bigint): number {
     let low = 0
     let high = this.stretches.length - 1
@@ -157,7 +157,7 @@ export class TickSet {
     return high
   }
 
-  /** What is missing between the first and the last tick, in ascending order. */
+  /** The missing ticks between the first and the last tick, in ascending order. */
   get gaps(): Array<Gap> {
     return this.stretches.slice(1).map(({ first }, index) => {
       const before = this.stretches[index]!.last

@@ -1,4 +1,4 @@
-/** Values as text: as `tickvault config show` prints them and as messages name them. */
+/** Values as text, for `tickvault config show` and for messages. */
 import * as Duration from "effect/Duration"
 import * as RunId from "./RunId.ts"
 
@@ -9,7 +9,7 @@ const durationUnits = [
   ["second", 1000]
 ] as const
 
-/** A duration in its largest whole unit, as a configuration takes it: "5 seconds", "1500 millis". */
+/** A duration in its largest whole unit, as in a configuration: "5 seconds", "1500 millis". */
 export const duration = (value: Duration.Duration): string => {
   const millis = Duration.toMillis(value)
   for (const [unit, size] of durationUnits) {
@@ -20,7 +20,7 @@ export const duration = (value: Duration.Duration): string => {
 
 const byteUnits = ["B", "kB", "MB", "GB", "TB"]
 
-/** Bytes in decimal units: 63163460 as "63.2 MB". `format` writes a number of kB or more; by default with one decimal. */
+/** Bytes in decimal units: 63163460 as "63.2 MB". `format` formats numbers of kB and more, by default with one decimal. */
 export const bytes = (value: number, format = (scaled: number) => scaled.toFixed(1)): string => {
   let scaled = value
   let unit = 0
@@ -41,7 +41,7 @@ export const display = (value: unknown): string => {
   return typeof value === "string" && isPlain(value) ? value : describe(value)
 }
 
-/** A raw value, as a message says what was found: quoted text, cut to a readable length; an object as "a section". */
+/** A raw value for a message: quoted text, cut to a readable length. An object is "a section". */
 export const describe = (value: unknown): string => {
   switch (typeof value) {
     case "string":

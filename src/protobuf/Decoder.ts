@@ -2,8 +2,8 @@
  * Decodes protobuf messages with code that is generated for their type, several times as fast as `fromBinary` of
  * `@bufbuild/protobuf`, and with the same result: an equal message, or the same error.
  *
- * What no encoder writes, such as a message in two parts or bytes that are damaged, is left to `fromBinary`, which reads
- * or refuses it. So is everything where the platform forbids generated code.
+ * Some bytes are not as an encoder writes them, such as damaged bytes or a message in two parts. `fromBinary` reads or
+ * refuses those. It also reads everything when the platform forbids generated code.
  *
  * ```ts
  * import { TickDataSchema } from "tickvault/domain/Contracts"
@@ -20,13 +20,13 @@ import * as Messages from "./internal/messages.ts"
 import { known } from "./internal/reading.ts"
 
 export interface Options {
-  /** How deep messages may be nested, the outermost included. A deeper one is refused. Default 100. */
+  /** The greatest nesting depth of messages, including the outermost. A deeper message is refused. Default 100. */
   readonly recursionLimit?: number
 }
 
 type Read = (bytes: Uint8Array, from: number, end: number, depth: number) => unknown
 
-/** The generated decoder; `undefined` where there can be none. */
+/** The generated decoder. `undefined` when code can't be generated here. */
 const compile = (messages: ReadonlyArray<DescMessage>): Read | undefined => {
   if (!isAllowed() || !protoInt64.supported || !Messages.areNameable(messages)) return undefined
   const samples = messages.map((message) => create(message))
@@ -36,7 +36,7 @@ const compile = (messages: ReadonlyArray<DescMessage>): Read | undefined => {
   return isFunction(made) ? made : undefined
 }
 
-/** The message in `bytes`; `undefined` where they are left to `fromBinary`. */
+/** The message in `bytes`. `undefined` when `fromBinary` must read them. */
 const attempt = (read: Read, bytes: Uint8Array, depth: number): unknown => {
   try {
     return bytes instanceof Uint8Array ? read(bytes, 0, bytes.length, depth) : undefined
@@ -50,7 +50,7 @@ const isMessage = <Schema extends DescMessage>(value: unknown): value is Message
 /**
  * A decoder for the messages of `schema`. Making it is cheap: its code is generated for the first message.
  *
- * Fields of type `bytes` and unknown fields are parts of the bytes that were given, not copies.
+ * Fields of type `bytes` and unknown fields are views of the input, not copies.
  *
  * Throws `GroupUnsupported` when `schema` leads to a group. The decoder throws what `fromBinary` throws.
  */

@@ -2,8 +2,8 @@
  * Encodes protobuf messages with code that is generated for their type, several times as fast as `toBinary` of
  * `@bufbuild/protobuf`, and with the same result: the same bytes, or the same error.
  *
- * What is not usual, such as a number given as a text, is left to `toBinary`, which encodes or refuses it. So is
- * everything where the platform forbids generated code.
+ * Unusual values, such as a number given as text, go to `toBinary`, which encodes or refuses them. So does everything when
+ * the platform forbids generated code.
  *
  * ```ts
  * import { create } from "@bufbuild/protobuf"
@@ -20,24 +20,24 @@ import { evaluate, isAllowed, isFunction } from "./internal/generate.ts"
 import * as Messages from "./internal/messages.ts"
 import { full, known } from "./internal/writing.ts"
 
-/** Writes `message` into `bytes` from `at` on and gives the place after it. Throws `full`, or anything else. */
+/** Writes `message` into `bytes` at `at`. Returns the offset after it. Throws `full` or another error. */
 type Write = (message: unknown, bytes: Uint8Array, at: number) => unknown
 
 const smallest = 64 * 1024
 
-/** Where messages are written at first, whatever their type: what is copied out of it has the right size. */
+/** The buffer that all messages are first written to. The result is a copy of the right size. */
 let scratch = new Uint8Array(smallest)
 
-/** A scratch that grew beyond this for one message is not kept. */
+/** A scratch buffer that grows beyond this is not kept. */
 const largestKept = 4 * 1024 * 1024
 
-/** Where it would have to grow beyond this, the message is left to `toBinary`: room is made for the worst case. */
+/** A message that needs more goes to `toBinary`: the scratch buffer needs room for the worst case. */
 const largest = 256 * 1024 * 1024
 
-/** Whether a message is in `scratch`: a getter of a message may encode another. */
+/** Whether `scratch` is in use: a getter of a message may encode another message. */
 let isInUse = false
 
-/** Results share buffers of this size, and the larger ones have their own. */
+/** Small results share buffers of this size. Larger ones have their own. */
 const slabSize = 64 * 1024
 const largestShared = slabSize / 4
 
@@ -56,7 +56,7 @@ const copy = (length: number): Uint8Array => {
   return result
 }
 
-/** The length of `message`, which is in `scratch` then; `undefined` where it is left to `toBinary`. */
+/** Writes `message` to `scratch` and returns its length. `undefined` when `toBinary` must encode it. */
 const measure = (write: Write, message: unknown): number | undefined => {
   for (;;) {
     try {
@@ -81,7 +81,7 @@ const encodeWith = (write: Write, message: unknown): Uint8Array | undefined => {
   }
 }
 
-/** The generated encoder; `undefined` where there can be none. */
+/** The generated encoder. `undefined` when code can't be generated here. */
 const compile = (messages: ReadonlyArray<DescMessage>): Write | undefined => {
   if (!isAllowed() || !protoInt64.supported || !Messages.areNameable(messages)) return undefined
   const made = evaluate(new EncoderSource(messages).make(), known)
@@ -91,8 +91,8 @@ const compile = (messages: ReadonlyArray<DescMessage>): Write | undefined => {
 /**
  * An encoder for the messages of `schema`. Making it is cheap: its code is generated for the first message.
  *
- * The result of an encoder is its caller's, and shares nothing with the message. It may share its `buffer` with others:
- * don't transfer that, and copy the bytes where few of many results are kept for long, as each keeps 64 KiB.
+ * The result belongs to the caller and shares nothing with the message. It may share its `buffer` with other results:
+ * don't transfer that buffer. Copy the bytes if you keep few of many results for long, because each holds 64 KiB.
  *
  * Throws `GroupUnsupported` when `schema` leads to a group. The encoder throws what `toBinary` throws.
  */

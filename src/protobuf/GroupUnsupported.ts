@@ -1,5 +1,5 @@
 /**
- * What the compiled encoder and decoder refuse: fields in the delimited encoding, known as groups.
+ * The compiled encoder and decoder refuse fields in the delimited encoding, known as groups.
  *
  * ```ts
  * import { TickDataSchema } from "tickvault/domain/Contracts"
@@ -15,11 +15,11 @@
  */
 import * as Schema from "effect/Schema"
 
-/** A message type leads to a field that is a group. Thrown where an encoder or a decoder is made. */
+/** A message type has a field that is a group, itself or in a nested type. Thrown when an encoder or decoder is made. */
 export class GroupUnsupported extends Schema.TaggedError<GroupUnsupported>()("GroupUnsupported", {
   /** Full name of the message type that has the field. */
   typeName: Schema.String,
-  /** Name of the field as the schema has it. */
+  /** Name of the field in the schema. */
   field: Schema.String
 }) {
   override get message() {

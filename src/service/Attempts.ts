@@ -1,5 +1,5 @@
 /**
- * Attempts with a time limit, at something that may never answer.
+ * Attempts with a time limit, for an operation that may never return.
  *
  * An attempt that has not answered in time is abandoned, not ended: a call that hangs in the file system can't be stopped.
  * Until it ends by itself it holds its batch, a file handle and a thread. So abandoned attempts are counted. After a few of
@@ -15,19 +15,19 @@ import type * as Scope from "effect/Scope"
 import { abandonable } from "./abandonable.ts"
 
 /**
- * The attempt was abandoned, and its outcome is not known; or, with `begun` false, it was not begun, because too many
- * abandoned ones have not ended.
+ * With `begun`, the attempt was abandoned, and its outcome is unknown. Without, it did not begin, because too many
+ * abandoned attempts have not ended.
  */
 export class Overdue extends Schema.TaggedError<Overdue>()("Overdue", { begun: Schema.Boolean }) {
-  /** The code for messages, in place of one of the system. */
+  /** The code for messages, in place of a system error code. */
   get code() {
     return this.begun ? "writeTimeout" : "earlier attempts still hang"
   }
 }
 
 /**
- * Abandoned attempts without a pause, for each attempt that may run at a time. Where one file or connection hangs, another
- * may work.
+ * The number of abandoned attempts before the first pause, for each concurrent attempt. When one file or connection hangs,
+ * another may work.
  */
 const freeOfEach = 2
 
@@ -37,12 +37,12 @@ export interface Attempts {
 }
 
 /**
- * Attempts of at most `limit`, `atATime` of them at a time, in fibers of `scope`. Don't wait for `scope` to close: an
- * abandoned attempt may never end.
+ * Makes attempts of at most `limit`, in fibers of `scope`. At most `atATime` run at the same time. Don't wait for `scope` to
+ * close: an abandoned attempt may never end.
  */
 export const make = (limit: Duration.Duration, scope: Scope.Scope, atATime: number = 1): Attempts => {
   const free = freeOfEach * atATime
-  /** The attempts that were abandoned since the last answer and have not ended. */
+  /** Attempts abandoned since the last answer that have not ended. */
   let out = { count: 0 }
   let nextMs = 0
 
@@ -50,7 +50,7 @@ export const make = (limit: Duration.Duration, scope: Scope.Scope, atATime: numb
     nextMs = Math.max(nextMs, beganMs + Duration.toMillis(limit) * 2 ** count)
   }
 
-  /** Whether one more may begin. At the end of a pause only one may. */
+  /** Whether another attempt may begin. After a pause only one may. */
   const begins = (nowMs: number) => {
     if (out.count < free) return true
     if (nowMs < nextMs) return false

@@ -1,5 +1,5 @@
 /**
- * A gate that is either open or closed, with a wait for each of the two.
+ * A gate that is open or closed. Fibers can wait for both.
  */
 import type * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"

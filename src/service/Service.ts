@@ -62,18 +62,18 @@ export interface Service<out E = never> {
    */
   readonly await: Effect.Effect<void, E>
 
-  /** What it has counted, by the metric names of its kind. Exact at the moment it is read. */
+  /** Its counters, by the metric names of its kind. Exact at the moment of reading. */
   readonly metrics: Effect.Effect<Readonly<Record<string, number>>>
 }
 
 /**
- * Waits until none of `services` is at work any more, and gives how each has ended. One that fails does not end the wait
- * for the others.
+ * Waits until every one of `services` has ended, and returns how each has ended. A failure does not end the wait for the
+ * others.
  */
 export const awaitAll = <E>(services: Iterable<Service<E>>): Effect.Effect<ReadonlyArray<Exit.Exit<void, E>>> =>
   Effect.forEach(services, (service) => Effect.exit(service.await), { concurrency: "unbounded" })
 
-/** Tells the work of a service when it is paused. */
+/** The work of a service uses it to wait while the service is paused. */
 export interface PauseGate {
   /** Completes while the service is not paused. Wait for it before you begin something. */
   readonly open: Effect.Effect<void>
@@ -93,12 +93,12 @@ const restartsTotal = Metric.counter("persistence_service_restarts_total", {
 
 const states: ReadonlyArray<State> = ["RUNNING", "PAUSED", "STOPPED", "ERROR"]
 
-/** The state of a service, and how its work ends. */
+/** The state of a service, and the outcome of its work. */
 class Life<E> {
   state: State = "STOPPED"
   /** Set in the state `ERROR` only. */
   error: Cause.Cause<E> | undefined
-  /** How the work that was started last ends. */
+  /** The outcome of the last started work. */
   outcome = Deferred.makeUnsafe<void, E>()
   /** Closed while the service is paused. */
   readonly gate = Gate.make()
@@ -125,19 +125,19 @@ class Life<E> {
     return Effect.forEach(states, update, { discard: true })
   }
 
-  /** Changes the state at the call, synchronously, so that it can follow a look at the state before. */
+  /** Changes the state synchronously at the call, not when the effect runs. So a caller can check the state just before. */
   enter(next: State): Effect.Effect<void> {
     this.become(next)
     return this.show(next)
   }
 
-  /** A new life of the work begins. */
+  /** The work begins, for the first time or again. */
   begin(): Effect.Effect<void> {
     this.outcome = Deferred.makeUnsafe()
     return Effect.andThen(this.enter("RUNNING"), Effect.logInfo("Service started"))
   }
 
-  /** The work has ended. The state changes last, in one step: whoever starts the service again finds no work of before. */
+  /** The work has ended. The state changes last: a service that can be started again has no old work left. */
   readonly end = (exit: Exit.Exit<void, E>): Effect.Effect<void> =>
     Effect.gen({ self: this }, function* () {
       const cause = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? exit.cause : undefined
@@ -181,7 +181,7 @@ export const make = Effect.fnUntraced(function* <E>(
     const work = options.work(gate).pipe(Effect.onExit(life.end), Effect.ignoreCause, annotate)
     return Effect.andThen(life.begin(), FiberHandle.run(handle, work, { startImmediately: true }))
   }).pipe(Effect.uninterruptible)
-  /** Starts and stops wait for each other. */
+  /** Runs starts and stops one at a time. */
   const oneAtATime = Semaphore.withPermit(yield* Semaphore.make(1))
 
   const service: Service<E> = {

@@ -1,5 +1,5 @@
 /**
- * Waiting for work that can't be interrupted, with a wait that can.
+ * Waits interruptibly for work that can't be interrupted.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"

@@ -1,14 +1,14 @@
 /** The length before a message of the delimited format: a protobuf varint. */
 import * as Bytes from "effect/Bytes"
 
-/** Bytes that the length before a message of `payloadBytes` takes. */
+/** The number of bytes of the length before a message of `payloadBytes`. */
 export const prefixBytes = (payloadBytes: number): number => {
   let size = 1
   for (let rest = payloadBytes; rest > 0x7f; rest = Math.floor(rest / 128)) size++
   return size
 }
 
-/** Writes the length `length` into `target` at the place `at`, and gives the place after it. */
+/** Writes `length` into `target` at `at`, and returns the offset after it. */
 export const writePrefix = (target: Uint8Array, at: number, length: number): number => {
   let rest = length
   let position = at
@@ -20,7 +20,7 @@ export const writePrefix = (target: Uint8Array, at: number, length: number): num
   return position
 }
 
-/** Whether the bytes of `buffer` from `at` on are the length before a message of `payloadBytes`. */
+/** Whether the bytes of `buffer` at `at` are the length of a message of `payloadBytes`. */
 export const isPrefix = (buffer: ArrayBufferLike, at: number, payloadBytes: number): boolean => {
   if (at < 0) return false
   const expected = new Uint8Array(prefixBytes(payloadBytes))

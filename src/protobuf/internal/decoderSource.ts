@@ -1,17 +1,17 @@
 /**
- * Generates the source of a decoder: for each message type a function `(b, p, e, r)` that makes a message of the bytes `b`
- * from `p` up to `e`, in which others are nested `r` deep at most, itself included.
+ * Generates the source of a decoder: for each message type a function `(b, p, e, r)`. It decodes the bytes `b` from `p` up
+ * to `e`. `r` is the greatest nesting depth, including this message.
  *
- * What it makes is what `fromBinary` makes of what an encoder has written: the same properties, and the same prototype.
- * Nothing is read beyond `e`, so `p` is `e` at the end. Values are kept in variables until the message is whole, so that
- * it is made at once and with its final shape.
+ * For the bytes of an encoder, the result is that of `fromBinary`: the same properties and the same prototype. Nothing is
+ * read beyond `e`, so `p` is `e` at the end. Values stay in variables until the message is whole, so that the object gets
+ * its final shape at once.
  */
 import { ScalarType, type DescField, type DescMessage } from "@bufbuild/protobuf"
 import { quote } from "./generate.ts"
 import * as Messages from "./messages.ts"
 import { presenceOf, scalarOf, tag, wireTypeOf, WireType } from "./wire.ts"
 
-/** Reads a length of what ends before `e` into `n`, which is declared. */
+/** Reads a length into the declared variable `n`. The bytes of that length must end before `e`. */
 const readLength = (e: string) =>
   `if(p===${e})giveUp();n=b[p++];if(n>127){n=length(b,p-1,${e});p=state.at}else if(n>${e}-p)giveUp();`
 
@@ -41,7 +41,7 @@ const calls: Readonly<Partial<Record<ScalarType, string>>> = {
 
 const isPackable = (type: ScalarType): boolean => wireTypeOf(type) !== WireType.LengthDelimited
 
-/** A literal of the value that a scalar has where it is not encoded. */
+/** A literal of the default value of a scalar. */
 const zero = (type: ScalarType, asString = false): string => {
   if (isLong(type)) return asString ? `"0"` : "0n"
   if (type === ScalarType.STRING) return `""`
@@ -51,7 +51,7 @@ const zero = (type: ScalarType, asString = false): string => {
 
 const longAsString = (field: DescField): boolean => "longAsString" in field && field.longAsString
 
-/** Makes the source of one decoder. `prototypes` are those of the messages, where they are not that of all objects. */
+/** Makes the source of one decoder. */
 export class DecoderSource {
   private readonly messages: ReadonlyArray<DescMessage>
   private readonly hasPrototype: (message: DescMessage) => boolean
@@ -62,7 +62,7 @@ export class DecoderSource {
     this.hasPrototype = hasPrototype
   }
 
-  /** All of it; it returns the function for the first message type, and knows a sample of each as `samples`. */
+  /** The whole source. It returns the function for the first message type. It uses `samples`: one sample of each type. */
   make(): string {
     const functions = this.messages.map((message, index) => this.messageFunction(message, index))
     return [...this.constants, ...functions, "return d0"].join("\n")
@@ -87,7 +87,7 @@ export class DecoderSource {
     return field.oneof === undefined && field.fieldKind !== "message" && presenceOf(field) === "implicit"
   }
 
-  /** What the variable of the field begins with: what is in the message when nothing is read. */
+  /** The first value of the field's variable: the value in the message when the field is not read. */
   private initial(field: DescField, index: number): string {
     if (!this.isAlwaysThere(field) || field.fieldKind === "list" || field.fieldKind === "map") return "undefined"
     if (field.fieldKind === "enum") return String(field.enum.values[0]?.number ?? 0)
@@ -101,7 +101,7 @@ export class DecoderSource {
     return name
   }
 
-  /** Makes the message `m` of the variables. */
+  /** Makes the message `m` from the variables. */
   private result(message: DescMessage, index: number, fields: ReadonlyArray<DescField>): string {
     const isThere: Array<readonly [name: string, value: string]> = [["$typeName", quote(message.typeName)]]
     for (const member of message.members) {
@@ -193,7 +193,7 @@ export class DecoderSource {
     const one = `case ${number}:for(;;){${this.value(field, "e")}if(${f}===undefined)${f}=[v];else ${f}.push(v);${again}break}break;`
     if (Messages.isMessageField(field) || !isPackable(type)) return one
     const value = this.value(field, "q")
-    // A short list is made with as many places as it has items, which is less than a list that grows begins with.
+    // A short list literal allocates only its items. A growing list allocates more at its first push.
     const short = `${value}if(p===q)${f}=[v];else{const x=v;${value}if(p===q)${f}=[x,v];else{const y=v;${value}${f}=[x,y,v]}}`
     return (
       `${one}case ${tag(field.number, WireType.LengthDelimited)}:{${readLength("e")}const q=p+n;` +

@@ -2,8 +2,8 @@
  * Generates the source of an encoder: for each message type a function `(message, b, p)` that writes the fields of
  * `message` into the bytes `b` from `p` on and returns the place after them.
  *
- * Fields are written as `toBinary` writes them: in the order of their numbers, unknown ones after. Lengths are written
- * after what they are of: so many bytes are left free as the one before had, which is mostly right.
+ * Fields are written like `toBinary` does: in the order of their numbers, unknown fields last. A length is written after
+ * its content. Its reserved room has the size of the previous length at this place, which is usually right.
  */
 import { ScalarType, type DescField, type DescMessage, type DescOneof } from "@bufbuild/protobuf"
 import { quote } from "./generate.ts"
@@ -11,7 +11,7 @@ import * as Messages from "./messages.ts"
 import { spare } from "./writing.ts"
 import { packedSize, presenceOf, scalarOf, tagBytes, wireTypeOf, WireType } from "./wire.ts"
 
-/** Some source, and how many bytes it writes at most. Without that it makes sure of its room, and of the spare, itself. */
+/** Some source, and the largest number of bytes that it writes. Without `bytes`, the code itself ensures room and spare. */
 interface Part {
   readonly code: string
   readonly bytes?: number
@@ -21,7 +21,7 @@ const put = (bytes: ReadonlyArray<number>) => bytes.map((byte) => `b[p++]=${byte
 
 const room = (bytes: number | string) => `if(b.length-p<${bytes})grow();`
 
-/** Names of the functions that write a scalar, and the bytes it takes at most. */
+/** The functions that write a scalar, by its type. */
 const writers: Readonly<Record<ScalarType, string>> = {
   [ScalarType.INT32]: "int32",
   [ScalarType.UINT32]: "uint32",
@@ -56,7 +56,7 @@ const writeScalar = (type: ScalarType, v: string): string => {
 const maximum = (type: ScalarType): number | undefined =>
   type === ScalarType.STRING || type === ScalarType.BYTES ? undefined : packedSize(type)
 
-/** A part of fixed size, with the size left out when `bytes` is not known. */
+/** A part whose largest size is `bytes`, if that is known. */
 const part = (code: string, bytes: number | undefined): Part => (bytes === undefined ? { code } : { code, bytes })
 
 /** A tag and the scalar in `v`. */
@@ -66,7 +66,7 @@ const taggedScalar = (number: number, type: ScalarType, v: string): Part => {
   return part(put(tag) + writeScalar(type, v), size === undefined ? undefined : size + tag.length)
 }
 
-/** Whether the scalar in `v` is written at all, where zero means that the field is not set. */
+/** The condition to write the scalar in `v`, for a field whose zero value means not set. */
 const isSet = (type: ScalarType, v: string): string => {
   switch (type) {
     case ScalarType.BOOL:
@@ -85,7 +85,7 @@ const isSet = (type: ScalarType, v: string): string => {
 
 const each = (code: string) => `for(let i=0;i<n;i++){const v=l[i];${code}}`
 
-/** Makes the source of one encoder. Guesses of lengths are variables of it, one for each place. */
+/** Makes the source of one encoder. It has a variable for the guessed size of each length. */
 export class EncoderSource {
   private readonly messages: ReadonlyArray<DescMessage>
   private guesses = 0
@@ -94,7 +94,7 @@ export class EncoderSource {
     this.messages = messages
   }
 
-  /** All of it; it returns the function for the first message type. */
+  /** The whole source. It returns the function for the first message type. */
   make(): string {
     const functions = this.messages.flatMap((message, index) => [
       this.messageFunction(message, index),
@@ -126,14 +126,14 @@ export class EncoderSource {
     return `function e${index}(m,b,p){${foreign}${plain}${this.join(parts)}const u=m.$unknown;if(u!==undefined)p=unknownFields(b,p,u);return p}`
   }
 
-  /** Writes the one field of a wrapper of which there is only the value. */
+  /** Writes the only field of a wrapper, given its value. */
   private wrapperFunction(message: DescMessage, index: number): string {
     const [field] = message.fields
     const parts = field === undefined ? [] : [this.implicit(field, "v")]
     return `function w${index}(v,b,p){${this.join(parts)}return p}`
   }
 
-  /** Parts of fixed size are made sure of together, at the beginning and after each that is not. */
+  /** Joins parts. One check ensures room for consecutive parts of known size. */
   private join(parts: ReadonlyArray<Part>): string {
     let source = ""
     let open = true
@@ -229,7 +229,7 @@ export class EncoderSource {
     }
   }
 
-  /** Writes the key that the name `t` of a property is for. */
+  /** Writes the map key of the property name `t`. */
   private key(type: ScalarType): string {
     const { code } = taggedScalar(1, type, "k")
     switch (type) {

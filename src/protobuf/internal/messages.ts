@@ -1,5 +1,5 @@
 /**
- * The message types that a compiled encoder or decoder is made for: one and all that its fields lead to.
+ * The message types of a compiled encoder or decoder: one type and all types that its fields use.
  */
 import type { DescField, DescMessage } from "@bufbuild/protobuf"
 import { GroupUnsupported } from "../GroupUnsupported.ts"
@@ -9,7 +9,7 @@ export type MessageField = DescField & { readonly message: DescMessage }
 
 export const isMessageField = (field: DescField): field is MessageField => field.message !== undefined
 
-/** `root` and every message type that a field of it leads to, each once, `root` first. Throws `GroupUnsupported`. */
+/** `root` and every message type that its fields use, nested too, each once, `root` first. Throws `GroupUnsupported`. */
 export const reachable = (root: DescMessage): ReadonlyArray<DescMessage> => {
   const found = new Set([root])
   for (const message of found) {
@@ -37,7 +37,7 @@ const wrappers = new Set(
   )
 )
 
-/** As `isWrapperDesc` of `@bufbuild/protobuf/wkt` has it, which loads far more. */
+/** Like `isWrapperDesc` of `@bufbuild/protobuf/wkt`, which would load far more. */
 const isWrapper = ({ fields: [field], typeName }: DescMessage): boolean =>
   wrappers.has(typeName) && field?.fieldKind === "scalar" && field.name === "value" && field.number === 1
 
@@ -46,8 +46,8 @@ export const isUnwrapped = (field: MessageField): boolean =>
   field.fieldKind === "message" && field.oneof === undefined && isWrapper(field.message)
 
 /**
- * Whether no field or oneof has a name that every object has a property of, such as `hasOwnProperty` or `__proto__`:
- * `@bufbuild/protobuf` itself is not at ease with those.
+ * Whether no field or oneof has the name of a property of every object, such as `hasOwnProperty` or `__proto__`.
+ * `@bufbuild/protobuf` itself has problems with those.
  */
 export const areNameable = (messages: ReadonlyArray<DescMessage>): boolean =>
   messages.every((message) => message.members.every(({ localName }) => !(localName in Object.prototype)))

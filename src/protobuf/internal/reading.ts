@@ -1,20 +1,20 @@
 /**
- * What generated decoders call: reads one value from `at` of `bytes`, which must not go beyond `end`, and leaves the place
- * after it in `state.at`.
+ * The functions that generated decoders call. Each reads one value from `at` of `bytes`, up to `end` at most, and leaves
+ * the offset after it in `state.at`.
  *
- * Where the bytes are not as an encoder writes them, they give up (`unusual`), and `@bufbuild/protobuf` decides what
- * becomes of the message.
+ * When the bytes are not as an encoder writes them, they throw `unusual`. Then `@bufbuild/protobuf` reads or refuses the
+ * message.
  */
 import { setOwn, toJson } from "./structs.ts"
 
-/** Thrown for bytes that are left to `@bufbuild/protobuf`. */
-const unusual = new Error("bytes that are left to @bufbuild/protobuf")
+/** Thrown for bytes that `@bufbuild/protobuf` must read. */
+const unusual = new Error("bytes that @bufbuild/protobuf must read")
 
 const giveUp = (): never => {
   throw unusual
 }
 
-/** Where the last value that was read ends. */
+/** The end of the last value read. */
 const state = { at: 0 }
 
 /** The low 32 bits, signed, of a varint of at most ten bytes. */
@@ -32,14 +32,14 @@ const varint32 = (bytes: Uint8Array, at: number, end: number): number => {
   throw unusual
 }
 
-/** A length, which is at most what is left. */
+/** A length. Gives up when it goes beyond `end`. */
 const length = (bytes: Uint8Array, at: number, end: number): number => {
   const value = varint32(bytes, at, end) >>> 0
   if (value > end - state.at) throw unusual
   return value
 }
 
-/** A tag whose number and wire type there can be. */
+/** A tag with a valid number and wire type. */
 const tag = (bytes: Uint8Array, at: number, end: number): number => {
   const value = varint32(bytes, at, end) >>> 0
   const size = state.at - at
@@ -141,17 +141,17 @@ const double = (bytes: Uint8Array, at: number, end: number): number => {
   return cell.getFloat64(0, true)
 }
 
-/** Texts of so many bytes are kept, and texts of so many are read without a `TextDecoder`. */
+/** Texts of at most `largestKept` bytes are kept. Texts of at most `largestShort` are read without a `TextDecoder`. */
 const largestKept = 64
 const largestShort = 32
 
-/** The text that a field had last: in the next message it is mostly the same. */
+/** The last text of a field: in the next message it is usually the same. */
 class LastText {
   private readonly bytes = new Uint8Array(largestKept)
   private length = 0
   private text = ""
 
-  /** The text, when it is of the bytes from `at` up to `end`. */
+  /** The kept text, if it equals the bytes from `at` up to `end`. */
   get(bytes: Uint8Array, at: number, end: number): string | undefined {
     const { length } = this
     if (length !== end - at) return undefined
@@ -189,7 +189,7 @@ const read = (utf8: typeof loose, bytes: Uint8Array, at: number, end: number, la
   return text
 }
 
-/** The text from `at` up to `end`; invalid UTF-8 becomes U+FFFD. */
+/** The text from `at` up to `end`. Invalid UTF-8 becomes U+FFFD. */
 const looseText = (bytes: Uint8Array, at: number, end: number, last: LastText): string =>
   read(loose, bytes, at, end, last)
 
@@ -221,7 +221,7 @@ interface UnknownField {
   readonly data: Uint8Array
 }
 
-/** Appends what follows the tag `tag` of a field that the message's type doesn't know. Gives up on groups. */
+/** Appends the value of an unknown field with the tag `tag`. Gives up on groups. */
 const unknownField = (bytes: Uint8Array, at: number, end: number, tag: number, before?: Array<UnknownField>) => {
   const no = tag >>> 3
   if (no === 0) throw unusual
@@ -233,7 +233,7 @@ const unknownField = (bytes: Uint8Array, at: number, end: number, tag: number, b
   return fields
 }
 
-/** What generated source knows by these names. */
+/** The functions that generated source can use. */
 export const known = {
   giveUp,
   state,

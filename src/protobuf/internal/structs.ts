@@ -1,6 +1,6 @@
 /**
- * JSON in place of `google.protobuf.Struct`, made into the message that is encoded, and back. As `@bufbuild/protobuf` has
- * it: what is no JSON becomes a value without a kind.
+ * Converts JSON to `google.protobuf.Struct` and back. Like in `@bufbuild/protobuf`, a value that is not JSON becomes one
+ * without a kind.
  */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf"
 
@@ -49,7 +49,7 @@ const kindOf = (json: unknown): Value["kind"] => {
 
 const toValue = (json: unknown): Value => ({ $typeName: "google.protobuf.Value", kind: kindOf(json) })
 
-/** The message that stands for `json`; one without fields for what is no object. */
+/** The message for `json`. It has no fields when `json` is not an object. */
 export const toStruct = (json: unknown): Struct => {
   const struct: Struct = { $typeName: "google.protobuf.Struct", fields: {} }
   if (isObject(json)) for (const key of Object.keys(json)) setOwn(struct.fields, key, toValue(json[key]))
@@ -70,7 +70,7 @@ const valueToJson = ({ kind }: Value): JsonValue => {
   }
 }
 
-/** The JSON that `struct` stands for. Values without a kind are null. */
+/** The JSON for `struct`. Values without a kind are null. */
 export const toJson = (struct: Struct): JsonObject => {
   const json: JsonObject = {}
   for (const [key, value] of Object.entries(struct.fields)) setOwn(json, key, valueToJson(value))

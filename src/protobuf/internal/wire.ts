@@ -1,5 +1,5 @@
 /**
- * The wire format of protobuf, as far as generated source is made of it.
+ * The parts of protobuf's wire format that generated source needs.
  */
 import { ScalarType, type DescField } from "@bufbuild/protobuf"
 
@@ -25,7 +25,7 @@ export const wireTypeOf = (type: ScalarType): WireType => {
   }
 }
 
-/** Bytes that a number or a boolean takes at most. */
+/** The largest number of bytes of a number or a boolean. */
 export const packedSize = (type: ScalarType): number => {
   switch (wireTypeOf(type)) {
     case WireType.Bit64:
@@ -38,16 +38,16 @@ export const packedSize = (type: ScalarType): number => {
   }
 }
 
-/** How it shows that a field is set: by another value than zero, by its being there. */
+/** Whether a field is set by a value other than zero (`implicit`), or by being present. */
 export const presenceOf = ({ presence }: DescField): "explicit" | "implicit" | "required" => {
   const number: number = presence
   return number === 2 ? "implicit" : number === 3 ? "required" : "explicit"
 }
 
-/** The scalar that a field, or each item or value of it, is encoded as: an enum is as an `int32`. */
+/** The scalar type of a field, its items or its map values. An enum is an `int32`. */
 export const scalarOf = ({ scalar }: DescField): ScalarType => scalar ?? ScalarType.INT32
 
-/** The number that a field begins with. */
+/** The tag number of a field. */
 export const tag = (number: number, type: WireType): number => ((number << 3) | type) >>> 0
 
 /** The bytes of a tag. */

@@ -1,19 +1,19 @@
 /**
- * What generated encoders call: writes one value at `at` of `bytes` and gives the place after it.
+ * The functions that generated encoders call. Each writes one value at `at` of `bytes` and returns the offset after it.
  *
- * A function that writes what can be long makes sure of its room, and of `spare` bytes after it; the others rely on
- * their caller. Where a value is not of the plain kind that its field is for, they give up (`unusual`), and
- * `@bufbuild/protobuf` decides what becomes of the message.
+ * A function for values of any length ensures its room, and `spare` bytes after it. The others rely on their caller. When
+ * a value doesn't have the plain type of its field, they throw `unusual`. Then `@bufbuild/protobuf` encodes or refuses the
+ * message.
  */
 import { toStruct } from "./structs.ts"
 
-/** Thrown for a value that is left to `@bufbuild/protobuf`. */
-export const unusual = new Error("a value that is left to @bufbuild/protobuf")
+/** Thrown for a value that `@bufbuild/protobuf` must encode. */
+export const unusual = new Error("a value that @bufbuild/protobuf must encode")
 
 /** Thrown when the buffer is too small for the message. */
 export const full = new Error("a message that is larger than the buffer")
 
-/** Room for a tag and a length that is there after every write. */
+/** The room for a tag and a length that exists after every write. */
 export const spare = 16
 
 const giveUp = (): never => {
@@ -24,7 +24,7 @@ const grow = (): never => {
   throw full
 }
 
-/** Bytes that an unsigned number below 2^32 takes. */
+/** The number of bytes of an unsigned number below 2^32. */
 export const varintSize = (value: number): number =>
   value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : value < 0x1000_0000 ? 4 : 5
 
@@ -109,7 +109,7 @@ const double = (bytes: Uint8Array, at: number, value: number): number => {
   return word32(bytes, word32(bytes, at, cell.getUint32(0, true)), cell.getUint32(4, true))
 }
 
-/** Puts 64 bits into `low` and `high`. Numbers and texts are for whole numbers too. */
+/** Puts 64 bits into `low` and `high`. Accepts whole numbers as number and text too. */
 const split = (value: bigint | number | string, from: bigint, to: bigint): void => {
   const whole = BigInt(value)
   if (whole < from || whole > to) throw unusual
@@ -134,7 +134,7 @@ const varint64 = (bytes: Uint8Array, at: number): number => {
   return varint32(bytes, at, below)
 }
 
-/** The largest number of which a double knows every whole one below. */
+/** The largest whole number that a double holds exactly, with all below it. */
 const safe = Number.MAX_SAFE_INTEGER
 
 /** A whole number of 0 to `safe`. */
@@ -220,7 +220,7 @@ const byteString = (bytes: Uint8Array, at: number, value: Uint8Array): number =>
   return raw(bytes, varint32(bytes, at, value.length), value)
 }
 
-/** Writes the length of what was written from `guess` bytes after `start` up to `end`, and makes room for it. */
+/** Writes the length of the content, which lies from `start + guess` to `end`. Moves the content when `guess` was wrong. */
 const length = (bytes: Uint8Array, start: number, end: number, guess: number): number => {
   const written = end - start - guess
   const size = varintSize(written)
@@ -231,7 +231,7 @@ const length = (bytes: Uint8Array, start: number, end: number, guess: number): n
   return varint32(bytes, start, written) + written
 }
 
-/** The list of fields that the message's type doesn't know. */
+/** Writes the unknown fields. */
 const unknownFields = (bytes: Uint8Array, at: number, fields: unknown): number => {
   if (!Array.isArray(fields)) throw unusual
   for (const { no, wireType, data } of fields) {
@@ -244,7 +244,7 @@ const unknownFields = (bytes: Uint8Array, at: number, fields: unknown): number =
 
 const hasOwn = Object.hasOwn
 
-/** What generated source knows by these names. */
+/** The functions that generated source can use. */
 export const known = {
   giveUp,
   grow,
