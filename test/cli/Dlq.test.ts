@@ -139,7 +139,10 @@ describe("dlq replay", () => {
     rmSync(join(letters.data, "run", batchName(1, 10)))
     const failing = await dlq(letters, "replay", "--all")
     assert.strictEqual(failing.code, 2)
-    assert.match(failing.stdout, new RegExp(`^${letters.ids[0]}: 10 stored, .*gone\n${letters.ids[1]}: 0 stored`, "u"))
+    assert.match(
+      failing.stdout,
+      new RegExp(`^${letters.ids[0]}: 10 stored, .*deleted\n${letters.ids[1]}: 0 stored`, "u")
+    )
     assert.match(failing.stdout, /1 of 2 letters deleted; 10 stored, 0 stored already; 1 letter could not/u)
     const [row] = JSON.parse((await dlq(letters, "list", "--json")).stdout).letters
     assert.deepInclude(row, { id: letters.ids[1], retries: 1, ticks: 10 })
@@ -195,7 +198,7 @@ describe("dlq replay", () => {
       const ended = await replaying.ended
       const after = deadLetters(letters.data).length
       assert.strictEqual(ended.code, after === 0 ? 0 : 2, ended.stderr)
-      assert.match(ended.stdout, new RegExp(`${before - after} of ${before} letters? gone`, "u"))
+      assert.match(ended.stdout, new RegExp(`${before - after} of ${before} letters? deleted`, "u"))
       assert.deepStrictEqual(leftovers(letters.data), [])
       // Every letter is either whole or gone with all of its ticks stored.
       assert.lengthOf(numbersIn(letters.data, "run") ?? [], (60 - after) * 10)

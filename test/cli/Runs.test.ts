@@ -98,7 +98,7 @@ describe("tickvault runs", () => {
     assert.strictEqual(missing.code, 1)
     assert.include(
       missing.stderr,
-      `tickvault: there is no folder ${join(cwd, "data")}: name that of the runs with --data`
+      `tickvault: there is no folder ${join(cwd, "data")}: give the folder of the runs with --data`
     )
     assert.deepStrictEqual(readdirSync(cwd), [])
     const empty = await run(["runs", "--data", cwd])
@@ -224,7 +224,7 @@ describe("tickvault cat", () => {
     const { error, status, stdout } = spawnSync("script", ["-qec", command, "/dev/null"])
     if (error !== undefined) return
     assert.strictEqual(status, 1)
-    assert.include(stdout.toString(), "delimited ticks are no text for a terminal")
+    assert.include(stdout.toString(), "delimited ticks are binary and not for a terminal")
   })
 
   it("ends at a damage and names the file, or goes on with --salvage and says what is gone", async () => {

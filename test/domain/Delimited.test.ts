@@ -181,14 +181,14 @@ describe("a damaged stream", () => {
     })
   )
 
-  it.effect("is refused when a length is no varint", () =>
+  it.effect("is refused when a length is not a varint", () =>
     Effect.gen(function* () {
       const overlong = Uint8Array.from({ length: 11 }, () => 0xff)
       for (const size of [1, 11]) {
         const { error, ticks } = yield* read([encode(good), ...split(overlong, size)], Number.MAX_VALUE)
         assert.deepStrictEqual(ticks, good)
         assert.strictEqual(error?.ordinal, 5)
-        assert.include(error?.message, "is no varint")
+        assert.include(error?.message, "is not a varint")
       }
     })
   )

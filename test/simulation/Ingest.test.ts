@@ -102,7 +102,12 @@ const goodBytes = encode(good)
 
 it.effect.each([
   ["is cut within a message", Bytes.concat([goodBytes, encode(good).slice(0, 50)]), 6, "ends within the message"],
-  ["goes on with what is no length", Bytes.concat([goodBytes, new Uint8Array(40).fill(0xff)]), 6, "no varint"],
+  [
+    "continues with bytes that are not a length",
+    Bytes.concat([goodBytes, new Uint8Array(40).fill(0xff)]),
+    6,
+    "not a varint"
+  ],
   [
     "has a length beyond the limit",
     Bytes.concat([goodBytes, Uint8Array.of(255, 255, 255, 255, 15)]),
@@ -172,7 +177,7 @@ it.effect("says that nothing proves what it has taken from a compression whose c
     const wrong = Uint8Array.from(zstdCompressSync(goodBytes, { params }))
     wrong[wrong.length - 1] = (wrong.at(-1) ?? 0) ^ 1
     const error = yield* Effect.flip(ingestInto(queue, "moved.zst", chunked(wrong, 1024)))
-    assert.include(error.message, "5 ticks of it are taken in and may be damaged too, which verify can't tell")
+    assert.include(error.message, "5 ticks before it are taken and may be damaged too. verify can't detect that")
   }).pipe(Effect.provide(pipeline({ instances: 0 })))
 )
 
@@ -242,7 +247,7 @@ it.effect(
       const good = encode(TestTick.range("run", 1, 3))
       const source = Bytes.concat([good, new Uint8Array(5000)])
       const error = yield* Effect.flip(ingestInto(queue, "file", chunked(source, 700)))
-      assert.include(error.message, `message 1003 at byte ${good.length + 999}: it is the 1000th in a row`)
+      assert.include(error.message, `message 1003 at byte ${good.length + 999}: it is the 1000th message in a row`)
       yield* drain
       assert.deepStrictEqual(numbers(yield* stored("run")), [1, 2, 3])
       assert.strictEqual((yield* queue.account).deadLettered, 1000)

@@ -287,7 +287,7 @@ it.effect("refuses a simulation with other settings than the run began with", ()
         const error = yield* Effect.flip(goOn(simulation))
         assert.strictEqual(error._tag, "SettingsMismatch")
         assert.include(error.message, `run "run" began with ${simulation.kind} {"shape":[8,8]`)
-        assert.include(error.message, 'can\'t go on with tickvault/World {"shape":[8,8],"organisms":2,"seed":42}')
+        assert.include(error.message, 'can\'t be resumed with tickvault/World {"shape":[8,8],"organisms":2,"seed":42}')
       }
     })
   )

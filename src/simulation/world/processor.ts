@@ -64,7 +64,7 @@ const sense: Handler = (world, self, register) => {
 
 const stepOn: Handler = ({ cells, torus }, self, register) => {
   const direction = read(self, register)
-  if (!isDirection(direction)) return "the register does not hold a direction"
+  if (!isDirection(direction)) return "the register holds no direction"
   let cell = dataPointer(self)
   for (let left = stride; left > 0; left--) {
     const to = torus.neighbour(cell, direction)

@@ -98,7 +98,7 @@ const damages: ReadonlyArray<readonly [problem: RegExp, damage: (tick: TickData)
   [/census has version 9/u, (tick) => (tick.strategyStates[0]!.stateBlob[0] = 9)],
   [/census is damaged/u, (tick) => tick.organisms.pop()],
   [
-    /still to be given/u,
+    /not assigned yet/u,
     (tick) =>
       new DataView(tick.strategyStates[0]!.stateBlob.buffer, tick.strategyStates[0]!.stateBlob.byteOffset).setUint32(
         14,
@@ -124,7 +124,10 @@ const damages: ReadonlyArray<readonly [problem: RegExp, damage: (tick: TickData)
     /there are 9 where at most 4/u,
     (tick) => (tick.organisms[0]!.locationStack = Array.from({ length: 9 }, () => tick.organisms[0]!.ip!))
   ],
-  [/neither number nor direction/u, (tick) => (tick.organisms[0]!.procedureRegisters[0]!.value = { case: undefined })],
+  [
+    /neither a number nor a direction/u,
+    (tick) => (tick.organisms[0]!.procedureRegisters[0]!.value = { case: undefined })
+  ],
   [/without a reason/u, (tick) => (tick.organisms[0]!.instructionFailed = !tick.organisms[0]!.instructionFailed)],
   [/which doesn't live/u, (tick) => (tick.cells[0]!.ownerId = 1_000_000)],
   [/is listed twice/u, (tick) => tick.cells.push(tick.cells[0]!)],
