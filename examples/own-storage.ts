@@ -76,7 +76,6 @@ const make = (file: string) =>
     return Storage.of({
       name: "sqlite",
       location: file,
-      compression: { codec: "zstd", level: 1 },
       create: (key) =>
         Effect.sync((): Writer => {
           const written: Array<Uint8Array> = []

@@ -29,6 +29,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
+import * as Compression from "./batch/Compression.ts"
 import { DeadLetterQueue } from "./deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "./deadletter/FileDeadLetterQueue.ts"
 import * as OptionConfig from "./domain/OptionConfig.ts"
@@ -41,7 +42,6 @@ import * as TickQueue from "./queue/TickQueue.ts"
 import * as Recall from "./recall/Recall.ts"
 import * as RecoveryService from "./replay/RecoveryService.ts"
 import * as Service from "./service/Service.ts"
-import * as Compression from "./storage/Compression.ts"
 import * as FileStorage from "./storage/FileStorage.ts"
 import { Storage } from "./storage/Storage.ts"
 import type { StorageError } from "./storage/StorageError.ts"
@@ -54,7 +54,7 @@ export const Options = Schema.Struct({
   storageName: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("files"))),
   /** What is made durable before a batch or a letter counts as kept, as of `FileStorage`. Default "full". */
   durability: FileStorage.Options.fields.durability,
-  ...Compression.fileFields,
+  ...Compression.Options.fields,
   /** Persistence services that compete for the queue. Default 2. */
   instances: OptionSchema.wholeNumber(1, 2),
   /** Time to settle what is in the queue when the scope closes. Default "20 seconds". */
@@ -115,11 +115,12 @@ const make = Effect.fnUntraced(function* (shutdownTimeout: Duration.Input) {
 type Parts =
   | TickQueue.TickQueue
   | Storage
+  | Compression.Compression
   | RunLedger.RunLedger
   | IdempotencyTracker.IdempotencyTracker
   | DeadLetterQueue
 
-/** A pipeline over a queue, a storage, its ledger, a tracker and a dead-letter queue of your choice, with `names` for its services. */
+/** A pipeline over a queue, a storage, a compression, the ledger, a tracker and a dead-letter queue of your choice, with `names` for its services. */
 export const layerServices = (
   names: ReadonlyArray<string>,
   shutdownTimeout: Duration.Input,
@@ -127,11 +128,14 @@ export const layerServices = (
 ): Layer.Layer<Pipeline | PersistenceService.PersistenceService, Schema.SchemaError, Parts> =>
   Layer.effect(Pipeline, make(shutdownTimeout)).pipe(Layer.provideMerge(PersistenceService.layer(options, names)))
 
+/** Settings of the files and of their compression. The two share the name of the storage, and its variables. */
+const FilesOptions = Schema.Struct({ ...FileStorage.Options.fields, ...Compression.Options.fields })
+
 /** The decoded options of all parts, and their names. */
 interface Decoded {
   readonly shutdownTimeout: Duration.Duration
   readonly queue: readonly [name: string, options: typeof TickQueue.Options.Type]
-  readonly storage: readonly [name: string, options: typeof FileStorage.Options.Type]
+  readonly storage: readonly [name: string, options: typeof FilesOptions.Type]
   readonly deadLetters: readonly [name: string, options: typeof FileDeadLetterQueue.Options.Type]
   readonly tracker: readonly [name: string, options: typeof IdempotencyTracker.Options.Type]
   readonly persistence: ReadonlyArray<readonly [name: string, options: typeof PersistenceService.Options.Type]>
@@ -154,6 +158,7 @@ const layerOf = (decoded: Decoded) => {
       Layer.mergeAll(
         Layer.effect(TickQueue.TickQueue, TickQueue.makeWith(...queue)),
         stored,
+        Compression.layerWith(storage[1]),
         Layer.effect(DeadLetterQueue, FileDeadLetterQueue.makeWith(...deadLetters))
       )
     )
@@ -166,6 +171,7 @@ type Provided =
   | PersistenceService.PersistenceService
   | TickQueue.TickQueue
   | Storage
+  | Compression.Compression
   | RunLedger.RunLedger
   | DeadLetterQueue
 
@@ -197,7 +203,7 @@ export const layer = (
       return layerOf({
         shutdownTimeout,
         queue: ["raw-tick-data", yield* Schema.decodeEffect(TickQueue.Options)(queue)],
-        storage: [storageName, yield* Schema.decodeEffect(FileStorage.Options)({ rootDirectory: directory, ...files })],
+        storage: [storageName, yield* Schema.decodeEffect(FilesOptions)({ rootDirectory: directory, ...files })],
         deadLetters: ["dead-letters", yield* Schema.decodeEffect(FileDeadLetterQueue.Options)(letters)],
         tracker: [tracker.memory === "keys" ? "memory" : "ranges", tracker],
         persistence: serviceNames(instances).map((name) => [name, each]),
@@ -226,7 +232,7 @@ export const layerConfig = (
         storageName: "storage-main",
         ...own
       })
-      const storage = yield* OptionConfig.of(FileStorage.Options, storageName, { rootDirectory: directory, ...files })
+      const storage = yield* OptionConfig.of(FilesOptions, storageName, { rootDirectory: directory, ...files })
       const letters = letterOptions(
         yield* Path.Path,
         { directory: storage.rootDirectory, durability: storage.durability },

@@ -10,6 +10,7 @@
  * ```
  */
 export * as BatchFile from "./batch/BatchFile.ts"
+export * as Compression from "./batch/Compression.ts"
 export * as WriteBuffers from "./batch/WriteBuffers.ts"
 export * as ConfigError from "./config/ConfigError.ts"
 export * as ConfigFile from "./config/ConfigFile.ts"
@@ -68,7 +69,6 @@ export * as Simulation from "./simulation/Simulation.ts"
 export * as SimulationEngine from "./simulation/SimulationEngine.ts"
 export * as World from "./simulation/World.ts"
 export * as BufferPool from "./storage/BufferPool.ts"
-export * as Compression from "./storage/Compression.ts"
 export * as FileStorage from "./storage/FileStorage.ts"
 export * as FolderChecks from "./storage/FolderChecks.ts"
 export * as Medium from "./storage/Medium.ts"

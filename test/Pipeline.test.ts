@@ -13,6 +13,7 @@ import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as Compression from "../src/batch/Compression.ts"
 import * as DeadLetter from "../src/deadletter/DeadLetter.ts"
 import * as DeadLetterQueue from "../src/deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "../src/deadletter/FileDeadLetterQueue.ts"
@@ -250,6 +251,7 @@ const openFaulty = Effect.fnUntraced(function* (options: typeof PersistenceServi
   const parts = Layer.mergeAll(
     TickQueue.layer("raw-tick-data"),
     Layer.fresh(FaultyStorage.layer),
+    Compression.layerNone,
     IdempotencyTracker.layerMemory(),
     DeadLetterQueue.layerMemory()
   )
@@ -299,7 +301,8 @@ it.effect("fails to drain when a service has failed, after the others have settl
       })
       const parts = Layer.mergeAll(
         Layer.succeed(TickQueue.TickQueue, faulty),
-        Layer.provideMerge(RunLedger.layer, Storage.layerMemory()),
+        Layer.provideMerge(RunLedger.layer, Storage.layerMemory),
+        Compression.layerNone,
         IdempotencyTracker.layerMemory(),
         DeadLetterQueue.layerMemory()
       )

@@ -40,7 +40,7 @@ const ranks: Record<string, number> = {
 const knowGenerated = ["gen", "domain", "deadletter", "runs", "simulation"]
 
 /** Adapters, file by file, that need Node itself. All others need Effect's platform services at most. */
-const platformAdapters = ["main.ts", "domain/Checksum.ts", "storage/internal/zstd.ts", "storage/FreeSpace.ts"]
+const platformAdapters = ["main.ts", "domain/Checksum.ts", "batch/internal/zstd.ts", "storage/FreeSpace.ts"]
 
 /** Files that pass on what others export: the entry of the package, and the messages of the wire contract. */
 const barrels = ["index.ts", "domain/Contracts.ts"]

@@ -11,6 +11,7 @@ import * as Metric from "effect/Metric"
 import { join } from "node:path"
 import type { Case, Measured } from "../Case.ts"
 import { ticks } from "../data.ts"
+import * as Compression from "../../src/batch/Compression.ts"
 import * as FileDeadLetterQueue from "../../src/deadletter/FileDeadLetterQueue.ts"
 import type { Batch } from "../../src/domain/Tick.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
@@ -57,10 +58,8 @@ const timedTracker = (folder: string, spent: { ms: number }) => {
     Layer.provideMerge(
       Layer.mergeAll(
         TickQueue.layer("raw-tick-data"),
-        Layer.provideMerge(
-          Layer.merge(RunLedger.layer, tracker),
-          FileStorage.layer({ rootDirectory: folder, compression })
-        ),
+        Layer.provideMerge(Layer.merge(RunLedger.layer, tracker), FileStorage.layer({ rootDirectory: folder })),
+        Compression.layer({ compression }),
         FileDeadLetterQueue.layer({ directory: join(folder, ".dead-letters") })
       )
     ),

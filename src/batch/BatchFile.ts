@@ -12,11 +12,10 @@
  * import type { RunBatch } from "tickvault/domain/RunBatch"
  * import type * as Tick from "tickvault/domain/Tick"
  * import * as BatchFile from "tickvault/batch/BatchFile"
- * import { Storage } from "tickvault/storage/Storage"
  *
+ * // Needs a `Storage`, and for the write a `Compression`.
  * export const storeAndRead = Effect.fnUntraced(function* (batch: RunBatch<Tick.Batch>) {
- *   const storage = yield* Storage
- *   const { key } = yield* BatchFile.write(BatchFile.keyOf(storage, batch), batch.ticks)
+ *   const { key } = yield* BatchFile.write(yield* BatchFile.keyOf(batch), batch.ticks)
  *   return yield* Stream.runCollect(BatchFile.read(key))
  * })
  * ```
@@ -29,7 +28,7 @@ import * as Salvage from "../domain/Salvage.ts"
 import type * as Tick from "../domain/Tick.ts"
 import type { RunBatch } from "../domain/RunBatch.ts"
 import { TickHeader } from "../domain/TickHeader.ts"
-import * as Compression from "../storage/Compression.ts"
+import * as Compression from "./Compression.ts"
 import * as Content from "./internal/content.ts"
 import { type Contents, Scanner } from "./internal/scanner.ts"
 import { type Loan, WriteBuffers } from "./WriteBuffers.ts"
@@ -75,15 +74,15 @@ function* encode(
 const isAmbiguous = ([tick]: Tick.Batch): boolean =>
   tick.payload.length < 0x80 && [...Delimited.encode([tick])].some(Compression.isCompressed)
 
-/** The compression of `ticks`: that of the storage, but never none when plain bytes would look compressed. */
-const compressionOf = ({ compression }: Pick<Storage.Storage["Service"], "compression">, ticks: Tick.Batch) =>
-  isAmbiguous(ticks) ? Compression.always(compression) : compression
+/** The compression of `ticks`: that of the context, but never none when plain bytes would look compressed. */
+const compressionOf = (ticks: Tick.Batch) =>
+  Compression.Compression.useSync((compression) => (isAmbiguous(ticks) ? Compression.always(compression) : compression))
 
-/** Key of `batch` in `storage`. */
+/** Key of `batch`, which says how it is going to be compressed. */
 export const keyOf = (
-  storage: Pick<Storage.Storage["Service"], "compression">,
   batch: RunBatch<Tick.Batch>
-): StorageKey.StorageKey => StorageKey.ofRunBatch(batch, compressionOf(storage, batch.ticks).codec)
+): Effect.Effect<StorageKey.StorageKey, never, Compression.Compression> =>
+  Effect.map(compressionOf(batch.ticks), ({ codec }) => StorageKey.ofRunBatch(batch, codec))
 
 /**
  * The outcome when `key` holds `ticks` already. `undefined` when nothing is there, or only the empty file that a crash left
@@ -110,7 +109,7 @@ const unlessMissing = (found: ReturnType<typeof find>) =>
   Effect.catchReason(found, "StorageError", "ObjectMissing", () => Effect.undefined)
 
 /**
- * Stores `ticks` in their order as one object, with the compression of the storage. An object that is there already under
+ * Stores `ticks` in their order as one object, with the compression of the context. An object that is there already under
  * this key, or under the key for the other compression, is compared by its content: the same ticks are `identical`, others
  * are a `KeyConflict`. Two processes with different compression that store the same ticks in the same instant both succeed;
  * `verify` names the duplicates. Interrupted before the commit, it leaves nothing. To save memory, give many writes the same
@@ -120,15 +119,16 @@ export const write = (
   key: StorageKey.StorageKey,
   ticks: Tick.Batch,
   memory: WriteBuffers = new WriteBuffers(0)
-): Effect.Effect<Written, StorageError, Storage.Storage> =>
+): Effect.Effect<Written, StorageError, Storage.Storage | Compression.Compression> =>
   Effect.gen(function* () {
     const storage = yield* Storage.Storage
+    const compression = yield* compressionOf(ticks)
     const found = yield* unlessMissing(find(storage, StorageKey.sibling(key), ticks))
     if (found !== undefined) return found
     const checks: Array<number> = []
     const bytes = Delimited.encodedBytes(ticks)
     const loan = memory.lend()
-    return yield* Content.write(storage, key, compressionOf(storage, ticks), bytes, encode(ticks, checks, loan)).pipe(
+    return yield* Content.write(storage, key, compression, bytes, encode(ticks, checks, loan)).pipe(
       Effect.map((put): Written => {
         loan.giveBack()
         return { ...put, key, checks }

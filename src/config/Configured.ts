@@ -19,6 +19,7 @@ import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { Compression } from "../batch/Compression.ts"
 import type { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import type * as RunId from "../domain/RunId.ts"
 import type { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
@@ -73,7 +74,8 @@ export interface ConfiguredQueue<Options extends Settings = Settings> extends Co
 
 export interface ConfiguredStorage<Options extends Settings = Settings> extends Configured<Options> {
   readonly role: "storage"
-  readonly layer: ResourceLayer<Storage>
+  /** The storage, and the compression of the batches that are written to it. */
+  readonly layer: ResourceLayer<Storage | Compression>
   /** Absent: what is stored ends with the process. */
   readonly lasting?: Lasting<Storage["Service"]>
   /** Absent: there is nothing to check. */
@@ -159,7 +161,7 @@ export interface ConfiguredPersistence<Options extends Settings = Settings> exte
   readonly make: Effect.Effect<
     PersistenceService.Instance,
     Schema.SchemaError,
-    TickQueue | Storage | RunLedger | IdempotencyTracker | DeadLetterQueue | Scope.Scope
+    TickQueue | Storage | Compression | RunLedger | IdempotencyTracker | DeadLetterQueue | Scope.Scope
   >
 }
 
@@ -175,7 +177,7 @@ export interface ConfiguredRecovery<Options extends Settings = Settings> extends
   readonly make: Effect.Effect<
     RecoveryService.Instance,
     Schema.SchemaError,
-    Storage | RunLedger | IdempotencyTracker | DeadLetterQueue | Scope.Scope
+    Storage | Compression | RunLedger | IdempotencyTracker | DeadLetterQueue | Scope.Scope
   >
 }
 

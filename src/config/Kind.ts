@@ -6,7 +6,7 @@
  * of your own to the list, and configurations can name it.
  *
  * ```ts
- * import { type Configured, Kind, Kinds, Storage } from "tickvault"
+ * import { Compression, type Configured, Kind, Kinds, Storage } from "tickvault"
  * import * as Layer from "effect/Layer"
  * import * as Schema from "effect/Schema"
  *
@@ -20,7 +20,7 @@
  *   configure: (self): Configured.ConfiguredStorage => ({
  *     ...self,
  *     role: "storage",
- *     layer: Layer.effect(Storage.Storage, Storage.makeMemory(self.options.label)),
+ *     layer: Layer.merge(Layer.effect(Storage.Storage, Storage.makeMemory(self.options.label)), Compression.layerNone),
  *     planned: (ticks) => ticks
  *   })
  * })

@@ -29,7 +29,6 @@ import {
   type DeadLetterMessage,
   DeadLetterMessageSchema
 } from "../gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
-import type { Codec } from "../storage/Compression.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 
 /** Why a batch was given up: the label in metrics. */
@@ -94,7 +93,7 @@ const typeOf = (error: Error): string => {
   return Predicate.hasProperty(reason, "_tag") ? `${error.name}.${String(reason._tag)}` : error.name
 }
 
-const facts = (ticks: Tick.Batch, failure: Failure, codec: Codec): Record<string, string> => {
+const facts = (ticks: Tick.Batch, failure: Failure, codec: StorageKey.Codec): Record<string, string> => {
   const { first, last } = StorageKey.range(ticks)
   const runId = ticks[0].simulationRunId
   return {
@@ -148,7 +147,7 @@ const fileSafe = (name: string): string => name.replaceAll(/[^A-Za-z0-9-]/gu, "_
 export const make = Effect.fnUntraced(function* (
   ticks: Tick.Batch,
   failure: Failure,
-  source: { readonly service: string; readonly queue: string; readonly codec?: Codec }
+  source: { readonly service: string; readonly queue: string; readonly codec?: StorageKey.Codec }
 ) {
   const message = create(DeadLetterMessageSchema, {
     ...content(ticks, failure),

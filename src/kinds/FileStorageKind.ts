@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
+import * as Compression from "../batch/Compression.ts"
 import type { ConfiguredStorage } from "../config/Configured.ts"
 import * as Kind from "../config/Kind.ts"
 import * as FileStorage from "../storage/FileStorage.ts"
@@ -11,7 +12,9 @@ import { Storage } from "../storage/Storage.ts"
 import * as StoredFiles from "../storage/StoredFiles.ts"
 import * as Folder from "./internal/folder.ts"
 
-type Options = typeof FileStorage.Options.Type
+const Options = Schema.Struct({ ...FileStorage.Options.fields, ...Compression.Options.fields })
+
+type Options = typeof Options.Type
 
 /**
  * How much smaller zstd makes ticks at least: measured ones became 28 to 400 times as small. The low number is on purpose: a
@@ -46,7 +49,7 @@ export const kind = Kind.resource({
   otherNames: ["FileSystemStorageResource"],
   role: "storage",
   lasts: true,
-  options: Kind.options(FileStorage.Options),
+  options: Kind.options(Options),
   folder: { option: "rootDirectory", fallback: Schema.decodeSync(FileStorage.Options)({}).rootDirectory },
   flags: { data: "rootDirectory", compression: "compression", compressionLevel: "compressionLevel" },
   configure: (self): ConfiguredStorage<Options> => {
@@ -54,7 +57,7 @@ export const kind = Kind.resource({
     return {
       ...self,
       role: "storage",
-      layer: Layer.effect(Storage, FileStorage.makeWith(name, options)),
+      layer: Layer.merge(Layer.effect(Storage, FileStorage.makeWith(name, options)), Compression.layerWith(options)),
       lasting: Folder.lasting(options.rootDirectory, (root) => StoredFiles.make(name, root)),
       check: check(name, options),
       planned: planned(options)

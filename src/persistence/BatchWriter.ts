@@ -15,6 +15,7 @@ import type * as DeadLetter from "../deadletter/DeadLetter.ts"
 import { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
 import * as Attempts from "../service/Attempts.ts"
 import * as BatchFile from "../batch/BatchFile.ts"
+import { Compression } from "../batch/Compression.ts"
 import { WriteBuffers } from "../batch/WriteBuffers.ts"
 import { Storage } from "../storage/Storage.ts"
 import { StorageError, TimedOut } from "../storage/StorageError.ts"
@@ -72,6 +73,7 @@ export interface BatchWriter {
 /** What the steps share. */
 interface Parts {
   readonly storage: Storage["Service"]
+  readonly compression: Compression["Service"]
   readonly tracker: IdempotencyTracker["Service"]
   readonly retry: RetryPolicy.RetryPolicy
   readonly attempts: Attempts.Attempts
@@ -88,6 +90,9 @@ interface Attempt {
   readonly number: number
   readonly startNs: bigint
 }
+
+const keyOf = ({ compression }: Pick<Parts, "compression">, { batch }: Portion.Storable) =>
+  Effect.provideService(BatchFile.keyOf(batch), Compression, compression)
 
 const secondsSince = (startNs: bigint) =>
   Effect.map(Clock.currentTimeNanos, (nowNs) => Number(nowNs - startNs) / 1_000_000_000)
@@ -195,15 +200,20 @@ const write = Effect.fn("BatchWriter.write")(function* (
   portion: Portion.Storable,
   before: Attempt["before"]
 ) {
-  const { attempts, memory, storage } = parts
-  const key = BatchFile.keyOf(storage, portion.batch)
+  const { attempts, compression, memory, storage } = parts
+  const key = yield* keyOf(parts, portion)
   const { attempts: earlierAttempts, earlier } = historyOf(before)
   const attempt: Attempt = { key, before, number: earlierAttempts + 1, startNs: yield* Clock.currentTimeNanos }
   yield* Effect.annotateCurrentSpan({ key, attempt: attempt.number })
   yield* Effect.uninterruptibleMask((restore) => {
     portion.write = { _tag: "Writing", mayBeStored: true, attempt: attempt.number, earlier }
     return restore(
-      attempts.run(Effect.provideService(BatchFile.write(key, portion.ticks, memory), Storage, storage))
+      attempts.run(
+        BatchFile.write(key, portion.ticks, memory).pipe(
+          Effect.provideService(Storage, storage),
+          Effect.provideService(Compression, compression)
+        )
+      )
     ).pipe(
       Effect.catchDefect((cause) => Effect.fail(new UnexpectedFailure({ operation: "write", cause }))),
       Effect.matchEffect({
@@ -219,20 +229,22 @@ const storeOnce = Effect.fnUntraced(function* (parts: Parts, portion: Portion.St
   if (!portion.settled) yield* write(parts, portion, before)
 })
 
-const retries = ({ observer, retry, storage }: Parts, portion: Portion.Storable) =>
-  RetryPolicy.schedule<WriteFailure>(retry, ({ attempt, error: { error }, pause }) =>
-    Effect.logWarning("Failed to write batch, retrying").pipe(
-      Effect.annotateLogs({
-        key: BatchFile.keyOf(storage, portion.batch),
-        attempt,
-        maxRetries: retry.maxRetries,
-        backoffMs: Duration.toMillis(pause),
-        error: error.message
-      }),
-      Effect.andThen(observer.retrying(error, pause)),
-      Effect.uninterruptible
-    )
+const retries = (parts: Parts, portion: Portion.Storable) => {
+  const { observer, retry } = parts
+  return RetryPolicy.schedule<WriteFailure>(retry, ({ attempt, error: { error }, pause }) =>
+    Effect.flatMap(keyOf(parts, portion), (key) =>
+      Effect.logWarning("Failed to write batch, retrying").pipe(
+        Effect.annotateLogs({
+          key,
+          attempt,
+          maxRetries: retry.maxRetries,
+          backoffMs: Duration.toMillis(pause),
+          error: error.message
+        })
+      )
+    ).pipe(Effect.andThen(observer.retrying(error, pause)), Effect.uninterruptible)
   )
+}
 
 /** Logs that a portion is not tried again. */
 export const logGivenUp = (portion: Portion.Storable, { error, retries }: DeadLetter.Failure) =>
@@ -240,25 +252,35 @@ export const logGivenUp = (portion: Portion.Storable, { error, retries }: DeadLe
     Effect.annotateLogs({ ...Portion.facts(portion), attempts: retries + 1, error: error.message })
   )
 
-const failureOf = Effect.fnUntraced(function* ({ storage }: Parts, portion: Portion.Storable, code: string) {
+const failureOf = Effect.fnUntraced(function* (parts: Parts, portion: Portion.Storable, code: string) {
   const { write } = portion
   if (write._tag === "WriteFailed") return write.failure
   const { attempts, earlier } = historyOf(write)
-  return yield* failureNow(timedOut(BatchFile.keyOf(storage, portion.batch), code), attempts, earlier)
+  return yield* failureNow(timedOut(yield* keyOf(parts, portion), code), attempts, earlier)
 })
 
 /**
- * Gives what makes a writer for a caller, on the storage and the tracker of the context. The caller stores at most `atATime`
+ * Gives what makes a writer for a caller, on the storage, the compression and the tracker of the context. The caller stores at most `atATime`
  * portions at a time. Its `settle` is called for all that is stored or found to be a duplicate.
  */
 export const make = Effect.fnUntraced(function* (options: typeof WriteOptions.Options.Type, atATime: number) {
   const retry = WriteOptions.retryPolicy(options)
   const storage = yield* Storage
+  const compression = yield* Compression
   const tracker = yield* IdempotencyTracker
   const abandoned = yield* Scope.make() // never closed: nobody waits for an attempt that was abandoned
   return (settle: Parts["settle"], observer: Observer): BatchWriter => {
     const attempts = Attempts.make(options.writeTimeout, abandoned, atATime)
-    const parts = { storage, tracker, retry, attempts, memory: new WriteBuffers(atATime), settle, observer }
+    const parts = {
+      storage,
+      compression,
+      tracker,
+      retry,
+      attempts,
+      memory: new WriteBuffers(atATime),
+      settle,
+      observer
+    }
     return {
       store: Effect.fn("BatchWriter.store")(function* (portion) {
         yield* Effect.annotateCurrentSpan(Portion.facts(portion))

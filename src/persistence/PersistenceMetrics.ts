@@ -16,6 +16,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
+import { Compression } from "../batch/Compression.ts"
 import type { Reason } from "../deadletter/DeadLetter.ts"
 import { TickQueue } from "../queue/TickQueue.ts"
 import { Storage } from "../storage/Storage.ts"
@@ -97,11 +98,12 @@ const addBy = <Value extends string>(
 }
 
 /**
- * Makes the metrics of the service `service` between the queue and the storage of the context, with every label value at
+ * Makes the metrics of the service `service` on the queue, the storage and the compression of the context, with every label value at
  * zero, so that a first failure shows as an increase.
  */
 export const make = Effect.fnUntraced(function* (service: string) {
-  const { compression, name: storage } = yield* Storage
+  const { name: storage } = yield* Storage
+  const { codec } = yield* Compression
   const { name: queue } = yield* TickQueue
   const nowMs = yield* Clock.currentTimeMillis
   const own = { service }
@@ -113,7 +115,7 @@ export const make = Effect.fnUntraced(function* (service: string) {
     batchesWritten: add(batchesWritten, both),
     ticksWritten: add(ticksWritten, both),
     writtenBytes: add(writtenBytes, both),
-    storedBytes: add(storedBytes, { ...both, codec: compression.codec }),
+    storedBytes: add(storedBytes, { ...both, codec }),
     retryWait: add(retryWaitSeconds, own),
     mixedSplit: add(mixedBatchesSplit, own),
     current: add(currentBatchTicks, own),

@@ -29,6 +29,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type { Compression } from "../batch/Compression.ts"
 import type { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
@@ -170,7 +171,7 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
 })
 
 /**
- * Makes the service `name`, stopped, on the queue, storage, ledger, tracker and dead-letter queue of its context. Closing
+ * Makes the service `name`, stopped, on the queue, storage, compression, ledger, tracker and dead-letter queue of its context. Closing
  * the scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
  */
 export const make = (name: string, options: typeof Options.Encoded = {}) =>
@@ -184,7 +185,7 @@ export class PersistenceService extends Context.Service<
   }
 >()("tickvault/persistence/PersistenceService") {}
 
-type Dependencies = TickQueue | Storage | RunLedger | IdempotencyTracker | DeadLetterQueue
+type Dependencies = TickQueue | Storage | Compression | RunLedger | IdempotencyTracker | DeadLetterQueue
 
 /** Runs a service for each name, with its decoded options; they compete for one queue. */
 export const layerWith = (

@@ -16,7 +16,7 @@
  * import * as Storage from "tickvault/storage/Storage"
  *
  * // In the place of `IdempotencyTracker.layerRanges`, which knows nothing of earlier processes.
- * export const tracker = Recall.layer({ ttl: "2 hours" }).pipe(Layer.provide(Storage.layerMemory()))
+ * export const tracker = Recall.layer({ ttl: "2 hours" }).pipe(Layer.provide(Storage.layerMemory))
  * ```
  */
 import type * as Config from "effect/Config"

@@ -31,6 +31,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { Compression } from "../batch/Compression.ts"
 import type { Reason } from "../deadletter/DeadLetter.ts"
 import { DeadLetterError, type DeadLetterQueue, LetterTimedOut } from "../deadletter/DeadLetterQueue.ts"
 import * as OptionConfig from "../domain/OptionConfig.ts"
@@ -193,7 +194,7 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
 })
 
 /**
- * Makes the service `name`, stopped, on the dead-letter queue, storage, ledger and tracker of its context: share those of
+ * Makes the service `name`, stopped, on the dead-letter queue, storage, compression, ledger and tracker of its context: share those of
  * the persistence services. Closing the scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
  */
 export const make = (name: string, options: typeof Options.Encoded = {}) =>
@@ -202,7 +203,7 @@ export const make = (name: string, options: typeof Options.Encoded = {}) =>
 /** The recovery service of an app, running while the layer lives. */
 export class RecoveryService extends Context.Service<RecoveryService, Instance>()("tickvault/replay/RecoveryService") {}
 
-type Dependencies = DeadLetterQueue | Storage | RunLedger | IdempotencyTracker
+type Dependencies = DeadLetterQueue | Storage | Compression | RunLedger | IdempotencyTracker
 
 /** What a recovery service is made with in an app. */
 export type LayerOptions = typeof Options.Encoded & {

@@ -27,6 +27,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import type { Compression } from "../batch/Compression.ts"
 import type { LetterDamaged } from "../deadletter/DeadLetter.ts"
 import type { DeadLetterError, DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import type { IdempotencyTracker } from "../idempotency/IdempotencyTracker.ts"
@@ -66,7 +67,7 @@ export class Replay extends Context.Service<
 >()("tickvault/replay/Replay") {}
 
 /**
- * Makes replays of the dead-letter queue of the context into its storage, as `name` in log lines and ledgers. Fails with
+ * Makes replays of the dead-letter queue of the context into its storage, compressed as it says, as `name` in log lines and ledgers. Fails with
  * `SchemaError` on a bad option.
  */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
@@ -84,5 +85,5 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
 /** Replays of the dead-letter queue of the context. Fails with `SchemaError` on a bad option. */
 export const layer = (
   options: typeof Options.Encoded = {}
-): Layer.Layer<Replay, Schema.SchemaError, DeadLetterQueue | Storage | RunLedger | IdempotencyTracker> =>
+): Layer.Layer<Replay, Schema.SchemaError, DeadLetterQueue | Storage | Compression | RunLedger | IdempotencyTracker> =>
   Layer.effect(Replay, make("replay", options))

@@ -23,7 +23,7 @@ import * as Delimited from "../domain/Delimited.ts"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import { TickQueue } from "../queue/TickQueue.ts"
-import * as Compression from "../storage/Compression.ts"
+import * as Compression from "../batch/Compression.ts"
 
 /** A source can't be read to its end. The ticks before the damage are in the queue. */
 export class IngestError extends Schema.TaggedError<IngestError>()("IngestError", {

@@ -31,7 +31,6 @@ import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as OptionConfig from "../domain/OptionConfig.ts"
 import * as OptionSchema from "../domain/OptionSchema.ts"
-import * as Compression from "./Compression.ts"
 import * as AtomicWriter from "./internal/atomicWriter.ts"
 import { storageError } from "./internal/fileErrors.ts"
 import * as Log from "./internal/log.ts"
@@ -59,8 +58,7 @@ export const Options = Schema.Struct({
    * only the file. "none": neither. At any setting, what succeeded survives the end of the process. A power cut may take
    * what is not durable: with "file" the name of an object, with "none" its bytes too. Default "full".
    */
-  durability: Medium.Durability.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("full" as const))),
-  ...Compression.fileFields
+  durability: Medium.Durability.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("full" as const)))
 })
 
 /** A storage in a folder, and what the file system of the folder can do. */
@@ -151,7 +149,6 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
     medium: place.medium,
     name,
     location: root,
-    compression: Compression.of(options),
     create,
     ...StoredFiles.reading(fs, path, root),
     append: Effect.fn("Storage.append")(function* (key) {

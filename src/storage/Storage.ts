@@ -14,19 +14,15 @@
  *   const storage = yield* Storage.Storage
  *   yield* Storage.write(storage, yield* StorageKey.parse("run-1/notes.txt"), [new TextEncoder().encode("hello")])
  *   return yield* Stream.runCollect(storage.list("run-1/"))
- * }).pipe(Effect.provide(Storage.layerMemory()))
+ * }).pipe(Effect.provide(Storage.layerMemory))
  * ```
  */
 import * as Bytes from "effect/Bytes"
-import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as OptionConfig from "../domain/OptionConfig.ts"
-import * as Compression from "./Compression.ts"
 import { KeyConflict, ObjectMissing, StorageError } from "./StorageError.ts"
 import type { StorageKey } from "./StorageKey.ts"
 
@@ -87,9 +83,6 @@ export class Storage extends Context.Service<
     /** Where the objects are, for people: a folder, "memory". */
     readonly location: string
 
-    /** Compression for new batches. Readers tell from the content whether an object is compressed. */
-    readonly compression: Compression.Compression
-
     /** Begins an object. */
     readonly create: (key: StorageKey) => Effect.Effect<Writer, StorageError, Scope.Scope>
 
@@ -146,12 +139,7 @@ export const write = (
 export const exists = (storage: Storage["Service"], key: StorageKey): Effect.Effect<boolean, StorageError> =>
   Effect.map(storage.stat(key), (stat) => stat !== undefined)
 
-/** Settings of a storage in memory. `compression` has the default "none". */
-export const MemoryOptions = Schema.Struct(Compression.fields("none"))
-
-/** As `makeMemory`, with decoded options. */
-export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options: typeof MemoryOptions.Type) {
-  const compression = Compression.of(options)
+const inMemory = (name: string) => {
   const objects = new Map<StorageKey, Uint8Array>()
   let setAside = 0
 
@@ -176,7 +164,6 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
   return Storage.of({
     name,
     location: "memory",
-    compression,
     create,
     read: (key) =>
       Stream.suspend(() => {
@@ -211,25 +198,10 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
           : Effect.fail(new StorageError({ operation: "set-aside", key, reason: new ObjectMissing() }))
       )
   })
-})
+}
 
-/** Makes a storage that keeps its objects in process memory. Fails with `SchemaError` on a bad option. */
-export const makeMemory = (name: string, options: typeof MemoryOptions.Encoded = {}) =>
-  Effect.flatMap(Schema.decodeEffect(MemoryOptions)(options), (decoded) => makeMemoryWith(name, decoded))
+/** Makes a storage that keeps its objects in process memory. */
+export const makeMemory = (name: string): Effect.Effect<Storage["Service"]> => Effect.sync(() => inMemory(name))
 
 /** Keeps objects in process memory; they are gone when the process ends. */
-export const layerMemory = (options: typeof MemoryOptions.Encoded = {}): Layer.Layer<Storage, Schema.SchemaError> =>
-  Layer.effect(Storage, makeMemory("memory", options))
-
-/**
- * The same with the options that the environment sets, over `options`. `name` is that of the storage and of its variables:
- * `TICKVAULT_STORAGE_MAIN_COMPRESSION` by default. Fails with `ConfigError`, which names each wrong variable.
- */
-export const layerMemoryConfig = (
-  name = "storage-main",
-  options: typeof MemoryOptions.Encoded = {}
-): Layer.Layer<Storage, Config.ConfigError> =>
-  Layer.effect(
-    Storage,
-    Effect.flatMap(OptionConfig.of(MemoryOptions, name, options), (decoded) => makeMemoryWith(name, decoded))
-  )
+export const layerMemory: Layer.Layer<Storage> = Layer.effect(Storage, makeMemory("memory"))

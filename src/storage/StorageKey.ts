@@ -21,9 +21,11 @@ import type { RunBatch } from "../domain/RunBatch.ts"
 import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import type * as TickSet from "../domain/TickSet.ts"
-import type { Codec } from "./Compression.ts"
 
 export type StorageKey = string & Brand.Brand<"StorageKey">
+
+/** How the bytes of a batch are compressed. */
+export type Codec = "none" | "zstd"
 
 const brand = Brand.nominal<StorageKey>()
 

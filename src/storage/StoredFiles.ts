@@ -17,7 +17,6 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
 import * as Chunks from "./internal/chunks.ts"
-import * as Compression from "./Compression.ts"
 import { storageError } from "./internal/fileErrors.ts"
 import * as Files from "./internal/files.ts"
 import * as Storage from "./Storage.ts"
@@ -71,7 +70,6 @@ export const make = Effect.fnUntraced(function* (name: string, rootDirectory: st
   return Storage.Storage.of({
     name,
     location: root,
-    compression: Compression.none,
     ...reading(fs, path, root),
     create: refuse("create"),
     append: refuse("append"),

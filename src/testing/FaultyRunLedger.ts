@@ -16,7 +16,7 @@
  * export const program = Effect.gen(function* () {
  *   const faults = yield* FaultyRunLedger.FaultyRunLedger
  *   yield* faults.next("flush", [Fault.fail(new IoFailure({ code: "EIO" }))])
- * }).pipe(Effect.provide(FaultyRunLedger.layer.pipe(Layer.provide(Storage.layerMemory()))))
+ * }).pipe(Effect.provide(FaultyRunLedger.layer.pipe(Layer.provide(Storage.layerMemory))))
  * ```
  */
 import * as Context from "effect/Context"

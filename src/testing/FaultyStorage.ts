@@ -70,7 +70,6 @@ export const make = (underneath: Storage.Storage["Service"]) => {
   const storage = Storage.Storage.of({
     name: underneath.name,
     location: underneath.location,
-    compression: underneath.compression,
     create: (key) =>
       Effect.map(meet("create", key, underneath.create(key)), (writer): Storage.Writer => ({
         write: (bytes) => meet("write", key, writer.write(bytes)),
@@ -95,7 +94,7 @@ export const make = (underneath: Storage.Storage["Service"]) => {
 
 /** A faulty storage in memory, with its handle. */
 export const layer: Layer.Layer<Storage.Storage | FaultyStorage> = Layer.effectContext(
-  Effect.map(Effect.orDie(Storage.makeMemory("memory")), (memory) => {
+  Effect.map(Storage.makeMemory("memory"), (memory) => {
     const { faults, storage } = make(memory)
     return Context.make(Storage.Storage, storage).pipe(Context.add(FaultyStorage, faults))
   })

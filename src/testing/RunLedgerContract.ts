@@ -18,12 +18,13 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as BatchFile from "../batch/BatchFile.ts"
+import * as Compression from "../batch/Compression.ts"
 import * as RunId from "../domain/RunId.ts"
 import * as Tick from "../domain/Tick.ts"
 import * as Ledger from "../ledger/Ledger.ts"
 import type * as LedgerEntry from "../ledger/LedgerEntry.ts"
 import { RunLedger } from "../ledger/RunLedger.ts"
-import * as BatchFile from "../batch/BatchFile.ts"
 import { Storage } from "../storage/Storage.ts"
 import { NoSpace } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
@@ -75,7 +76,11 @@ const store = Effect.fnUntraced(function* (first: number, last: number) {
   const ticks = TestTick.range("run", first, last)
   if (!Tick.isBatch(ticks)) return yield* Effect.die("a batch has at least one tick")
   const key = StorageKey.batch(run, ticks)
-  return { ...(yield* Effect.provideService(BatchFile.write(key, ticks), Storage, underneath)), key }
+  const written = yield* BatchFile.write(key, ticks).pipe(
+    Effect.provideService(Storage, underneath),
+    Effect.provide(Compression.layerNone)
+  )
+  return { ...written, key }
 })
 
 /** `effect`, while time passes. Dies when ten minutes have passed: it waits for ever. */

@@ -8,7 +8,7 @@
  * import { test } from "node:test"
  *
  * // Your own storage in the place of this one.
- * for (const { effect, name } of StorageContract.cases(Storage.layerMemory())) {
+ * for (const { effect, name } of StorageContract.cases(Storage.layerMemory)) {
  *   test(name, () => Effect.runPromise(effect))
  * }
  * ```

@@ -29,6 +29,8 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as BatchFile from "../batch/BatchFile.ts"
+import * as Compression from "../batch/Compression.ts"
 import type { DeadLetter } from "../deadletter/DeadLetter.ts"
 import * as DeadLetterQueue from "../deadletter/DeadLetterQueue.ts"
 import type * as Tick from "../domain/Tick.ts"
@@ -37,7 +39,6 @@ import * as RunLedger from "../ledger/RunLedger.ts"
 import * as PersistenceService from "../persistence/PersistenceService.ts"
 import * as TickQueue from "../queue/TickQueue.ts"
 import * as Service from "../service/Service.ts"
-import * as BatchFile from "../batch/BatchFile.ts"
 import { Storage } from "../storage/Storage.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 import * as FaultyStorage from "./FaultyStorage.ts"
@@ -91,6 +92,7 @@ type Parts =
   | TickQueue.TickQueue
   | Storage
   | FaultyStorage.FaultyStorage
+  | Compression.Compression
   | IdempotencyTracker.IdempotencyTracker
   | DeadLetterQueue.DeadLetterQueue
   | RunLedger.RunLedger
@@ -133,6 +135,7 @@ export const layer = (options: Options = {}): Layer.Layer<TestPipeline | Parts, 
   const parts = Layer.mergeAll(
     TickQueue.layer("raw-tick-data", queue),
     Layer.fresh(FaultyStorage.layer),
+    Compression.layerNone,
     tracker === "discard" ? IdempotencyTracker.layerDiscard : IdempotencyTracker.layerMemory(tracker),
     deadLetters === "discard" ? DeadLetterQueue.layerDiscard : DeadLetterQueue.layerMemory(deadLetters)
   )

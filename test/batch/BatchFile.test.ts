@@ -22,7 +22,7 @@ const platform = Layer.merge(NodeServices.layer, LogWatch.layer())
 
 const setup = Effect.gen(function* () {
   const rootDirectory = yield* temporaryFolder
-  const storage = yield* FileStorage.make("files", { rootDirectory, compression: "none" })
+  const storage = yield* FileStorage.make("files", { rootDirectory })
   const ticks = TestTick.range("run", 3, 7, 20)
   assert(Tick.isBatch(ticks))
   const key = StorageKey.batch(RunId.make("run"), ticks)

@@ -9,6 +9,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
+import type { Compression } from "../../src/batch/Compression.ts"
 import * as Delimited from "../../src/domain/Delimited.ts"
 import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
@@ -46,15 +47,15 @@ const batch = batchOf(
 const plain = Bytes.concat([...Delimited.encode(batch)])
 
 const memory = (compression: "none" | "zstd" = "zstd", compressionLevel = 1) =>
-  Storage.makeMemory("memory", { compression, compressionLevel })
+  Effect.map(Storage.makeMemory("memory"), (storage) => BatchFile.compressing(storage, compression, compressionLevel))
 
 /** A storage that writes into `storage` in another way. */
-const otherWay = (
-  storage: Storage.Storage["Service"],
-  compression: Storage.Storage["Service"]["compression"]
-): Storage.Storage["Service"] => ({ ...storage, compression })
+const otherWay = (storage: Storage.Storage["Service"], compression: Compression["Service"]): BatchFile.Compressing => ({
+  ...storage,
+  compression
+})
 
-const put = (storage: Storage.Storage["Service"], ticks: Tick.Batch = batch) =>
+const put = (storage: BatchFile.Compressing, ticks: Tick.Batch = batch) =>
   BatchFile.write(storage, BatchFile.keyOf(storage, new RunBatch(run, ticks)), ticks)
 
 const keys = (storage: Storage.Storage["Service"]) =>
@@ -179,8 +180,9 @@ describe("a compressed batch", () => {
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const rootDirectory = yield* temporaryFolder
-      const files = yield* FileStorage.make("files", { rootDirectory, compression: "zstd" })
-      const { faults, storage } = FaultyStorage.make(files)
+      const files = BatchFile.compressing(yield* FileStorage.make("files", { rootDirectory }), "zstd")
+      const { faults, ...faulty } = FaultyStorage.make(files)
+      const storage = BatchFile.compressing(faulty.storage, "zstd")
       for (const operation of ["create", "write", "commit"] as const) {
         yield* faults.next(operation, [FaultyStorage.fail(new NoSpace({ code: "ENOSPC" }))])
         const error = yield* Effect.flip(put(storage))
@@ -208,7 +210,7 @@ describe("a compressed batch", () => {
 
 describe("ticks that are stored already", () => {
   const few = batchOf(batch.slice(0, 8))
-  const ways: ReadonlyArray<Storage.Storage["Service"]["compression"]> = [
+  const ways: ReadonlyArray<Compression["Service"]> = [
     { codec: "none" },
     { codec: "zstd", level: 1 },
     { codec: "zstd", level: 19 }

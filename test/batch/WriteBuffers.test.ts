@@ -69,7 +69,7 @@ describe("memory for pieces", () => {
 
   it.effect("is not written over while what is in it is being compressed", () =>
     Effect.gen(function* () {
-      const storage = yield* Storage.makeMemory("memory", { compression: "zstd" })
+      const storage = BatchFile.compressing(yield* Storage.makeMemory("memory"), "zstd")
       const memory = new WriteBuffers(3)
       const random = randomFrom(5)
       // Each is of several pieces, which take a while to compress.

@@ -111,7 +111,7 @@ describe("the public modules", () => {
   it("are found", () => {
     assert.isAbove(modules.length, 50)
     for (const module of ["index", "Pipeline", "queue/TickQueue"]) assert.include(modules, module)
-    for (const module of ["storage/internal/zstd", "gen/org"]) assert.notInclude(modules, module)
+    for (const module of ["batch/internal/zstd", "gen/org"]) assert.notInclude(modules, module)
   })
 
   it.each(modules)("%s begins with an example that compiles", (module) => {

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
+import * as Compression from "../../src/batch/Compression.ts"
 import * as ConfigFile from "../../src/config/ConfigFile.ts"
 import * as PipelineConfig from "../../src/config/PipelineConfig.ts"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
@@ -35,7 +36,7 @@ interface Field extends Schema.Constraint {
 const components: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
   PersistenceService: PersistenceService.Options.fields,
   TickQueue: TickQueue.Options.fields,
-  FileStorage: FileStorage.Options.fields,
+  FileStorage: { ...FileStorage.Options.fields, ...Compression.Options.fields },
   FileDeadLetterQueue: FileDeadLetterQueue.Options.fields,
   InMemoryDeadLetterQueue: DeadLetterQueue.Options.fields,
   IdempotencyTracker: IdempotencyTracker.Options.fields,

@@ -7,6 +7,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { layer } from "../../examples/own-storage.ts"
+import * as Compression from "../../src/batch/Compression.ts"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
 import * as DeadLetterQueues from "../../src/deadletter/DeadLetterQueues.ts"
 import * as RunId from "../../src/domain/RunId.ts"
@@ -25,6 +26,7 @@ it.live("a pipeline stores a run in the example's database, and another process 
       RunLedger.layer,
       Recall.layer(),
       DeadLetterQueue.layerMemory(),
+      Compression.layer(),
       TickQueue.layer("ticks")
     )
     yield* Effect.gen(function* () {

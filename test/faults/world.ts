@@ -28,6 +28,7 @@ import * as Storage from "../../src/storage/Storage.ts"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { assertAccount, assertBalanced, type Bench, makeBench } from "../persistence/harness.ts"
+import { compressing } from "../support/batchFiles.ts"
 import { watchStorage } from "./watchedStorage.ts"
 import { type Random, randomFrom } from "../support/random.ts"
 
@@ -221,8 +222,8 @@ export const live = Effect.fnUntraced(function* (seed: number, kind: Kind) {
   const random = randomFrom(seed)
   const note = `seed ${seed} (${Object.values(kind).join(", ")}); alone: SEED=${seed} npm test -- test/faults`
   const options = randomOptions(random)
-  const watched = watchStorage(yield* Storage.makeMemory("memory", { compression: kind.compression }))
-  const bench = yield* makeBench({ ...options, storage: watched.storage })
+  const watched = watchStorage(yield* Storage.makeMemory("memory"))
+  const bench = yield* makeBench({ ...options, storage: compressing(watched.storage, kind.compression) })
   const sent: Array<Tick.Tick> = []
   yield* started(bench.services.filter(() => random.chance(0.7)))
   const producers: Array<Fiber.Fiber<void>> = []

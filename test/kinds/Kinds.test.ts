@@ -7,9 +7,12 @@ import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Compression from "../../src/batch/Compression.ts"
 import type { ConfiguredStorage } from "../../src/config/Configured.ts"
 import * as Kind from "../../src/config/Kind.ts"
 import * as PipelineConfig from "../../src/config/PipelineConfig.ts"
+import * as FileStorageKind from "../../src/kinds/FileStorageKind.ts"
+import * as InMemoryStorageKind from "../../src/kinds/InMemoryStorageKind.ts"
 import * as Kinds from "../../src/kinds/Kinds.ts"
 import * as PlannedSpace from "../../src/pipeline/PlannedSpace.ts"
 import * as ServiceManager from "../../src/pipeline/ServiceManager.ts"
@@ -18,6 +21,7 @@ import * as Storage from "../../src/storage/Storage.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { good, messages, small, sourceOf, wrong } from "../config/harness.ts"
 import { watched } from "../pipeline/managers.ts"
+import { temporaryFolder } from "../support/temporaryFolder.ts"
 
 const Options = Schema.Struct({
   /** Name of the archive. */
@@ -52,7 +56,7 @@ const archive = Kind.resource({
       Effect.map(Storage.makeMemory(self.name), (storage) =>
         Storage.Storage.of({ ...storage, location: `archive ${self.options.archive}` })
       )
-    ),
+    ).pipe(Layer.merge(Compression.layerNone)),
     check: () =>
       Effect.succeed({
         checks: [{ resource: self.name, subject: "folder", verdict: "problem", message: "it is Sunday", facts: {} }],
@@ -149,3 +153,25 @@ describe("the kinds that come with tickvault", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 })
+
+const compressionOf = (storage: ConfiguredStorage) =>
+  Compression.Compression.pipe(Effect.provide(Layer.provide(storage.layer, NodeServices.layer)))
+
+const inMemory = (options: object) =>
+  Effect.flatMap(Effect.fromResult(InMemoryStorageKind.kind.configure("memory", options)), compressionOf)
+
+it.effect("a storage brings the compression of its options, by default zstd in files and none in memory", () =>
+  Effect.gen(function* () {
+    const rootDirectory = yield* temporaryFolder
+    const files = (options: object) =>
+      Effect.flatMap(
+        Effect.fromResult(FileStorageKind.kind.configure("files", { rootDirectory, ...options })),
+        compressionOf
+      )
+    assert.deepStrictEqual(yield* files({}), { codec: "zstd", level: 1 })
+    assert.deepStrictEqual(yield* files({ compressionLevel: 5 }), { codec: "zstd", level: 5 })
+    assert.deepStrictEqual(yield* files({ compression: "none", compressionLevel: 5 }), { codec: "none" })
+    assert.deepStrictEqual(yield* inMemory({}), { codec: "none" })
+    assert.deepStrictEqual(yield* inMemory({ compression: "zstd" }), { codec: "zstd", level: 1 })
+  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
+)

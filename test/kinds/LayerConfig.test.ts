@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
+import * as Compression from "../../src/batch/Compression.ts"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "../../src/deadletter/FileDeadLetterQueue.ts"
 import { RunBatch } from "../../src/domain/RunBatch.ts"
@@ -41,7 +42,8 @@ const memory = Layer.mergeAll(
   TickQueue.layer("ticks"),
   IdempotencyTracker.layerMemory(),
   DeadLetterQueue.layerMemory(),
-  Layer.provideMerge(RunLedger.layer, Storage.layerMemory())
+  Compression.layerNone,
+  Layer.provideMerge(RunLedger.layer, Storage.layerMemory)
 )
 
 type Row = readonly [
@@ -59,7 +61,7 @@ type Row = readonly [
 const layers: Readonly<Record<string, Row>> = {
   TickQueue: [TickQueue.layerConfig(), "RAW_TICK_DATA_CAPACITY", "0", "must be a whole number of 1 or more"],
   FileStorage: [FileStorage.layerConfig(), "STORAGE_MAIN_DURABILITY", "some", 'must be "full" or "file" or "none"'],
-  "Storage in memory": [Storage.layerMemoryConfig(), "STORAGE_MAIN_COMPRESSION", "gzip", 'must be "none" or "zstd"'],
+  Compression: [Compression.layerConfig(), "STORAGE_MAIN_COMPRESSION", "gzip", 'must be "none" or "zstd"'],
   FileDeadLetterQueue: [FileDeadLetterQueue.layerConfig(), "PERSISTENCE_DLQ_DIRECTORY", " ", undefined],
   "DeadLetterQueue in memory": [
     DeadLetterQueue.layerMemoryConfig(),
@@ -148,7 +150,7 @@ describe("layerConfig", () => {
           assert.strictEqual((yield* queue.account).waiting, 2)
           const storage = yield* Storage.Storage
           assert.deepStrictEqual([storage.name, storage.location], ["storage-main", `${folder}/runs`])
-          assert.deepStrictEqual(storage.compression, { codec: "zstd", level: 7 })
+          assert.deepStrictEqual(yield* Compression.Compression, { codec: "zstd", level: 7 })
           assert.strictEqual((yield* DeadLetterQueue.DeadLetterQueue).location, `${folder}/letters`)
           const tracker = yield* IdempotencyTracker.IdempotencyTracker
           const batch = new RunBatch(RunId.make("run"), TestTick.range("run", 1, 1))
@@ -163,6 +165,7 @@ describe("layerConfig", () => {
             Layer.mergeAll(
               TickQueue.layerConfig(),
               FileStorage.layerConfig(),
+              Compression.layerConfig(),
               FileDeadLetterQueue.layerConfig(),
               IdempotencyTracker.layerConfig()
             ).pipe(Layer.provide(environment(env)))
@@ -172,18 +175,17 @@ describe("layerConfig", () => {
     )
   )
 
-  it.effect("of things in memory counts over the options in code", () =>
+  it.effect("of compression and letters in memory counts over the options in code", () =>
     watched(
       Effect.gen(function* () {
         const env = { TICKVAULT_MINE_COMPRESSION: "zstd", TICKVAULT_FEW_CAPACITY: "1" }
         yield* Effect.gen(function* () {
-          const storage = yield* Storage.Storage
-          assert.deepStrictEqual([storage.name, storage.compression], ["mine", { codec: "zstd", level: 3 }])
+          assert.deepStrictEqual(yield* Compression.Compression, { codec: "zstd", level: 3 })
           assert.strictEqual((yield* DeadLetterQueue.DeadLetterQueue).name, "few")
         }).pipe(
           Effect.provide(
             Layer.mergeAll(
-              Storage.layerMemoryConfig("mine", { compression: "none", compressionLevel: 3 }),
+              Compression.layerConfig("mine", { compression: "none", compressionLevel: 3 }),
               DeadLetterQueue.layerMemoryConfig("few", { capacity: 50 })
             ).pipe(Layer.provide(environment(env)))
           )

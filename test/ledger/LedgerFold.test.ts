@@ -73,7 +73,7 @@ describe("a fold of a ledger", () => {
           Damage: (noted, { _tag, problem }) => [...noted, `${_tag} ${problem}`]
         })
         assert.deepStrictEqual(withDamage, withoutDamage.toSpliced(2, 0, "Damage its checksum is wrong"))
-      }).pipe(Effect.provide(Storage.layerMemory()))
+      }).pipe(Effect.provide(Storage.layerMemory))
   )
 
   it.effect("gives the same entries when it is brief, of a stored batch only its key and time", () =>
@@ -91,6 +91,6 @@ describe("a fold of a ledger", () => {
         "Drop b",
         "SetAside elsewhere"
       ])
-    }).pipe(Effect.provide(Storage.layerMemory()))
+    }).pipe(Effect.provide(Storage.layerMemory))
   )
 })

@@ -23,7 +23,7 @@ const key = "run/batch_0000000000000000001_0000000000000000005.pb.zst"
 
 /** A bench whose storage is to compress, on which all of its ticks are settled. */
 const settled = <E>(
-  storage: Effect.Effect<Storage.Storage["Service"], E>,
+  storage: Effect.Effect<BatchFile.Compressing, E>,
   test: (bench: Bench, storage: Storage.Storage["Service"]) => Effect.Effect<void, unknown, LogWatch.LogWatch>,
   script: (bench: Bench) => Effect.Effect<void> = () => Effect.void
 ) =>
@@ -40,7 +40,7 @@ const settled = <E>(
     )
   )
 
-const zstd = Storage.makeMemory("memory", { compression: "zstd" })
+const zstd = Effect.map(Storage.makeMemory("memory"), (storage) => BatchFile.compressing(storage, "zstd"))
 
 it.effect("stores a batch compressed where the storage says so, and counts its bytes before and after", () =>
   settled(zstd, (bench, storage) =>
@@ -126,7 +126,7 @@ it.effect("takes a compressed batch for its own that an attempt of unknown outco
 
 it.effect("tries again when compressing fails, and dead-letters the batch under the name that it would have had", () =>
   settled(
-    Effect.map(zstd, (storage): Storage.Storage["Service"] => ({
+    Effect.map(zstd, (storage): BatchFile.Compressing => ({
       ...storage,
       // No compressor can be made: Node refuses it as it does where there is no memory.
       compression: { codec: "zstd", level: "?" as unknown as number }

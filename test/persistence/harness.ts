@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as Compression from "../../src/batch/Compression.ts"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
 import * as Delimited from "../../src/domain/Delimited.ts"
 import type * as Tick from "../../src/domain/Tick.ts"
@@ -82,8 +83,8 @@ export const faultyLetters = (
 /** Like the options of `TestPipeline`, with letters that can fail. */
 export interface BenchOptions extends Omit<TestPipeline.Options, "deadLetters"> {
   readonly letterCapacity?: number
-  /** What lies under the faults; by default a storage in memory. */
-  readonly storage?: Storage.Storage["Service"]
+  /** What lies under the faults, with its compression; by default a storage in memory, and no compression. */
+  readonly storage?: BatchFile.Compressing
   /** Whether the tracker knows what the storage had before. Default not. */
   readonly recalls?: boolean
 }
@@ -103,6 +104,7 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
   const context = Context.mergeAll(
     Context.make(TickQueue.TickQueue, queue),
     Context.make(Storage.Storage, storage),
+    Context.make(Compression.Compression, options.storage?.compression ?? Compression.none),
     Context.make(RunLedger.RunLedger, yield* Effect.provideService(RunLedger.make, Storage.Storage, storage)),
     Context.make(DeadLetterQueue.DeadLetterQueue, deadLetters),
     Context.make(

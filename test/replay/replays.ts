@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
+import * as Compression from "../../src/batch/Compression.ts"
 import * as DeadLetter from "../../src/deadletter/DeadLetter.ts"
 import * as DeadLetterQueue from "../../src/deadletter/DeadLetterQueue.ts"
 import * as RunId from "../../src/domain/RunId.ts"
@@ -45,6 +46,7 @@ export const makeReplays = Effect.fnUntraced(function* (options: typeof Persiste
   const tracker = yield* IdempotencyTracker.makeMemory("memory")
   const context = Context.make(Storage.Storage, storage).pipe(
     Context.add(DeadLetterQueue.DeadLetterQueue, deadLetters),
+    Context.add(Compression.Compression, Compression.none),
     Context.add(RunLedger.RunLedger, ledger),
     Context.add(IdempotencyTracker.IdempotencyTracker, tracker)
   )

@@ -17,6 +17,7 @@ import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { randomFrom } from "../support/random.ts"
 import { batchOf, run, store, storeNoted, tamper } from "./storedRun.ts"
+import * as BatchFile from "../support/batchFiles.ts"
 import * as InStorage from "../support/InStorage.ts"
 
 const random = randomFrom(23)
@@ -36,7 +37,7 @@ const second = ticksOf(401, 800)
 
 /** A compressed run of two batches that its ledger knows. */
 const setup = Effect.gen(function* () {
-  const storage = yield* Storage.makeMemory("memory", { compression: "zstd" })
+  const storage = BatchFile.compressing(yield* Storage.makeMemory("memory"), "zstd")
   const keys = [yield* storeNoted(storage, first), yield* storeNoted(storage, second)] as const
   return { storage, keys }
 })
@@ -140,7 +141,7 @@ describe("a compressed run", () => {
 
   it.effect("gets the entries that it lacks, with the size of its files", () =>
     Effect.gen(function* () {
-      const storage = yield* Storage.makeMemory("memory", { compression: "zstd" })
+      const storage = BatchFile.compressing(yield* Storage.makeMemory("memory"), "zstd")
       const { bytes, storedBytes } = yield* store(storage, first)
       assert.deepStrictEqual(
         (yield* findings(storage)).map(({ _tag }) => _tag),

@@ -14,11 +14,13 @@ import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
 import { temporaryFolder } from "../support/temporaryFolder.ts"
 import { run, store, storeNoted, tamper } from "./storedRun.ts"
+import * as BatchFile from "../support/batchFiles.ts"
 import * as InStorage from "../support/InStorage.ts"
 
 /** Files of 20 ticks of which each shares its range with the next two, some of them noted in a ledger, and a large one. */
 const setup = Effect.fnUntraced(function* (compression: "none" | "zstd") {
-  const storage = yield* FileStorage.make("files", { rootDirectory: yield* temporaryFolder, compression })
+  const files = yield* FileStorage.make("files", { rootDirectory: yield* temporaryFolder })
+  const storage = BatchFile.compressing(files, compression)
   for (let index = 0; index < 40; index++) {
     const numbers = Array.from({ length: 20 }, (_, position) => (index * 20 + position * 3) % 850)
     const ticks = numbers.map((number) => TestTick.make("run", number, 1000 + number))

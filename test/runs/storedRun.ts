@@ -51,7 +51,7 @@ export const commitOf = (
 
 /** Stores `ticks` as one batch that no ledger knows; gives its key and the line that a ledger would have of it. */
 export const store = Effect.fnUntraced(function* (
-  storage: Port,
+  storage: BatchFile.Compressing,
   ticks: ReadonlyArray<Tick.Tick>,
   more: Partial<LedgerEntry.Commit> = {},
   runId = run
@@ -73,7 +73,7 @@ export const note = Effect.fnUntraced(function* (storage: Port, entry: LedgerEnt
 
 /** Stores `ticks` as one batch that the ledger knows; gives its key. */
 export const storeNoted = Effect.fnUntraced(function* (
-  storage: Port,
+  storage: BatchFile.Compressing,
   ticks: ReadonlyArray<Tick.Tick>,
   more: Partial<LedgerEntry.Commit> = {}
 ) {

@@ -421,7 +421,7 @@ it.effect("runs while its layer lives, for the simulation of the context", () =>
       const layer = SimulationEngine.layer({ runId: "run", name: "mine", maxTicks: 20, ticksPerSecond: 10 }).pipe(
         Layer.provide(World.layer({ shape: [8, 8], organisms: 2 })),
         Layer.provideMerge(TickQueue.layer("raw-tick-data")),
-        Layer.provideMerge(Storage.layerMemory())
+        Layer.provideMerge(Storage.layerMemory)
       )
       const scope = yield* Scope.make()
       const context = yield* Layer.buildWithScope(layer, scope)

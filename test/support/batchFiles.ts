@@ -4,14 +4,32 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as BatchFile from "../../src/batch/BatchFile.ts"
+import * as Compression from "../../src/batch/Compression.ts"
+import type * as Tick from "../../src/domain/Tick.ts"
+import type { RunBatch } from "../../src/domain/RunBatch.ts"
 import { Storage } from "../../src/storage/Storage.ts"
 
 type Port = Storage["Service"]
 
-export { checksum, keyOf, type Written } from "../../src/batch/BatchFile.ts"
+/** A storage with the compression of the batches that a test writes to it: none where it says nothing. */
+export type Compressing = Port & { readonly compression?: Compression.Compression["Service"] }
 
-export const write = (storage: Port, ...args: Parameters<typeof BatchFile.write>) =>
-  Effect.provideService(BatchFile.write(...args), Storage, storage)
+/** `storage`, with the compression of the batches that are written to it. */
+export const compressing = <S extends Port>(storage: S, compression: "none" | "zstd", level = 1) => ({
+  ...storage,
+  compression: Compression.makeWith({ compression, compressionLevel: level })
+})
+
+const compressionOf = (storage: Compressing) =>
+  Effect.provideService(Compression.Compression, storage.compression ?? Compression.none)
+
+export { checksum, type Written } from "../../src/batch/BatchFile.ts"
+
+export const keyOf = (storage: Compressing, batch: RunBatch<Tick.Batch>) =>
+  Effect.runSync(compressionOf(storage)(BatchFile.keyOf(batch)))
+
+export const write = (storage: Compressing, ...args: Parameters<typeof BatchFile.write>) =>
+  BatchFile.write(...args).pipe(Effect.provideService(Storage, storage), compressionOf(storage))
 
 export const read = (storage: Port, ...args: Parameters<typeof BatchFile.read>) =>
   Stream.provideService(BatchFile.read(...args), Storage, storage)

@@ -20,7 +20,7 @@ const run = RunId.make("run")
 const drop: Drop = { _tag: "Drop", letter: "a", stretches: [], count: 1, reason: "of no use", atMs: 7 }
 
 const faulty = FaultyRunLedger.layer.pipe(
-  Layer.provide(Layer.orDie(Storage.layerMemory())),
+  Layer.provide(Layer.orDie(Storage.layerMemory)),
   Layer.provideMerge(LogWatch.layer())
 )
 

@@ -4,7 +4,7 @@
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as Compression from "../../storage/Compression.ts"
+import * as Compression from "../Compression.ts"
 import * as Storage from "../../storage/Storage.ts"
 import { CompressionFailed, ObjectDamaged, reasonOf, StorageError } from "../../storage/StorageError.ts"
 import type { StorageKey } from "../../storage/StorageKey.ts"
@@ -77,7 +77,7 @@ const failed = (key: StorageKey) => (error: Compression.ZstdError) =>
 export const write = (
   storage: Port,
   key: StorageKey,
-  compression: Compression.Compression,
+  compression: Compression.Compression["Service"],
   bytes: number,
   pieces: Iterable<Uint8Array>
 ): Effect.Effect<Put, StorageError> => {

@@ -1,9 +1,9 @@
 /**
  * The storage and the options for replaying the letters of a queue, taken from the configured services.
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Compression from "../../batch/Compression.ts"
 import { DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
 import * as IdempotencyTracker from "../../idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "../../ledger/RunLedger.ts"
@@ -52,30 +52,25 @@ export const of = Effect.fnUntraced(function* (config: PipelineConfig, dlq: stri
   return target
 })
 
-const make = (
-  queue: DeadLetterQueue["Service"],
-  { persistence }: Target,
-  storage: Storage.Storage["Service"],
-  ledger: RunLedger.RunLedger["Service"]
-) =>
-  Effect.gen(function* () {
-    const context = Context.make(Storage.Storage, storage).pipe(
-      Context.add(DeadLetterQueue, queue),
-      Context.add(RunLedger.RunLedger, ledger),
-      Context.add(IdempotencyTracker.IdempotencyTracker, yield* IdempotencyTracker.makeMemory("replay"))
-    )
-    return yield* Effect.provideContext(Replay.make("dlq-replay", persistence), context)
-  })
+const make = (queue: DeadLetterQueue["Service"], { persistence }: Target) =>
+  Replay.make("dlq-replay", persistence).pipe(
+    Effect.provideService(DeadLetterQueue, queue),
+    Effect.provideServiceEffect(IdempotencyTracker.IdempotencyTracker, IdempotencyTracker.makeMemory("replay"))
+  )
 
 /** The replay of the queue into its target. Other processes may use the same folders meanwhile. */
 export const replays = Effect.fnUntraced(function* (queue: DeadLetterQueue["Service"], target: Target) {
-  const storage = Context.get(yield* Layer.build(target.storage.layer), Storage.Storage)
-  const ledger = yield* Effect.provideService(RunLedger.make, Storage.Storage, storage)
-  return yield* make(queue, target, storage, ledger)
+  return yield* make(queue, target).pipe(
+    Effect.provideServiceEffect(RunLedger.RunLedger, RunLedger.make),
+    Effect.provideContext(yield* Layer.build(target.storage.layer))
+  )
 })
 
 /** Only for previews: it opens the storage read-only. */
 export const previews = Effect.fnUntraced(function* (queue: DeadLetterQueue["Service"], target: Target) {
-  const storage = yield* target.lasting.read
-  return yield* make(queue, target, storage, RunLedger.discard)
+  return yield* make(queue, target).pipe(
+    Effect.provideService(RunLedger.RunLedger, RunLedger.discard),
+    Effect.provideService(Storage.Storage, yield* target.lasting.read),
+    Effect.provide(Compression.layerNone)
+  )
 })

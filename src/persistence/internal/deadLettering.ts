@@ -6,11 +6,12 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import { Compression } from "../../batch/Compression.ts"
 import * as DeadLetter from "../../deadletter/DeadLetter.ts"
 import { DeadLetterError, DeadLetterQueue, LetterTimedOut } from "../../deadletter/DeadLetterQueue.ts"
 import { TickQueue } from "../../queue/TickQueue.ts"
 import * as Attempts from "../../service/Attempts.ts"
-import { Storage } from "../../storage/Storage.ts"
+import type { Codec } from "../../storage/StorageKey.ts"
 import type { BatchWriter } from "../BatchWriter.ts"
 import * as Outcome from "../Outcome.ts"
 import type { Portion } from "../Portion.ts"
@@ -31,7 +32,7 @@ type LetterError = DeadLetterError | UnexpectedFailure
 interface Source {
   readonly service: string
   readonly queue: string
-  readonly codec: Storage["Service"]["compression"]["codec"]
+  readonly codec: Codec
 }
 
 /** What the steps share. */
@@ -145,7 +146,7 @@ export const make = Effect.fnUntraced(function* (
     ...has,
     retry: WriteOptions.retryPolicy(options),
     deadLetters,
-    source: { service, queue: (yield* TickQueue).name, codec: (yield* Storage).compression.codec },
+    source: { service, queue: (yield* TickQueue).name, codec: (yield* Compression).codec },
     offers: Attempts.make(options.writeTimeout, abandoned, maxBatches)
   }
   return Effect.fnUntraced(function* (portion: Portion, failure: DeadLetter.Failure) {

@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { Compression } from "../../batch/Compression.ts"
 import type {
   ConfiguredDeadLetterQueue,
   ConfiguredEngine,
@@ -40,9 +41,9 @@ export interface Pipeline {
   readonly deadLetterQueues: ReadonlyMap<string, DeadLetterQueue.DeadLetterQueue["Service"]>
 }
 
-/** A storage with the ledgers that are kept in it, and what it had before. */
+/** A storage with the compression of its batches, the ledgers that are kept in it, and what it had before. */
 interface BuiltStorage {
-  readonly context: Context.Context<Storage.Storage | RunLedger.RunLedger>
+  readonly context: Context.Context<Storage.Storage | Compression | RunLedger.RunLedger>
   readonly recall: Recall.Recall
 }
 
@@ -115,7 +116,7 @@ const trackerOf = Effect.fnUntraced(function* (resources: Resources, name: strin
   )
 })
 
-/** What every service that stores ticks works on: a storage with its ledgers, and a tracker. */
+/** What every service that stores ticks works on: a storage with its compression and ledgers, and a tracker. */
 const storing = Effect.fnUntraced(function* (resources: Resources, storage: string, tracker: string | undefined) {
   const built = yield* named(resources.storages, storage)
   return Context.merge(built.context, yield* trackerOf(resources, tracker, built))

@@ -2,13 +2,21 @@
 import { assert, it } from "@effect/vitest"
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { zstdCompressSync } from "node:zlib"
+import * as BatchFile from "../../src/batch/BatchFile.ts"
+import * as Compression from "../../src/batch/Compression.ts"
+import { RunBatch } from "../../src/domain/RunBatch.ts"
+import * as RunId from "../../src/domain/RunId.ts"
+import * as Tick from "../../src/domain/Tick.ts"
+import * as FileStorageKind from "../../src/kinds/FileStorageKind.ts"
+import * as InMemoryStorageKind from "../../src/kinds/InMemoryStorageKind.ts"
 import * as Pipeline from "../../src/Pipeline.ts"
-import * as Compression from "../../src/storage/Compression.ts"
-import * as FileStorage from "../../src/storage/FileStorage.ts"
 import * as Storage from "../../src/storage/Storage.ts"
+import * as StorageKey from "../../src/storage/StorageKey.ts"
+import * as TestTick from "../../src/testing/TestTick.ts"
 import { randomFrom } from "../support/random.ts"
 
 const random = randomFrom(7)
@@ -24,18 +32,46 @@ const chunked = (bytes: Uint8Array, size: number) =>
 const collect = <E>(bytes: Stream.Stream<Uint8Array, E>) =>
   Effect.map(Stream.runCollect(Compression.decompressed(bytes)), (chunks) => Bytes.concat(chunks))
 
+const kind = (kind: typeof FileStorageKind.kind | typeof InMemoryStorageKind.kind) => (options: object) =>
+  Effect.map(Effect.fromResult(kind.configure("storage-main", options)), (configured) => configured.options)
+
 it.effect("is that of zstd in files and none in memory, unless something else is asked for", () =>
   Effect.gen(function* () {
-    for (const [options, expected] of [
-      [FileStorage.Options, "zstd"],
-      [Pipeline.Options, "zstd"],
-      [Storage.MemoryOptions, "none"]
+    for (const [decode, expected] of [
+      [kind(FileStorageKind.kind), "zstd"],
+      [Schema.decodeEffect(Pipeline.Options), "zstd"],
+      [Schema.decodeEffect(Compression.Options), "zstd"],
+      [kind(InMemoryStorageKind.kind), "none"]
     ] as const) {
-      assert.deepInclude(yield* Schema.decodeEffect(options)({}), { compression: expected, compressionLevel: 1 })
+      assert.deepInclude(yield* decode({}), { compression: expected, compressionLevel: 1 })
       for (const compression of ["zstd", "none"] as const) {
-        assert.deepInclude(yield* Schema.decodeEffect(options)({ compression }), { compression })
+        assert.deepInclude(yield* decode({ compression }), { compression })
       }
     }
+  })
+)
+
+it.effect.each([
+  ["layerNone", Compression.layerNone, false],
+  ["layer that compresses nothing", Compression.layer({ compression: "none" }), false],
+  ["layer", Compression.layer(), true]
+] as const)("of %s is that of new batches, in their names and in their bytes", ([, layer, compressed]) =>
+  Effect.gen(function* () {
+    const storage = yield* Storage.Storage
+    const ticks = TestTick.range("run", 1, 3)
+    assert(Tick.isBatch(ticks))
+    const { key } = yield* BatchFile.write(yield* BatchFile.keyOf(new RunBatch(RunId.make("run"), ticks)), ticks)
+    assert.strictEqual(StorageKey.isCompressed(key), compressed)
+    const bytes = Bytes.concat(yield* Stream.runCollect(storage.read(key)))
+    assert.strictEqual(Compression.isCompressed(bytes), compressed)
+    assert.deepStrictEqual([...(yield* Stream.runCollect(BatchFile.read(key)))], [...ticks])
+  }).pipe(Effect.provide(Layer.merge(layer, Storage.layerMemory)))
+)
+
+it.effect.each([0, 23])("has no level %s", (compressionLevel) =>
+  Effect.gen(function* () {
+    const error = yield* Effect.flip(Effect.provide(Effect.void, Compression.layer({ compressionLevel })))
+    assert.include(error.message, "must be a whole number from 1 to 22")
   })
 )
 

@@ -1,12 +1,20 @@
 /**
- * Compresses and decompresses stored batches. Readers look at the content of an object, not at its name.
+ * Compression for new batches, and the compressing and decompressing itself. Readers look at the content of an object, not
+ * at its name.
+ *
+ * Whoever writes batches takes the `Compression` from its context, beside the `Storage`: a storage keeps bytes and knows
+ * nothing of it.
  *
  * A compressed batch is one zstd frame with the size and the checksum of its content; any zstd tool reads it. The work is
  * done in a stream, in threads of Node: at most a few MiB of a batch are in memory a second time.
  *
  * ```ts
+ * import * as Layer from "effect/Layer"
  * import * as Stream from "effect/Stream"
- * import * as Compression from "tickvault/storage/Compression"
+ * import * as Compression from "tickvault/batch/Compression"
+ * import * as FileStorage from "tickvault/storage/FileStorage"
+ *
+ * export const storage = Layer.merge(FileStorage.layer(), Compression.layer({ compressionLevel: 3 }))
  *
  * // Plain bytes pass as they are.
  * export const size = (bytes: Uint8Array) =>
@@ -16,33 +24,37 @@
 import * as Arr from "effect/Array"
 import * as Bytes from "effect/Bytes"
 import * as Cause from "effect/Cause"
+import type * as Config from "effect/Config"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as OptionConfig from "../domain/OptionConfig.ts"
+import type { Codec } from "../storage/StorageKey.ts"
 import * as Zstd from "./internal/zstd.ts"
 import { beginsFrame, Cutter } from "./internal/zstdParts.ts"
 
-/** How the batches of a storage are compressed. */
-export type Compression = { readonly codec: "none" } | { readonly codec: "zstd"; readonly level: number }
-
-export type Codec = Compression["codec"]
+/** Compression for new batches. Decompressing needs none of it. */
+export class Compression extends Context.Service<
+  Compression,
+  { readonly codec: "none" } | { readonly codec: "zstd"; readonly level: number }
+>()("tickvault/batch/Compression") {}
 
 /** Batches are stored as they are. */
-export const none: Compression = { codec: "none" }
+export const none: Compression["Service"] = { codec: "none" }
 
 /** `compression`, or the quickest one when that is none. */
-export const always = (compression: Compression): Compression =>
+export const always = (compression: Compression["Service"]): Compression["Service"] =>
   compression.codec === "none" ? { codec: "zstd", level: 1 } : compression
 
 const mostLevel = 22
 
-/** The compression settings of a storage. `codec` is the default of `compression`. */
+/** The compression settings, for the options of what brings a compression. `codec` is the default of `compression`. */
 export const fields = (codec: Codec) => ({
-  /**
-   * Compression for new batches: "none" or "zstd". Both are read. Default "zstd" in files, "none" in memory.
-   */
+  /** Compression for new batches: "none" or "zstd". Both are read. Default "zstd" with files, "none" in memory. */
   compression: Schema.Literals(["none", "zstd"]).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(codec))),
   /**
    * Level of zstd, from 1, the quickest, to 22, which takes 100 times as long and up to a gigabyte of memory for each
@@ -53,12 +65,33 @@ export const fields = (codec: Codec) => ({
   ).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(1)))
 })
 
-/** The compression settings of a storage of files. `compression` has the default "zstd". */
-export const fileFields = fields("zstd")
+/** Settings of a compression. `compression` has the default "zstd". */
+export const Options = Schema.Struct(fields("zstd"))
 
-/** The compression that decoded settings mean. */
-export const of = (options: { readonly compression: Codec; readonly compressionLevel: number }): Compression =>
+/** The compression that decoded options mean. */
+export const makeWith = (options: typeof Options.Type): Compression["Service"] =>
   options.compression === "none" ? none : { codec: "zstd", level: options.compressionLevel }
+
+/** As `layer`, with decoded options. */
+export const layerWith = (options: typeof Options.Type): Layer.Layer<Compression> =>
+  Layer.succeed(Compression, makeWith(options))
+
+/** New batches are compressed: with zstd at level 1 by default. Fails with `SchemaError` on a bad option. */
+export const layer = (options: typeof Options.Encoded = {}): Layer.Layer<Compression, Schema.SchemaError> =>
+  Layer.effect(Compression, Effect.map(Schema.decodeEffect(Options)(options), makeWith))
+
+/** New batches are not compressed. */
+export const layerNone: Layer.Layer<Compression> = Layer.succeed(Compression, none)
+
+/**
+ * As `layer`, with the options that the environment sets, over `options`. `name` is that of the storage whose variables
+ * these are: `TICKVAULT_STORAGE_MAIN_COMPRESSION` by default. Fails with `ConfigError`, which names each wrong variable.
+ */
+export const layerConfig = (
+  name = "storage-main",
+  options: typeof Options.Encoded = {}
+): Layer.Layer<Compression, Config.ConfigError> =>
+  Layer.effect(Compression, Effect.map(OptionConfig.of(Options, name, options), makeWith))
 
 /** Whether a stream that begins with these bytes is compressed. */
 export const isCompressed = beginsFrame
