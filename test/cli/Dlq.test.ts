@@ -166,6 +166,17 @@ describe("dlq replay", () => {
     assert.deepStrictEqual([none.code, none.stdout], [0, "No letter has ticks of the run.\n"])
   })
 
+  it("compresses what it stores as the storage is configured", async () => {
+    const letters = await makeLetters(2)
+    letters.makeWay()
+    assert.strictEqual((await dlq(letters, "replay", letters.ids[0] ?? "")).code, 0)
+    const env = { TICKVAULT_STORAGE_MAIN_COMPRESSION: "none" }
+    const ended = await run(["dlq", "replay", "--all"], { cwd: letters.cwd, env })
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    const batches = readdirSync(join(letters.data, "run")).filter((name) => name.startsWith("batch_"))
+    assert.deepStrictEqual(batches.toSorted(), [batchName(1, 10), batchName(11, 20).replace(".zst", "")])
+  })
+
   it("is safe beside a running pipeline, and beside another replay", async () => {
     const letters = await makeLetters(20)
     letters.makeWay()
