@@ -1,9 +1,9 @@
 /**
- * Compression for new batches, and the compressing and decompressing itself. Readers look at the content of an object, not
+ * Compression for new batches, and the functions that compress and decompress. Readers look at the content of an object, not
  * at its name.
  *
- * Whoever writes batches takes the `Compression` from its context, beside the `Storage`: a storage keeps bytes and knows
- * nothing of it.
+ * Those who write batches take the `Compression` from their context, beside the `Storage`. The storage itself only keeps
+ * bytes.
  *
  * A compressed batch is one zstd frame with the size and the checksum of its content; any zstd tool reads it. The work is
  * done in a stream, in threads of Node: at most a few MiB of a batch are in memory a second time.
@@ -114,7 +114,7 @@ type Chunks = Arr.NonEmptyReadonlyArray<Uint8Array>
 /** Cuts nothing. */
 const asTheyCome = { push: (chunk: Uint8Array): Array<Uint8Array> => [chunk], end: (): Array<Uint8Array> => [] }
 
-/** Pulls what `pieces`, those of `chunks` and of what is pulled after them, are decompressed to. */
+/** Decompresses `chunks` and all that is pulled after them. `cutter` cuts both into the pieces that are put in. */
 const decompressing = <E>(
   coder: Zstd.Coder,
   cutter: typeof asTheyCome,
@@ -164,7 +164,7 @@ const transform = <E, R>(
         const chunks: Array<Uint8Array> = []
         let isWhole = false
         while (!isWhole && head(chunks).length < magicBytes) {
-          // Of a chunk that is only lent: it is overwritten when the next is pulled.
+          // A lent chunk is overwritten when the next one is pulled, so keep copies.
           for (const [index, chunk] of chunks.entries()) chunks[index] = chunk.slice()
           const more = yield* Pull.catchDone(upstream, () => Effect.undefined)
           if (more === undefined) isWhole = true

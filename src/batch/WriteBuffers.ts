@@ -1,8 +1,8 @@
 /**
- * Buffers in which writes put together the pieces of objects.
+ * Memory for the pieces of the objects that are written.
  *
- * A buffer that is lent belongs to one write. It comes back only from a write that has ended well: one that was abandoned
- * may still read it later.
+ * A buffer that is lent belongs to one write. Only a write that has succeeded gives it back. One that was abandoned may still
+ * read it later.
  *
  * ```ts
  * import { WriteBuffers } from "tickvault/batch/WriteBuffers"
@@ -18,7 +18,7 @@ import { BufferPool } from "../storage/BufferPool.ts"
 /** Largest buffer that is kept for the next write, in bytes. */
 const maxKeptBytes = 8 * 1024 * 1024
 
-/** What one write has. */
+/** The buffers of one write. */
 export interface Loan {
   /**
    * A buffer for a piece of so many bytes, with any bytes in it. The piece before it stays as it is, and may be written
@@ -41,7 +41,7 @@ export class WriteBuffers {
     let [next, other] = [this.pool.take(0), this.pool.take(0)]
     return {
       piece: (bytes) => {
-        // A power of two, so that the next batch, which is seldom of the very same size, fits too.
+        // A power of two, so that a next batch of about the same size fits too.
         const buffer = bytes > next.length ? new Uint8Array(2 ** Math.ceil(Math.log2(bytes))) : next
         ;[next, other] = [other, buffer]
         return buffer.subarray(0, bytes)

@@ -93,7 +93,7 @@ export const write = (
         for (let out = yield* next; out !== undefined; out = yield* next) yield* writer.write(out)
       })
       for (const piece of pieces) {
-        // Of the piece before, which was being compressed while this one was made.
+        // The piece before was compressed while this one was made.
         yield* drain
         coder.put(piece)
       }

@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { constants, createZstdCompress, createZstdDecompress, type ZstdCompress, type ZstdDecompress } from "node:zlib"
 
-/** What is to be decompressed is damaged or cut, or can't be compressed or decompressed now: there is no memory for it. */
+/** Compressed bytes are damaged or cut, or there is no memory for compressing or decompressing. */
 export class ZstdError extends Schema.TaggedError<ZstdError>()("ZstdError", { cause: Schema.Defect() }) {
   /** The code of Node or of zstd, such as "ZSTD_error_memory_allocation". */
   get code(): string {
@@ -24,7 +24,7 @@ export class ZstdError extends Schema.TaggedError<ZstdError>()("ZstdError", { ca
   }
 }
 
-/** Largest window that is decompressed, the default of all zstd tools: 128 MiB. So much memory a stream takes at most. */
+/** Largest window that is decompressed: 128 MiB, the default of all zstd tools. A stream takes at most that much memory. */
 const maxWindowBytes = 2 ** 27
 
 /** A zstd stream. It has state, so don't share it. */
@@ -104,7 +104,7 @@ const scoped = (make: () => ZstdCompress | ZstdDecompress): Effect.Effect<Coder,
     (coder) => coder.close
   )
 
-/** Compressing: few bytes come out for many that are put in. */
+/** Chunk size of compressed output: few bytes come out for many that are put in. */
 const compressedChunkBytes = 128 * 1024
 
 /**
@@ -121,17 +121,17 @@ export const compressor = (level: number, sourceBytes: number) =>
     return createZstdCompress(options)
   })
 
-/** Decompressing: many bytes come out for few. Fewer turns of the threads, in chunks that readers don't hold for long. */
+/** Chunk sizes of decompressed output. A large chunk takes fewer turns of the threads, and readers hold it only briefly. */
 const decompressedChunkBytes = { least: 64 * 1024, most: 1024 * 1024 }
 
-/** The size of a chunk as a multiple of the input: a larger chunk would be memory that is cleared for nothing. */
+/** Bytes of a chunk for each byte of input. Clearing the memory of a larger chunk would cost time for nothing. */
 const expansion = 64
 
 const makeDecompressor = (begun: number) => {
   const { least, most } = decompressedChunkBytes
   const zstd = createZstdDecompress({ chunkSize: Math.min(most, Math.max(least, begun * expansion)) })
-  // Node's own ends with the first frame whose end lies within a chunk and drops the rest without an error: here that end
-  // is not passed on, and the rest is given to it as a further chunk.
+  // Node's stream ends at the first frame that ends within a chunk, and drops the rest without an error. So that end is
+  // not passed on, and the rest is put in as a further chunk.
   const push = zstd.push.bind(zstd)
   const transform = zstd._transform.bind(zstd)
   let withinChunk = false
@@ -151,5 +151,5 @@ const makeDecompressor = (begun: number) => {
   return zstd
 }
 
-/** A decompressor of all frames that follow each other, of which `begun` bytes are there to begin with. */
+/** A decompressor of all frames that follow each other. `begun` is the size of the first input. */
 export const decompressor = (begun: number) => scoped(() => makeDecompressor(begun))

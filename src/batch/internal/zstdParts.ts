@@ -4,10 +4,10 @@
  */
 import * as Bytes from "effect/Bytes"
 
-/** The next header to come: of a frame, of a block, or the checksum that ends a frame, taken for one. */
+/** What comes next: the header of a frame or of a block, or the checksum at the end of a frame, which counts as a header. */
 type Phase = "frame" | "block" | "checksum"
 
-/** A header, what follows it before the next one, and which that is. */
+/** The size of a header, the size of what follows it, and which header comes next. */
 interface Part {
   readonly headerBytes: number
   readonly bodyBytes: number
@@ -21,7 +21,7 @@ export const beginsFrame = ([a = 0, b, c, d]: Uint8Array): boolean =>
 const isSkippable = (a: number, b?: number, c?: number, d?: number): boolean =>
   a >> 4 === 5 && b === 0x2a && c === 0x4d && d === 0x18
 
-/** Bytes that a frame or a block begins with at least. */
+/** The fewest bytes that tell the size of a header. */
 const leastBytes = { frame: 5, block: 3, checksum: 4 } as const
 
 /** The bytes are no zstd: there are no more cuts. */
@@ -51,7 +51,7 @@ export class Cutter {
     while (bytes.length > 0) {
       const part = this.bodyBytes > 0 ? undefined : this.part(bytes)
       if (this.bodyBytes === 0 && part === undefined) {
-        this.held = bytes.slice() // of a chunk that may only be lent
+        this.held = bytes.slice() // the chunk may be lent
         break
       }
       const length = Math.min(part?.headerBytes ?? this.bodyBytes, bytes.length)
