@@ -1,5 +1,5 @@
 /**
- * What a tracker counts: the ticks that it remembers and those that it has forgotten.
+ * The metrics of a tracker: the ticks that it remembers and has forgotten.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -14,7 +14,7 @@ import * as Metric from "effect/Metric"
 const keysHeld = Metric.gauge("persistence_idempotency_keys", { description: "Keys remembered." })
 
 const rangesHeld = Metric.gauge("persistence_idempotency_ranges", {
-  description: "Ranges of consecutive or evenly spaced ticks that the keys are remembered as."
+  description: "Remembered ranges of consecutive or evenly spaced ticks."
 })
 
 const evictions = Metric.counter("persistence_idempotency_evictions_total", {
@@ -22,7 +22,7 @@ const evictions = Metric.counter("persistence_idempotency_evictions_total", {
   incremental: true
 })
 
-/** The metrics of the tracker of this name, all of them zero at first; ranges are there once there is one who has them. */
+/** The metrics of the tracker `tracker`, at zero from the start. Ranges are absent until the tracker sets them. */
 export const make = Effect.fnUntraced(function* (tracker: string) {
   const gauge = Metric.withAttributes(keysHeld, { tracker })
   const ranges = Metric.withAttributes(rangesHeld, { tracker })
@@ -35,7 +35,7 @@ export const make = Effect.fnUntraced(function* (tracker: string) {
   return {
     keys,
     held: (ticks: number, count: number) => Effect.andThen(keys(ticks), Metric.update(ranges, count)),
-    /** Keys forgotten, by the reason. */
+    /** Counts forgotten keys by their reason. */
     forgotten: Effect.fnUntraced(function* (counts: { readonly ttl: number; readonly capacity: number }) {
       if (counts.ttl > 0) yield* Metric.update(ttl, counts.ttl)
       if (counts.capacity > 0) yield* Metric.update(capacity, counts.capacity)

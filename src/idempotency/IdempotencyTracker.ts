@@ -1,9 +1,9 @@
 /**
  * Remembers which ticks are stored and which are being stored, so that none is stored twice.
  *
- * A batch *claims* its ticks before it is written. The claim becomes a memory of stored ticks only when the write has
- * committed; a batch that fails releases its claim, so that its replay is not taken for a duplicate. The tracker finds
- * faults (a producer that sends twice, a queue that delivers twice): in a healthy pipeline it never finds anything.
+ * A batch *claims* its ticks before it is written. After the commit of the write, the claimed ticks count as stored. A
+ * batch that fails releases its claim, so that its replay is not a duplicate. The tracker detects faults, such as a
+ * producer that sends a tick twice or a queue that delivers one twice. In a healthy pipeline it finds nothing.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -52,28 +52,28 @@ const ttl = OptionSchema.duration(Duration.hours(1))
 /** Settings of a tracker that remembers ticks one by one. */
 export const MemoryOptions = Schema.Struct({
   /**
-   * How long a stored tick is remembered. Default "1 hour". Too low: a late second delivery is not noticed here; the
+   * How long a stored tick is remembered. Default "1 hour". Too low: the tracker misses a late second delivery, but the
    * storage still refuses to overwrite.
    */
   ttl,
-  /** Most stored ticks that are remembered; the oldest are forgotten first. Default 1,000,000, about 200 MB. */
+  /** The largest number of remembered ticks. The oldest are forgotten first. Default 1,000,000, about 200 MB. */
   maxKeys: OptionSchema.wholeNumber(1, 1_000_000)
 })
 
 /** Settings of a tracker that remembers ranges of ticks. */
 export const RangesOptions = Schema.Struct({
-  /** How long the stored ticks of a run are remembered of which nothing comes any more. Default "1 hour". */
+  /** How long the stored ticks of a run are remembered after its last use. Default "1 hour". */
   ttl,
   /**
-   * Most ranges, over all runs, that are remembered of stored ticks: a run without gaps is one. Beyond it the runs that
-   * were used the longest ago are forgotten first, of a single one its lowest ticks. Default 1,000,000, about 150 MB.
+   * The largest number of remembered ranges over all runs. A run without gaps is one range. Beyond it, the least recently
+   * used runs are forgotten first, and of a single run its lowest ticks. Default 1,000,000, about 150 MB.
    */
   maxRanges: OptionSchema.wholeNumber(1, 1_000_000)
 })
 
-/** Settings of a tracker of either kind; those of the other kind have no effect. */
+/** Settings of a tracker of any kind. Settings of the other kind have no effect. */
 export const Options = Schema.Struct({
-  /** What is remembered of stored ticks: "ranges" of them, or their "keys" one by one. Default "ranges". */
+  /** Remember stored ticks as "ranges", or one by one as "keys". Default "ranges". */
   memory: Schema.Literals(["ranges", "keys"]).pipe(
     Schema.withDecodingDefaultTypeKey(Effect.succeed("ranges" as const))
   ),
@@ -81,7 +81,7 @@ export const Options = Schema.Struct({
   ...RangesOptions.fields
 })
 
-/** The specification's names for options of ours. */
+/** The specification's names for our options. */
 export const aliases: OptionForm.Aliases = new Map([
   [
     "ttlSeconds",
@@ -97,29 +97,28 @@ export class IdempotencyTracker extends Context.Service<
   IdempotencyTracker,
   {
     /**
-     * The ticks of `batch` that were stored before this process stored any of the run, with the same bytes,
-     * and that survive a crash by now; as far as that can be found out. None of them is to be claimed. Doesn't fail, and
-     * changes nothing; what can't be found out is taken for not stored. Takes as long as the storage, within a limit; may
-     * be interrupted.
+     * The ticks of `batch` that were stored, with the same bytes, before this process stored any of the run. All of them
+     * survive a crash when this succeeds. Don't claim them. It doesn't fail: when the storage can't be read, the ticks
+     * count as not stored. It doesn't change the tracker, has a time limit, and may be interrupted.
      */
     readonly recall: (batch: RunBatch) => Effect.Effect<ReadonlyArray<Tick.Tick>>
 
-    /** Claims what is fresh of `batch`, in one step. */
+    /** Claims the fresh ticks of `batch` in one step. */
     readonly claim: (batch: RunBatch) => Effect.Effect<Claim>
 
-    /** The ticks of `batch`, which are claimed, are stored: remembers them from now on. */
+    /** The claimed ticks of `batch` are stored: remembers them from now on. */
     readonly commit: (batch: RunBatch) => Effect.Effect<void>
 
-    /** The ticks of `batch`, which are claimed, are not stored: they can be claimed again. */
+    /** The claimed ticks of `batch` are not stored: they can be claimed again. */
     readonly release: (batch: RunBatch) => Effect.Effect<void>
   }
 >()("tickvault/idempotency/IdempotencyTracker") {}
 
-/** Of a tracker that knows nothing of earlier processes. */
+/** The `recall` of a tracker without knowledge of earlier processes. */
 const nothing: ReadonlyArray<Tick.Tick> = []
 const recallNothing = () => Effect.succeed(nothing)
 
-/** As `makeMemory`, with decoded options. */
+/** Like `makeMemory`, with decoded options. */
 export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options: typeof MemoryOptions.Type) {
   const { maxKeys, ttl } = options
   const ref = yield* Ref.make(Keys.empty)
@@ -180,13 +179,13 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
 export const makeMemory = (name: string, options: typeof MemoryOptions.Encoded = {}) =>
   Effect.flatMap(Schema.decodeEffect(MemoryOptions)(options), (decoded) => makeMemoryWith(name, decoded))
 
-/** Shared by all services it is provided to; forgotten when the process ends. Fails with `SchemaError` on a bad option. */
+/** Shared by all services that use it. Forgets all when the process ends. Fails with `SchemaError` on a bad option. */
 export const layerMemory = (
   options: typeof MemoryOptions.Encoded = {}
 ): Layer.Layer<IdempotencyTracker, Schema.SchemaError> =>
   Layer.effect(IdempotencyTracker, makeMemory("memory", options))
 
-/** As `makeRanges`, with decoded options. */
+/** Like `makeRanges`, with decoded options. */
 export const makeRangesWith = Effect.fnUntraced(function* (
   name: string,
   options: typeof RangesOptions.Type,
@@ -228,9 +227,9 @@ export const makeRangesWith = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes a tracker of ranges under this name: memory by the number of gaps, and a batch of consecutive or evenly spaced
- * ticks is one operation. That runs were forgotten beyond `maxRanges` is logged at WARN, once. Whose ticks are forgotten
- * is told `onForgotten`. Fails with `SchemaError` on a bad option.
+ * Makes a tracker of ranges under this name. Its memory grows with the number of gaps. A batch of consecutive or evenly
+ * spaced ticks is one operation. It logs once at WARN when it forgets ranges beyond `maxRanges`. It calls `onForgotten`
+ * with each run whose ticks it forgets. Fails with `SchemaError` on a bad option.
  */
 export const makeRanges = (
   name: string,
@@ -240,15 +239,15 @@ export const makeRanges = (
   Effect.flatMap(Schema.decodeEffect(RangesOptions)(options), (decoded) => makeRangesWith(name, decoded, onForgotten))
 
 /**
- * Ranges, shared by all services it is provided to; forgotten when the process ends. For one that also knows what earlier
- * processes have stored see `recall/Recall`. Fails with `SchemaError` on a bad option.
+ * A tracker of ranges, shared by all services that use it. Forgets all when the process ends: `recall/Recall` also knows
+ * what earlier processes have stored. Fails with `SchemaError` on a bad option.
  */
 export const layerRanges = (
   options: typeof RangesOptions.Encoded = {}
 ): Layer.Layer<IdempotencyTracker, Schema.SchemaError> =>
   Layer.effect(IdempotencyTracker, makeRanges("ranges", options))
 
-/** Makes the tracker that decoded options ask for. `onForgotten` is called with runs that ranges forget. */
+/** Makes the tracker for decoded options. A tracker of ranges calls `onForgotten` with each run that it forgets. */
 export const makeWith = (
   name: string,
   options: typeof Options.Type,
@@ -257,8 +256,8 @@ export const makeWith = (
   options.memory === "keys" ? makeMemoryWith(name, options) : makeRangesWith(name, options, onForgotten)
 
 /**
- * Ranges or keys, with the options that the environment sets, over `options`. `name` is that of the tracker and of its
- * variables: `TICKVAULT_PERSISTENCE_IDEMPOTENCY_TTL` by default. Fails with `ConfigError`, which names each wrong variable.
+ * Ranges or keys, with environment variables over `options`. The variables contain `name`, the name of the tracker:
+ * `TICKVAULT_PERSISTENCE_IDEMPOTENCY_TTL` by default. Fails with `ConfigError`, which names each wrong variable.
  */
 export const layerConfig = (
   name = "persistence-idempotency",
@@ -269,7 +268,7 @@ export const layerConfig = (
     Effect.flatMap(OptionConfig.of(Options, name, options, aliases), (decoded) => makeWith(name, decoded))
   )
 
-/** Finds nothing, on purpose: every tick is fresh, and only the storage keeps a batch from being stored twice. */
+/** Remembers nothing, on purpose: every tick is fresh. Only the storage prevents storing a batch twice. */
 export const discard: IdempotencyTracker["Service"] = IdempotencyTracker.of({
   recall: recallNothing,
   claim: ({ ticks }) => Effect.succeed({ fresh: ticks, stored: [], claimed: [] }),

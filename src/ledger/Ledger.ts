@@ -22,7 +22,7 @@ import type { StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 import * as LedgerLine from "./LedgerLine.ts"
 
-/** Bytes of a log that are not a valid entry. What they said is lost; the batch that they described is still stored. */
+/** Bytes of a log that are not a valid entry. The entry is lost, but the batch that it described is still stored. */
 export interface Damage {
   readonly _tag: "Damage"
   /** Key of the log. */
@@ -39,13 +39,13 @@ export type Item = (LedgerLine.Line & { readonly _tag: "Line" }) | Damage
 
 const lineFeed = 10
 
-/** Longest line that is kept in memory: the checksums of twelve million ticks. A longer one counts as damaged. */
+/** The longest line kept in memory: the checksums of twelve million ticks. A longer line counts as damaged. */
 const maxLineBytes = 64 * 1024 * 1024
 
-/** What to make of a line, which is a view of the chunk that was read; `undefined` when it is too long. */
+/** Converts a line, a view of the read chunk. `line` is `undefined` when it is too long. */
 type Make<A> = (line: Uint8Array | undefined, offset: number, bytes: number) => A
 
-/** Splits a log into lines, chunk by chunk. Not shared: it has state. */
+/** Splits a log into lines, chunk by chunk. It has state: use one for each log. */
 class Splitter<A> {
   private readonly make: Make<A>
   private pending: Array<Uint8Array> = []
@@ -91,7 +91,7 @@ class Splitter<A> {
   }
 }
 
-/** What `splitter` makes of the lines of a log, a chunk that was read at a time; nothing when the log is gone. */
+/** The converted lines of a log, one array for each chunk. Empty when the log is gone. */
 const splitLog = <A>(
   log: StorageKey.StorageKey,
   splitter: Splitter<A>
@@ -105,7 +105,7 @@ const splitLog = <A>(
 export const logs = (runId: RunId.RunId): Stream.Stream<StorageKey.StorageKey, StorageError, Storage> =>
   Stream.unwrap(Storage.useSync((storage) => storage.list(StorageKey.ledgerPrefix(runId))))
 
-/** The entries of one log in their order, and the damages between them; none when it is gone. Memory: one line. */
+/** The entries of one log in order, with the damages between them. Empty when the log is gone. Memory: one line. */
 export const readLog = (log: StorageKey.StorageKey): Stream.Stream<Item, StorageError, Storage> =>
   Stream.suspend(() => {
     const splitter = new Splitter<Item>((line, offset, bytes) => {
@@ -127,8 +127,8 @@ export const read = (runId: RunId.RunId): Stream.Stream<Item, StorageError, Stor
   Stream.flatMap(logs(runId), readLog)
 
 /**
- * The entries that `read` gives, without the damages, and faster: of a stored batch only its key and its time. One array
- * for each chunk that was read, some hundred entries: a reader that yields after each array blocks no other fiber for long.
+ * The entries of `read` without the damages, but faster: it decodes only the key and the time of a stored batch. Each chunk
+ * gives one array of some hundred entries. Yield after each array, so that other fibers are not blocked for long.
  */
 export const readBriefly = (
   runId: RunId.RunId

@@ -1,5 +1,5 @@
 /**
- * The entries of a run's ledger: which batches were stored, which became dead letters, and what became of those.
+ * The entries of a run's ledger: stored batches, dead letters, and what happened to the letters.
  *
  * Entries are facts that stay true. Their order means nothing, because several processes write them, and the same fact may
  * be recorded twice.
@@ -23,26 +23,26 @@ const Stretch = Schema.Tuple([TickNumber, TickNumber, TickNumber])
 /** A batch is stored. */
 export const Commit = Schema.TaggedStruct("Commit", {
   key: Schema.String,
-  /** The ticks in it: one stretch when they are evenly spaced, whose step is the sampling step seen. */
+  /** The ticks in it. Evenly spaced ticks are one stretch. */
   stretches: Schema.Array(Stretch),
-  /** Messages in it. */
+  /** The number of messages in it. */
   count: Schema.Int,
-  /** Bytes of its messages with the lengths before them. */
+  /** Bytes of its messages, including the lengths before them. */
   bytes: Schema.Int,
-  /** Bytes of the object where it is compressed; absent where these are `bytes`. */
+  /** Size of the object when it is compressed. Absent when it equals `bytes`. */
   storedBytes: Schema.optionalKey(Schema.Int),
   /** CRC-32 of the `bytes`, as eight hexadecimal digits. */
   checksum: Schema.String,
   committedAtMs: Schema.Int,
-  /** How it was written; absent in an entry that was made from the object afterwards. */
+  /** How it was written. Absent in an entry that was made later from the object. */
   write: Schema.optionalKey(
     Schema.Struct({
       service: Schema.String,
       flushReason: Schema.Literals(flushReasons),
       attempts: Schema.Int,
-      /** When its oldest tick entered the queue. */
+      /** The time when its oldest tick entered the queue. */
       enqueuedAtMs: Schema.Int,
-      /** How long the attempt took that stored it. */
+      /** Duration of the successful attempt. */
       tookMs: Schema.Finite
     })
   )
@@ -61,16 +61,16 @@ export const Letter = Schema.TaggedStruct("Letter", {
 /** A dead letter was replayed. */
 export const Replay = Schema.TaggedStruct("Replay", {
   letter: Schema.String,
-  /** Ticks of the run that it stored. */
+  /** Ticks of the run that the replay stored. */
   stored: Schema.Int,
   /** Ticks of the run that were stored already. */
   duplicate: Schema.Int,
-  /** Ticks of any run that are still in the letter; with 0 the letter is gone. */
+  /** Ticks of any run that are still in the letter. 0: the letter is gone. */
   remaining: Schema.Int,
   atMs: Schema.Int
 })
 
-/** A dead letter was thrown away on purpose. `reason` is what the operator gave. */
+/** An operator dropped a dead letter and gave `reason`. */
 export const Drop = Schema.TaggedStruct("Drop", {
   letter: Schema.String,
   stretches: Schema.Array(Stretch),

@@ -1,9 +1,9 @@
 /**
- * Which entries of stored batches are still valid: those about the objects that are stored under their keys now.
+ * Finds the valid entries of stored batches: those about the objects that are stored under their keys now.
  *
- * An object that is set aside frees its key for another one. Entries about the old object say nothing about the new one, and
- * the old object isn't missing. The times in the entries decide, because the entries of several logs come in no order: read
- * the whole ledger before you ask.
+ * An object that is set aside frees its key for another one. Entries about the old object don't apply to the new one, and
+ * the old object isn't missing. The times in the entries decide, because entries of several logs have no order: read the
+ * whole ledger first.
  */
 import * as Arr from "effect/Array"
 import type { Effect } from "effect/Effect"
@@ -14,7 +14,7 @@ import type { StorageError } from "../storage/StorageError.ts"
 import type * as LedgerEntry from "./LedgerEntry.ts"
 import * as LedgerFold from "./LedgerFold.ts"
 
-/** Collects when objects were set aside. Memory: a time for each key. */
+/** Collects the times at which objects were set aside. Memory: a time for each key. */
 export class SetAsides {
   private readonly lastMs = new Map<string, number>()
 
@@ -23,18 +23,18 @@ export class SetAsides {
     return this
   }
 
-  /** When an object under `key` was last set aside, in milliseconds since 1970; -1 when none ever was. */
+  /** The last time an object under `key` was set aside, in milliseconds since 1970. -1 when none was. */
   since(key: string): number {
     return this.lastMs.get(key) ?? -1
   }
 
-  /** Whether the object that was stored then has not been set aside since. */
+  /** Whether the object of this entry has not been set aside since. */
   isValid({ committedAtMs, key }: Pick<LedgerEntry.Commit, "committedAtMs" | "key">): boolean {
     return committedAtMs > this.since(key)
   }
 }
 
-/** Collects what a ledger says about batches. Memory: their entries, without the checksums of ticks. */
+/** Collects a ledger's entries of batches. Memory: the entries without the checksums of ticks. */
 export class LedgerFacts {
   readonly setAsides = new SetAsides()
   private readonly commits = new Map<string, Array<LedgerEntry.Commit>>()
@@ -51,7 +51,7 @@ export class LedgerFacts {
     return this
   }
 
-  /** The valid entries by key. Where a key has several, they say the same or something is wrong. */
+  /** The valid entries by key. Several entries of one key are equal, unless something is wrong. */
   get batches(): Map<string, Arr.NonEmptyReadonlyArray<LedgerEntry.Commit>> {
     const valid = new Map<string, Arr.NonEmptyReadonlyArray<LedgerEntry.Commit>>()
     for (const [key, all] of this.commits) {
@@ -62,7 +62,7 @@ export class LedgerFacts {
   }
 }
 
-/** What the ledger of the run says about the batches whose keys `isWanted`. */
+/** The ledger's entries of the batches whose keys `isWanted` accepts. */
 export const read = (
   runId: RunId.RunId,
   isWanted: (key: string) => boolean = () => true
@@ -78,6 +78,6 @@ export const read = (
 
 const byTime = Order.mapInput(Order.Number, ({ committedAtMs }: LedgerEntry.Commit) => committedAtMs)
 
-/** The entry with the latest time; of equal ones the first. */
+/** The entry with the latest time. The first of equal ones. */
 export const newest = (commits: Arr.NonEmptyReadonlyArray<LedgerEntry.Commit>): LedgerEntry.Commit =>
   Arr.max(commits, byTime)

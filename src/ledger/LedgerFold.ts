@@ -8,7 +8,7 @@
  * import * as RunId from "tickvault/domain/RunId"
  * import * as LedgerFold from "tickvault/ledger/LedgerFold"
  *
- * // How many batches the ledger of a run knows.
+ * // The number of batches in the ledger of a run.
  * export const batches = LedgerFold.run(RunId.make("run-1"), () => 0, {
  *   Header: LedgerFold.skip,
  *   Commit: (count) => count + 1,
@@ -34,7 +34,7 @@ type OtherHandlers<State> = {
   readonly [Tag in Other["_tag"]]: (state: State, entry: Extract<Other, { readonly _tag: Tag }>) => State
 }
 
-/** What a reader does with each kind of entry: takes what it knows so far, gives what it knows then. */
+/** A handler for each kind of entry: takes the state so far, returns the new state. */
 export type Handlers<State> = OtherHandlers<State> & {
   /** `checks` decodes the running checksums of the batch's ticks. */
   readonly Commit: (state: State, entry: Commit, checks: Line["checks"]) => State
@@ -47,7 +47,7 @@ export type BriefHandlers<State> = OtherHandlers<State> & {
   readonly Commit: (state: State, entry: BriefCommit) => State
 }
 
-/** For the kinds of entries that a reader has no use for. */
+/** For kinds of entries that a reader doesn't need. */
 export const skip = <State>(state: State): State => state
 
 /** A handler that changes the state in place. */
@@ -73,7 +73,7 @@ const handleOther = <State>(handlers: OtherHandlers<State>, state: State, entry:
   }
 }
 
-/** The handlers as one function, for readers that stop early or work on a single log. */
+/** The handlers as one function, for readers that stop early or read a single log. */
 export const reducer =
   <State>(handlers: Handlers<State>) =>
   (state: State, item: Ledger.Item): State => {

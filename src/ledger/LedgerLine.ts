@@ -1,8 +1,8 @@
 /**
  * An entry as a line of text: checksum, tab, JSON, and for a stored batch another tab and the checksums of its ticks.
  *
- * The checksum covers everything after it up to the end of the line. A line that was cut, or in which a byte was changed,
- * is not an entry any more; the lines around it stay valid.
+ * The checksum covers everything after it up to the end of the line. A line that was cut or changed is not an entry any
+ * more. The lines around it stay valid.
  *
  * ```ts
  * import * as LedgerLine from "tickvault/ledger/LedgerLine"
@@ -32,10 +32,10 @@ const tab = 9
 const lineFeed = 10
 const checksumDigits = 8
 
-/** What a line says. */
+/** A decoded line. */
 export interface Line {
   readonly entry: Entry
-  /** Decodes the running checksums of a stored batch; `undefined` when the line has none. */
+  /** Decodes the running checksums of a stored batch. `undefined` when the line has none. */
   readonly checks: () => ReadonlyArray<number> | undefined
 }
 
@@ -64,7 +64,7 @@ export const encode = (entry: Entry, checks: ReadonlyArray<number> = []): Uint8A
   return Bytes.concat([utf8.encode(Checksum.toHex(Checksum.of(content))), content, Uint8Array.of(lineFeed)])
 }
 
-/** The JSON of a line whose checksum is right, and the encoded checksums of ticks after it; a string says what is wrong. */
+/** The JSON of a line with a correct checksum, and the encoded checksums of ticks after it. A string is the problem. */
 const verified = (line: Uint8Array): { readonly json: string; readonly sums: Uint8Array | undefined } | string => {
   const content = line.subarray(checksumDigits)
   if (content[0] !== tab) return "it does not begin with a checksum"
@@ -77,10 +77,10 @@ const verified = (line: Uint8Array): { readonly json: string; readonly sums: Uin
 
 const entryOf = (json: string): Entry | string => {
   const decoded = fromJson(json)
-  return Result.isSuccess(decoded) ? decoded.success : `it is no entry that is known here: ${decoded.failure.message}`
+  return Result.isSuccess(decoded) ? decoded.success : `it is not a known entry: ${decoded.failure.message}`
 }
 
-/** The entry on a line without its line feed; a string says what is wrong with it. */
+/** Decodes a line without its line feed. A string is the problem with the line. */
 export const decode = (line: Uint8Array): Line | string => {
   const content = verified(line)
   if (typeof content === "string") return content
@@ -94,7 +94,7 @@ const plainText = String.raw`[^"\\\u0000-\u001f]*`
 const whole = String.raw`(?:0|[1-9]\d{0,14})`
 const stretch = String.raw`\["\d{1,19}","\d{1,19}","\d{1,19}"\]`
 
-/** How `encode` writes the entry of a stored batch. Nearly all match; one that doesn't is decoded as JSON. */
+/** The form in which `encode` writes the entry of a stored batch. An entry of another form is decoded as JSON. */
 const plainCommit = new RegExp(
   `^\\{"_tag":"Commit","key":"(${plainText})","stretches":\\[(?:${stretch}(?:,${stretch})*)?\\]` +
     `,"count":${whole},"bytes":${whole}(?:,"storedBytes":${whole})?,"checksum":"${plainText}"` +
@@ -103,7 +103,7 @@ const plainCommit = new RegExp(
   "u"
 )
 
-/** Longest entry, in characters, that is matched with the pattern: on a longer one the match might overflow the stack. */
+/** The longest entry, in characters, for the pattern: a longer match might overflow the stack. */
 const maxPlain = 64 * 1024
 
 /** The part of a stored batch's entry that `brief` decodes. */

@@ -1,8 +1,8 @@
 /**
- * The logs that one writer keeps, one for each run, each opened when the first entry is written to it.
+ * The logs of one writer, one for each run. A log is opened at its first entry.
  *
- * A write that fails may leave a torn line, and a write that was abandoned may still happen later. So a failure gives up all
- * open logs, and later entries go into new ones. A log that was given up is closed once no call to it is under way.
+ * A failed write may leave a torn line, and an abandoned write may still happen later. So a failure gives up all open logs,
+ * and later entries go to new logs. A log that was given up is closed when its last call has ended.
  */
 import * as Bytes from "effect/Bytes"
 import * as Clock from "effect/Clock"
@@ -18,13 +18,13 @@ import * as StorageKey from "../storage/StorageKey.ts"
 import * as Log from "./internal/Log.ts"
 import * as LedgerLine from "./LedgerLine.ts"
 
-/** Most logs that are open at a time; the one that was opened first is closed to open another. */
+/** The largest number of open logs. The one that was opened first is closed to open another. */
 const maxOpen = 32
 
-/** Longest that one call of the storage may take. */
+/** The time limit for one call of the storage. */
 const callTimeout = Duration.seconds(30)
 
-/** A name that no other writer has: the time at which it began, and a random number. */
+/** A unique name of the writer: the time of its start and a random number. */
 const writerName = Effect.gen(function* () {
   const now = Math.floor(yield* Clock.currentTimeMillis)
   const chance = (yield* Random.nextIntBetween(0, 0x7fff_ffff)).toString(16).padStart(8, "0")
@@ -33,24 +33,24 @@ const writerName = Effect.gen(function* () {
 
 export interface LedgerLogs {
   /**
-   * Adds `lines` to the log of the run in one piece. Fails when the storage does or takes longer than 30 seconds: then
-   * any part of the lines may be there, now or later.
+   * Adds `lines` to the log of the run in one piece. Fails when the storage fails or takes longer than 30 seconds. Then any
+   * part of the lines may be written, now or later.
    */
   readonly append: (runId: RunId.RunId, lines: ReadonlyArray<Uint8Array>) => Effect.Effect<void, StorageError>
 
-  /** Makes everything that was appended survive a crash of the system, except what is in logs that were given up. */
+  /** Makes all appended entries survive a crash of the system, except those in logs that were given up. */
   readonly sync: Effect.Effect<void, StorageError>
 
-  /** The runs whose open log is gone from the storage because somebody removed it; if there are any, gives up all logs. */
+  /** The runs whose open log was removed from the storage. If there are any, gives up all logs. */
   readonly vanished: Effect.Effect<ReadonlyArray<RunId.RunId>, StorageError>
 
-  /** Closes all logs, each once no call to it is under way. */
+  /** Closes all logs, each after its last call has ended. */
   readonly close: Effect.Effect<void>
 }
 
 /**
- * Makes the logs of a new writer in the storage of the context. Whoever makes them closes them. Calls that took too long go
- * on in `background`: close that scope without waiting for it.
+ * Makes the logs of a new writer in the storage of the context. The caller must close them. Abandoned calls continue in
+ * `background`: close that scope without waiting for it.
  */
 export const make = Effect.fnUntraced(function* (
   background: Scope.Scope
@@ -72,7 +72,7 @@ export const make = Effect.fnUntraced(function* (
     return Effect.forkIn(close, background)
   })
 
-  /** `call` within its time; all logs are given up when it fails. */
+  /** Runs `call` with its time limit. Gives up all logs when it fails. */
   const limited = (call: Effect.Effect<void, StorageError>): Effect.Effect<void, StorageError> =>
     attempts.run(call).pipe(
       Effect.catchTag("Overdue", ({ code }) =>
@@ -94,7 +94,7 @@ export const make = Effect.fnUntraced(function* (
     const current = generation
     const name = `${writer}-${current}`
     const log = yield* Log.open(StorageKey.ledger(runId, name))
-    // The logs were given up while this one was being opened: its lines go into a new log already.
+    // The logs were given up while this one was being opened. Its lines go to a new log already.
     if (current !== generation) return yield* Effect.andThen(log.close, Effect.never)
     open.set(runId, log)
     yield* log.append(LedgerLine.encode({ _tag: "Header", version: 1, run: runId, writer: name }))

@@ -1,10 +1,10 @@
 /**
- * Keeps the ledgers of runs: records what becomes of their ticks, beside their batches.
+ * Keeps the ledgers of runs: records what happens to their ticks, in the same storage as their batches.
  *
- * Each process writes to logs of its own, so that competing processes need no lock, which a crash could leave behind.
- * Recording never waits for the storage: a fiber of the layer writes all entries that wait in one piece, and tries again
- * when the storage fails. The entry of a stored batch that a crash has destroyed is made again from the object: the first
- * record of a run starts that for the whole run, in the background.
+ * Each process writes to its own logs, so that competing processes need no lock, which a crash could leave behind. Recording
+ * never waits for the storage: a fiber of the layer writes all waiting entries in one piece, and retries when the storage
+ * fails. A crash may lose entries of stored batches. They are made again from the objects: the first record of a run starts
+ * that for the whole run, in the background.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -38,24 +38,24 @@ export class RunLedger extends Context.Service<
   RunLedger,
   {
     /**
-     * Adds `entry` to the ledger of the run, for a stored batch with the running checksums of its ticks. Doesn't wait
-     * until it is written, and doesn't fail: a write that fails is tried again.
+     * Adds `entry` to the ledger of the run. `checks` are the running checksums of a stored batch's ticks. Doesn't wait for
+     * the write and doesn't fail: a failed write is retried.
      */
     readonly record: (runId: RunId.RunId, entry: Entry, checks?: ReadonlyArray<number>) => Effect.Effect<void>
 
     /**
-     * Call it when a batch of the run may be stored without an entry. Compares the stored batches with the ledger in the
-     * background, at most once a minute and at the latest when the scope closes, and makes the entries that are missing.
+     * Call it when a batch of the run may be stored without an entry. Compares the stored batches with the ledger and makes
+     * the missing entries. This happens in the background, at most once a minute, and at the latest when the scope closes.
      * The first record of a run does it too.
      */
     readonly attend: (runId: RunId.RunId) => Effect.Effect<void>
 
-    /** Waits until every earlier entry survives a crash of the system. Fails when the next attempt to write does. */
+    /** Waits until every earlier entry survives a crash of the system. Fails when the next attempt to write fails. */
     readonly flush: Effect.Effect<void, StorageError>
   }
 >()("tickvault/ledger/RunLedger") {}
 
-/** Longest that closing the scope waits for the comparisons, and then again for the entries to be written. */
+/** Closing the scope waits at most this long for the comparisons, and then again for the entries. */
 const closingTimeout = Duration.millis(2500)
 
 const warnOfUnwritten = (entries: number) =>
@@ -64,9 +64,9 @@ const warnOfUnwritten = (entries: number) =>
   )
 
 /**
- * Makes the ledgers of the storage of the context. Closing the scope waits five seconds at most: for comparisons under way
- * and for entries to be written. The number of entries that are left then is logged at WARN; those of stored batches can be
- * made again from the objects.
+ * Makes the ledgers of the storage of the context. Closing the scope waits at most five seconds for running comparisons and
+ * waiting entries. Then it logs the number of unwritten entries at WARN. Those of stored batches can be made again from the
+ * objects.
  */
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
@@ -114,7 +114,7 @@ export const make = Effect.gen(function* () {
 /** The ledgers of the storage of the context, kept beside its batches. */
 export const layer: Layer.Layer<RunLedger, never, Storage> = Layer.effect(RunLedger, make)
 
-/** Keeps no ledgers: nothing proves later that a run is whole. */
+/** Keeps no ledgers. Then nothing can prove later that a run is whole. */
 export const discard: RunLedger["Service"] = RunLedger.of({
   record: () => Effect.void,
   attend: () => Effect.void,

@@ -1,8 +1,8 @@
 /**
- * Stored batches that the ledger of their run has no valid entry for, and entries for them, made from the objects.
+ * Finds stored batches without a valid entry in the ledger of their run, and makes entries for them from the objects.
  *
- * A crash between the commit of a batch and its entry leaves such batches behind; so does a batch that is copied into the
- * run's folder by hand.
+ * A crash between the commit of a batch and its entry leaves such a batch, and so does copying a batch into the run's
+ * folder by hand.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -20,7 +20,7 @@ import * as LedgerFold from "./LedgerFold.ts"
 /** A batch without a valid entry. */
 export interface UnknownBatch {
   readonly key: StorageKey.StorageKey
-  /** When an object under its key was last set aside, in milliseconds since 1970; -1 when none ever was. */
+  /** The last time an object under its key was set aside, in milliseconds since 1970. -1 when none was. */
   readonly setAsideMs: number
 }
 
@@ -31,8 +31,8 @@ export interface NewEntry {
 }
 
 /**
- * Reads the whole batch and makes an entry for it, which is valid: its time is that of the object, but later than
- * `setAsideMs`, even when an older object was put back by hand. `undefined` when the batch is damaged. Fails with
+ * Reads the whole batch and makes a valid entry for it. The time of the entry is that of the object, but always later than
+ * `setAsideMs`, even when somebody put an older object back. `undefined` when the batch is damaged. Fails with
  * `ObjectMissing` when it is gone.
  */
 export const entryOf = Effect.fnUntraced(function* ({
@@ -56,13 +56,13 @@ export const entryOf = Effect.fnUntraced(function* ({
   return { entry, checks: contents.checks }
 })
 
-/** Batches that are compared before other fibers may work. */
+/** The number of batches compared before other fibers run. */
 const batchesAtATime = 1024
 
-/** What is known of a stored batch. */
+/** A stored batch, and the ledger's time for it. */
 interface Listed {
   readonly key: StorageKey.StorageKey
-  /** The latest time at which the ledger says it was stored; -1 while it says nothing. */
+  /** The latest commit time in the ledger. -1 while no entry was found. */
   committedAtMs: number
 }
 
@@ -77,7 +77,7 @@ const list = Effect.fnUntraced(function* (runId: RunId.RunId) {
   return batches
 })
 
-/** Notes in `batches` when each was stored. Gives the times at which objects were set aside. */
+/** Sets the commit times of `batches`. Returns the times at which objects were set aside. */
 const noteCommits = (runId: RunId.RunId, batches: ReadonlyMap<string, Listed>) =>
   LedgerFold.runBriefly(runId, () => new LedgerFacts.SetAsides(), {
     Header: LedgerFold.skip,
@@ -93,9 +93,9 @@ const noteCommits = (runId: RunId.RunId, batches: ReadonlyMap<string, Listed>) =
   })
 
 /**
- * The batches of `runId` that its ledger has no valid entry for. The batches are listed first, then `flush` writes the
- * entries that wait in this process, then the ledger is read: a batch that is stored meanwhile doesn't count as unknown.
- * Lets other fibers work at short intervals. Memory: a key for each batch.
+ * The batches of `runId` without a valid entry in its ledger. It lists the batches first, then `flush` writes the waiting
+ * entries of this process, then it reads the ledger. So a batch that is stored meanwhile doesn't count as unknown. It lets
+ * other fibers run at short intervals. Memory: a key for each batch.
  */
 export const find = Effect.fnUntraced(function* (
   runId: RunId.RunId,

@@ -1,21 +1,21 @@
 /**
- * Finds which ticks were stored before this process stored any of their run, so that de-duplication survives a restart.
+ * Finds ticks that earlier processes have stored, so that de-duplication survives a restart.
  *
- * When ticks of a run come for the first time, its batches are listed: only their names, which say what they may hold. For
- * ticks beyond all of them, as when a run goes on, nothing more is read. A batch that may hold some of the ticks is read;
- * once many were read in vain, the run's ledger is read, which says which batches need not be. A tick counts as stored only
- * when it was found with the same bytes and its batch survives a crash. When one of the ticks has other bytes than the stored
- * tick of its number, none of them counts as stored: storing them shows the conflict. When the storage can't be read, a tick
- * may be stored twice, and is never lost.
+ * At the first ticks of a run, it lists the names of the run's batches, which contain the first and the last tick. For ticks
+ * beyond all of them, such as those of a resumed run, nothing more is read. A batch that may have some of the ticks is read.
+ * After many reads without a match, it reads the run's ledger, which tells which batches to skip. A tick counts as stored
+ * only when it was found with the same bytes and its batch survives a crash. When a stored tick has the same number but
+ * other bytes, none of the batch's ticks counts as stored: storing them shows the conflict. When the storage can't be read,
+ * a tick may be stored twice, but is never lost.
  *
- * What other processes store after the batches were listed is not seen.
+ * It doesn't see batches that other processes store after the listing.
  *
  * ```ts
  * import * as Layer from "effect/Layer"
  * import * as Recall from "tickvault/recall/Recall"
  * import * as Storage from "tickvault/storage/Storage"
  *
- * // In the place of `IdempotencyTracker.layerRanges`, which knows nothing of earlier processes.
+ * // In place of `IdempotencyTracker.layerRanges`, which doesn't know the ticks of earlier processes.
  * export const tracker = Recall.layer({ ttl: "2 hours" }).pipe(Layer.provide(Storage.layerMemory))
  * ```
  */
@@ -38,25 +38,25 @@ import { LimitedReads } from "./internal/LimitedReads.ts"
 import { type Listing, Listings } from "./internal/listings.ts"
 import * as RunFiles from "../runs/RunFiles.ts"
 
-/** Batches of a run that are read in vain before its ledger is read, which takes longer because it covers the whole run. */
+/** After this many reads without a match, the run's ledger is read. That takes longer, because it covers the whole run. */
 const readInVain = 100
 
 export interface Recall {
   /** See `IdempotencyTracker`. */
   readonly among: IdempotencyTracker.IdempotencyTracker["Service"]["recall"]
 
-  /** The tracker has forgotten what this process has stored of the run: its batches are listed again. */
+  /** Call it when the tracker has forgotten stored ticks of the run: then its batches are listed again. */
   readonly forget: (runId: RunId.RunId) => void
 }
 
 const none: ReadonlyArray<Tick.Tick> = []
 
 const complain = (sentence: string, runId: RunId.RunId, error: StorageError) =>
-  Effect.logWarning(`${sentence}: ticks that are in them are stored again`).pipe(
+  Effect.logWarning(`${sentence}: their ticks are stored again`).pipe(
     Effect.annotateLogs({ run: runId, error: error.message })
   )
 
-/** Makes the recall of the storage of the context. What fails in it is logged at WARN and recalls nothing. */
+/** Makes the recall of the storage of the context. A failure is logged at WARN and recalls nothing. */
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const background = yield* Scope.make() // never closed: nobody waits for a read that was abandoned
@@ -72,12 +72,12 @@ export const make = Effect.gen(function* () {
       Effect.catch((error) => Effect.as(complain("Stored batches can't be listed", runId, error), undefined))
     )
 
-  /** The batches of the run that were there when it was first asked for; `undefined` when they can't be listed. */
+  /** The batches of the run at its first ticks. `undefined` when they can't be listed. */
   const open = Effect.fnUntraced(function* (runId: RunId.RunId) {
     const listing = listings.use(runId)
     if (listing !== undefined) return yield* Deferred.await(listing)
     if (yield* reads.isPausing) return undefined
-    // In one step: nothing would ever complete a listing that was begun without its fiber.
+    // One step: a listing that was begun without its fiber would never complete.
     const begun = yield* Effect.suspend(() => {
       const begins = listings.begin(runId)
       return Effect.as(Effect.forkIn(annotate(Deferred.into(list(runId, begins), begins)), background), begins)
@@ -85,14 +85,14 @@ export const make = Effect.gen(function* () {
     return yield* Deferred.await(begun)
   })
 
-  /** Reads the ledger, once it is worth it, for what all batches hold. When it can't be read, the batches are, one by one. */
+  /** Reads the ledger, if that is worth it, for the ticks of all batches. If it can't be read, batches are read one by one. */
   const readLedger = Effect.fnUntraced(function* (runId: RunId.RunId, batches: EarlierBatches) {
     if (batches.isLedgerRead || batches.readInVain < readInVain) return
     batches.isLedgerRead = true
     yield* reads.run("read", runId, LedgerFacts.read(runId)).pipe(
       Effect.map((facts) => batches.addFacts(facts)),
       Effect.catch(({ message }) =>
-        Effect.logDebug("Ledger can't be read, its batches are").pipe(
+        Effect.logDebug("Ledger can't be read, reading batches instead").pipe(
           Effect.annotateLogs({ run: runId, error: message })
         )
       )
@@ -105,7 +105,7 @@ export const make = Effect.gen(function* () {
       const batches = yield* open(runId)
       if (batches === undefined || batches.count === 0) return none
       if (batches.overlapping(range.first, range.last).length === 0) return none
-      // Each read that hangs holds a thread: after one that did, wait before the next.
+      // A hanging read holds a thread: after one, wait before the next.
       if (yield* reads.isPausing) return none
       yield* readLedger(runId, batches)
       return yield* reads.run("read", runId, findStored(batches, ticks, range)).pipe(
@@ -119,14 +119,14 @@ export const make = Effect.gen(function* () {
   return recall
 })
 
-/** `tracker`, which recalls with `recall` what was stored before. */
+/** `tracker` with `recall` for the ticks of earlier processes. */
 export const attach = (
   tracker: IdempotencyTracker.IdempotencyTracker["Service"],
   recall: Recall
 ): IdempotencyTracker.IdempotencyTracker["Service"] =>
   IdempotencyTracker.IdempotencyTracker.of({ ...tracker, recall: recall.among })
 
-/** Makes the tracker that decoded options ask for: see `layer`. */
+/** Makes the tracker for decoded options: see `layer`. */
 export const makeTracker = Effect.fnUntraced(function* (name: string, options: typeof IdempotencyTracker.Options.Type) {
   if (options.memory === "keys") return yield* IdempotencyTracker.makeWith(name, options)
   const recall = yield* make
@@ -134,8 +134,8 @@ export const makeTracker = Effect.fnUntraced(function* (name: string, options: t
 })
 
 /**
- * A tracker of ranges that also knows what earlier processes have stored in the storage of the context; with `memory` "keys"
- * the tracker of keys, which doesn't. Fails with `SchemaError` on a bad option.
+ * A tracker of ranges that also knows the ticks that earlier processes have stored in the storage of the context. With
+ * `memory` "keys" it is the tracker of keys, which doesn't know them. Fails with `SchemaError` on a bad option.
  */
 export const layer = (
   options: typeof IdempotencyTracker.Options.Encoded = {}
@@ -147,7 +147,7 @@ export const layer = (
     )
   )
 
-/** The same with the options that the environment sets, over `options`: see `IdempotencyTracker.layerConfig`. */
+/** Like `layer`, but environment variables override `options`: see `IdempotencyTracker.layerConfig`. */
 export const layerConfig = (
   name = "persistence-idempotency",
   options: typeof IdempotencyTracker.Options.Encoded = {}

@@ -1,5 +1,5 @@
 /**
- * What a storage holds: its runs, and the batches of a run, found from the keys alone.
+ * The runs in a storage and the batches of a run, found from keys alone.
  *
  * ```ts
  * import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -26,7 +26,7 @@ export interface BatchKey extends StorageKey.BatchName {
   readonly key: StorageKey.StorageKey
 }
 
-/** The runs that the storage holds anything of, each once, in the order of their keys. */
+/** The runs of which the storage has any object, each once, in the order of their keys. */
 export const runIds: Stream.Stream<RunId.RunId, StorageError, Storage> = Stream.unwrap(
   Storage.useSync((storage) => {
     let current = ""
@@ -42,7 +42,7 @@ export const runIds: Stream.Stream<RunId.RunId, StorageError, Storage> = Stream.
   })
 )
 
-/** The batches of a run, by their first tick. Memory: a name for each batch. Lets other fibers work meanwhile. */
+/** The batches of a run, ordered by their first tick. Memory: a name for each batch. Lets other fibers run meanwhile. */
 export const batches = Effect.fnUntraced(function* (
   runId: RunId.RunId
 ): Effect.fn.Return<ReadonlyArray<BatchKey>, StorageError, Storage> {

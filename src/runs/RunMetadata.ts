@@ -1,5 +1,5 @@
 /**
- * What the metadata of a run say about the ticks that it should have.
+ * What the metadata of a run say about its ticks.
  */
 import { fromBinary } from "@bufbuild/protobuf"
 import * as Bytes from "effect/Bytes"
@@ -11,24 +11,24 @@ import { Storage } from "../storage/Storage.ts"
 import { ObjectDamaged, StorageError } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 
-/** Key in the user metadata of a run: every how many ticks one is captured, as text. */
+/** Key in the user metadata of a run: the sampling interval as text. */
 export const samplingIntervalKey = "samplingInterval"
 
-/** `text` of the metadata as a number above 0; `undefined` when it isn't one. */
+/** `text` of the metadata as a number above 0. `undefined` when it isn't one. */
 export const interval = (text = ""): bigint | undefined => (/^[1-9]\d{0,17}$/u.test(text) ? BigInt(text) : undefined)
 
 /** Key in the user metadata of a run: the number of its first tick, as text. */
 export const firstTickKey = "firstTick"
 
-/** Key in the user metadata of a run: the tick at which it was to end, as text. Absent: no end, or an older version began it. */
+/** Key in the user metadata of a run: its last tick as text. Absent: no end, or an older version began the run. */
 export const maxTicksKey = "maxTicks"
 
-/** Key in the user metadata of a run: the kind of its simulation, whose settings are in `resolved_config_json` then. */
+/** Key in the user metadata of a run: the kind of its simulation. Then `resolved_config_json` has its settings. */
 export const simulationKindKey = "simulationKind"
 
-/** What a run should have; `undefined` where the metadata don't say. */
+/** What the metadata promise. `undefined` when they don't say it. */
 export interface Promised {
-  /** Every how many ticks one is captured. */
+  /** Every tick of the run is a multiple of this. */
   readonly samplingInterval: bigint | undefined
   readonly firstTick: bigint | undefined
 }
@@ -37,7 +37,7 @@ export interface Promised {
 export const nothing: Promised = { samplingInterval: undefined, firstTick: undefined }
 
 /**
- * What the metadata of the run say; `nothing` when the run has none. Fails with `ObjectDamaged` when they aren't valid
+ * What the metadata of the run promise. `nothing` when the run has none. Fails with `ObjectDamaged` when they aren't valid
  * metadata of this run.
  */
 export const promised = Effect.fnUntraced(function* (
@@ -53,9 +53,9 @@ export const promised = Effect.fnUntraced(function* (
   if (chunks === undefined) return nothing
   const { simulationRunId, userMetadata } = yield* Effect.try({
     try: () => fromBinary(SimulationMetadataSchema, Bytes.concat(chunks)),
-    catch: (cause) => damaged(`it is no SimulationMetadata (${String(cause)})`)
+    catch: (cause) => damaged(`it is not a SimulationMetadata message (${String(cause)})`)
   })
-  if (simulationRunId !== runId) return yield* damaged("it is of another run")
+  if (simulationRunId !== runId) return yield* damaged("it belongs to another run")
   return {
     samplingInterval: interval(userMetadata[samplingIntervalKey]),
     firstTick: interval(userMetadata[firstTickKey])

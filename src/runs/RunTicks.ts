@@ -1,12 +1,12 @@
 /**
- * Reads the ticks of a run in ascending order over all its batches, whatever service wrote them.
+ * Reads the ticks of a run in ascending order over all its batches.
  *
- * Batches may interleave, and the ticks in a batch may be in any order. Each number comes once: when several batches have it,
- * the tick of the batch whose key comes first (`verify` says whether they differ). The first batch is read when its first
- * tick is due; once the second one is, two are read ahead. Memory: the batches that overlap at a tick, and the next two.
+ * Batches may interleave, and the ticks in a batch may be in any order. Each number comes once. When several batches have
+ * it, the batch whose key comes first wins (`verify` says whether they differ). The first batch is read when its first tick
+ * is needed. From the second batch on, two are read ahead. Memory: the batches that overlap at a tick, and the next two.
  *
- * Every batch is checked against the run's ledger when it is read. What happens to damaged and missing batches: see `ticks`
- * and `salvagedTicks`.
+ * Every batch is checked against the run's ledger when it is read. See `ticks` and `salvagedTicks` for damaged and missing
+ * batches.
  *
  * ```ts
  * import * as Stream from "effect/Stream"
@@ -38,33 +38,33 @@ import * as RunFiles from "./RunFiles.ts"
 
 export type { Gone } from "./internal/merge.ts"
 
-/** Tick numbers, both included; without one of them the range is open on that side. */
+/** Tick numbers, both included. Without one of them the range is open on that side. */
 export interface Range {
   readonly from?: bigint | undefined
   readonly to?: bigint | undefined
 }
 
-/** Which ticks to read, and how long the reader needs their payloads. */
+/** The ticks to read, and how long the reader needs their payloads. */
 export interface Options extends Range {
   /**
-   * "kept", the default: payloads stay valid. "lent": payloads are valid until the next chunk of the stream is pulled, when
-   * their memory is used again; batches that are not compressed are read almost twice as fast. Put nothing behind a stream
-   * of lent payloads that pulls ahead or changes its chunks.
+   * "kept", the default: payloads stay valid. "lent": payloads are valid until the next chunk of the stream is pulled. Then
+   * their memory is reused, so uncompressed batches are read almost twice as fast. Don't apply operators to such a stream
+   * that pull ahead or change its chunks.
    */
   readonly payloads?: "kept" | "lent" | undefined
 }
 
-/** What a stream of a damaged run gives. */
+/** An element of the stream of a damaged run. */
 export type Salvaged = { readonly _tag: "Tick"; readonly tick: Tick.Tick } | Merge.Gone
 
-/** The `ticks` in the range, ascending; of equal numbers the first. */
+/** The `ticks` in the range in ascending order. The first of equal numbers. */
 const ordered = (ticks: ReadonlyArray<Tick.Tick>, from: bigint, to: bigint): ReadonlyArray<Tick.Tick> => {
   if (isOrdered(ticks, from, to)) return ticks
   const sorted = ticks.filter(({ tickNumber }) => tickNumber >= from && tickNumber <= to).sort(Merge.order)
   return sorted.filter((tick, index) => tick.tickNumber !== sorted[index - 1]?.tickNumber)
 }
 
-/** Whether all of `ticks` are within the range, ascending and each there once. */
+/** Whether all of `ticks` are in the range, in ascending order and without repetition. */
 const isOrdered = (ticks: ReadonlyArray<Tick.Tick>, from: bigint, to: bigint): boolean => {
   let previous = from - 1n
   for (const { tickNumber } of ticks) {
@@ -90,7 +90,7 @@ const overlaps = (name: StorageKey.BatchName | undefined, from: bigint, to: bigi
 /** What the ledger says about batches, by key. */
 type Known = ReadonlyMap<string, Arr.NonEmptyReadonlyArray<LedgerEntry.Commit>>
 
-/** Reads batches, each into memory that it has until it is released. */
+/** Reads batches. Each has its own memory until it is released. */
 const reading = (known: Known, payloads: Options["payloads"]) => {
   const buffers = new ReadBuffers()
   return Effect.fnUntraced(function* (batch: RunFiles.BatchKey) {
@@ -100,7 +100,7 @@ const reading = (known: Known, payloads: Options["payloads"]) => {
   })
 }
 
-/** What the ledger says about the batches in the range, then those batches: one that is stored meanwhile isn't missing. */
+/** Reads the ledger first, then lists the batches in the range: so a batch that is stored meanwhile isn't missing. */
 const look = Effect.fnUntraced(function* (runId: RunId.RunId, from: bigint, to: bigint) {
   const isWanted = (key: string) => overlaps(StorageKey.batchName(key), from, to)
   const { batches: known } = yield* LedgerFacts.read(runId, isWanted)
@@ -108,13 +108,13 @@ const look = Effect.fnUntraced(function* (runId: RunId.RunId, from: bigint, to: 
   return { known, batches: withMissing(batches, known) }
 })
 
-/** The ticks that a missing batch was written with; `undefined` when the ledger doesn't know it. */
+/** The ticks of a missing batch, from the ledger. `undefined` when the ledger doesn't know the batch. */
 const writtenOf = (known: Known, { key }: RunFiles.BatchKey) => {
   const commits = known.get(key)
   return commits === undefined ? undefined : LedgerFacts.newest(commits).stretches
 }
 
-/** Loads batches for a reader who needs the whole run. */
+/** Loads batches for a reader that needs the whole run. */
 const loadWhole = (known: Known, { payloads, ...range }: Options): Merge.Load => {
   const { from, to } = boundsOf(range)
   const readBatch = reading(known, payloads)
@@ -138,7 +138,7 @@ const loadWhole = (known: Known, { payloads, ...range }: Options): Merge.Load =>
     })
 }
 
-/** Loads what is intact of batches, and what they have lost. */
+/** Loads the intact ticks of batches, and what they have lost. */
 const loadIntact = (known: Known, { payloads, ...range }: Options): Merge.Load => {
   const bounds = boundsOf(range)
   const { from, to } = bounds
@@ -166,17 +166,17 @@ const merged = (runId: RunId.RunId, options: Options, loadOf: typeof loadWhole) 
   )
 
 /**
- * The ticks of `runId` in the range; none when there is no such run. Where a batch in the range is damaged, the stream ends
- * with the `StorageError` that names it, after the ticks before the first one that is lost. Where the ledger knows a batch
- * that is gone, the stream ends with `ObjectMissing` at the first of its ticks that no other batch has.
+ * The ticks of `runId` in the range. Empty when there is no such run. At a damaged batch in the range, the stream fails
+ * with the `StorageError` that names it, after the ticks before the first lost one. At a batch that is in the ledger but
+ * gone, the stream fails with `ObjectMissing`, at the first of its ticks that no other batch has.
  */
 export const ticks = (runId: RunId.RunId, options: Options = {}): Stream.Stream<Tick.Tick, StorageError, Storage> =>
   Stream.filter(merged(runId, options, loadWhole), isTick)
 
 /**
- * All intact ticks of `runId` in the range, and what is gone, where it was. Of a batch that the ledger knows a tick is intact
- * when it is what was written, to the bit; of another batch, when it can be read. Reports batches that are missing, too. Fails
- * only when the storage does.
+ * All intact ticks of `runId` in the range, and a `Gone` at each place where something is lost. In a batch that the ledger
+ * knows, a tick is intact when it has exactly the written bytes. In another batch, it is intact when it can be read. Reports
+ * missing batches too. Fails only when the storage fails.
  */
 export const salvagedTicks = (
   runId: RunId.RunId,
@@ -186,7 +186,7 @@ export const salvagedTicks = (
 
 const ticksOf = (found: StoredBatch.Damaged["found"]) => found.flatMap((one) => (one._tag === "Tick" ? [one.tick] : []))
 
-/** The intact ticks before the damaged bytes, up to the first number that lies behind them or is lost. */
+/** The intact ticks before the damaged bytes, up to the first number that comes after them or is lost. */
 const beforeDamage = ({ found, written }: StoredBatch.Damaged): ReadonlyArray<Tick.Tick> => {
   const damage = found.findIndex(({ _tag }) => _tag === "Damage")
   const intact = ticksOf(damage < 0 ? found : found.slice(0, damage))
@@ -202,14 +202,14 @@ const beforeDamage = ({ found, written }: StoredBatch.Damaged): ReadonlyArray<Ti
 const isTick = (one: Merge.Found): one is Tick.Tick => !("_tag" in one)
 
 const missing = (written: StoredBatch.Damaged["written"]): StoredBatch.Damaged => ({
-  problem: "it is stored no more",
+  problem: "it is no longer stored",
   found: [],
   written
 })
 
 const byKey = Order.mapInput(Order.String, ({ key }: RunFiles.BatchKey): string => key)
 
-/** `batches` and those that the ledger knows and the storage doesn't have any more, by their first tick. */
+/** `batches` and the batches that are in the ledger but no longer stored, ordered by their first tick. */
 const withMissing = (batches: ReadonlyArray<RunFiles.BatchKey>, known: Known): ReadonlyArray<RunFiles.BatchKey> => {
   const stored = new Set<string>(batches.map(({ key }) => key))
   const missed = [...known.keys()].flatMap((key) => {
@@ -220,7 +220,7 @@ const withMissing = (batches: ReadonlyArray<RunFiles.BatchKey>, known: Known): R
   return missed.length === 0 ? batches : [...batches, ...missed].sort(byKey)
 }
 
-/** What a damaged batch has lost of the range, if anything. */
+/** The part of the range that a damaged batch has lost, if any. */
 const goneOf = (
   key: StorageKey.StorageKey,
   { found, problem, written }: StoredBatch.Damaged,
@@ -234,7 +234,7 @@ const goneOf = (
   return { _tag: "Gone", key, problem, places, ticks }
 }
 
-/** What is left of a damaged batch. */
+/** The rest of a damaged batch. */
 const remains = (key: StorageKey.StorageKey, damaged: StoredBatch.Damaged, bounds: Bounds): Merge.Loaded => {
   const intact = ticksOf(damaged.found)
   const ticks = ordered(intact, bounds.from, bounds.to)

@@ -1,5 +1,5 @@
 /**
- * Which of given ticks are stored already, compared byte by byte.
+ * Finds which of some ticks are stored already, compared byte by byte.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
@@ -26,12 +26,12 @@ export interface Divided {
 
 type State = "stored" | StorageKey
 
-/** Ticks by their number; several may have the same. */
+/** Ticks by their number. Several may have the same number. */
 export type Wanted = ReadonlyMap<bigint, ReadonlyArray<Tick.Tick>>
 
 /**
- * Reads the batch under `key`: calls `onFound` for each of `wanted` that it has, with whether the bytes are the same, and
- * `onNumber` for each tick in it. Of a damaged batch the ticks before the damage are found; a batch that is gone has none.
+ * Reads the batch under `key`. Calls `onFound` for each of `wanted` in it, with whether the bytes are the same, and
+ * `onNumber` for each tick in it. In a damaged batch it finds the ticks before the damage, in a missing batch none.
  */
 export const look = (
   key: StorageKey,
@@ -48,7 +48,7 @@ export const look = (
     })
   ).pipe(
     Effect.catchReason("StorageError", "ObjectDamaged", () => Effect.void),
-    Effect.catchReason("StorageError", "ObjectMissing", () => Effect.void) // set aside since it was listed
+    Effect.catchReason("StorageError", "ObjectMissing", () => Effect.void) // it was set aside since it was listed
   )
 
 /** `ticks` by their number. */
@@ -69,7 +69,7 @@ const byRun = (ticks: ReadonlyArray<Tick.Tick>): ReadonlyMap<RunId.RunId, Map<bi
   return runs
 }
 
-/** Divides `ticks` by what is stored of their runs. Reads only batches whose range has one of them. */
+/** Divides `ticks` into fresh, stored and conflicting. Reads only batches whose range has one of them. */
 export const divide = Effect.fnUntraced(function* (
   ticks: ReadonlyArray<Tick.Tick>
 ): Effect.fn.Return<Divided, StorageError, Storage> {

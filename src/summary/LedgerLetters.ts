@@ -1,5 +1,5 @@
 /**
- * What became of the dead letters of a run, according to its ledger.
+ * What happened to the dead letters of a run, according to its ledger.
  */
 import * as Arr from "effect/Array"
 import * as Order from "effect/Order"
@@ -8,19 +8,19 @@ import type * as LedgerEntry from "../ledger/LedgerEntry.ts"
 /** A dead letter that held ticks of the run. */
 export interface Fate {
   readonly id: string
-  /** The ticks of the run that were put into it; none when the ledger has lost the entry about that. */
+  /** The ticks of the run in it. Empty when the ledger has lost that entry. */
   readonly stretches: LedgerEntry.Letter["stretches"]
   readonly count: number
   readonly reason: string | undefined
   readonly service: string | undefined
   readonly atMs: number | undefined
-  /** How often it was replayed. */
+  /** The number of replays. */
   readonly replays: number
   /** Ticks of the run that replays stored. */
   readonly stored: number
   /** Ticks of the run that replays found stored already. */
   readonly duplicate: number
-  /** Ticks still in it after the last replay; in a dropped letter, the ticks that were thrown away. */
+  /** Ticks still in it after the last replay. In a dropped letter, the dropped ticks. */
   readonly remaining: number
   readonly fate: "waiting" | "replayed" | "dropped"
   /** Why it was dropped. */
@@ -29,11 +29,11 @@ export interface Fate {
 
 const byTime = Order.mapInput(Order.Number, ({ atMs }: LedgerEntry.Replay) => atMs)
 
-/** The entries about one letter, which come in any order, and may come twice. */
+/** The entries of one letter. They come in any order and may repeat. */
 class LetterEntries {
   letter: LedgerEntry.Letter | undefined
   drop: LedgerEntry.Drop | undefined
-  /** By their content, so that an entry that comes twice counts once. */
+  /** By content, so that a repeated entry counts once. */
   readonly replays = new Map<string, LedgerEntry.Replay>()
 
   fate(id: string): Fate {
@@ -60,7 +60,7 @@ class LetterEntries {
 
 const byId = Order.mapInput(Order.String, ({ id }: Fate) => id)
 
-/** Collects the entries about letters. */
+/** Collects the entries of letters. */
 export class Fates {
   private readonly letters = new Map<string, LetterEntries>()
 
@@ -77,7 +77,7 @@ export class Fates {
     this.entriesOf(entry.letter).drop = entry
   }
 
-  /** The letters, oldest first: their ids begin with the time of the first failure. */
+  /** The letters, oldest first: an id begins with the time of the first failure. */
   get all(): ReadonlyArray<Fate> {
     return Arr.sort(
       Arr.map([...this.letters], ([id, entries]) => entries.fate(id)),

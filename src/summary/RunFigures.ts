@@ -1,5 +1,5 @@
 /**
- * Figures of how a run was written, from the entries of its ledger.
+ * Figures about the writing of a run, from the entries of its ledger.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -17,7 +17,7 @@ import type { RunSummary } from "./RunSummary.ts"
 
 /** The batches of a run that have the same service or the same flush reason. */
 export interface Share {
-  /** Name of the service, or the flush reason; `undefined` where the entries were made from the batches afterwards. */
+  /** The service or the flush reason. `undefined` for entries that were made later from the batches. */
   readonly name: string | undefined
   readonly files: number
   readonly ticks: number
@@ -30,7 +30,7 @@ export interface RunFigures {
   readonly ticks: number
   /** Bytes of the ticks, before compression. */
   readonly bytes: number
-  /** From the first tick in the queue to the last commit, in seconds, pauses included; `undefined` without an entry. */
+  /** From the first tick in the queue to the last commit, in seconds, pauses included. `undefined` without entries. */
   readonly seconds: number | undefined
   readonly attempts: number
   /** Attempts after the first one. */
@@ -57,7 +57,7 @@ const shares = (
     byName
   )
 
-/** The figures of `summary`, over the batches that are stored and that the ledger knows. */
+/** The figures of a summary, over the batches that are both stored and in the ledger. */
 export const of = ({ batches }: RunSummary): RunFigures => {
   const commits = batches.flatMap(({ bytes, commit }) => (bytes === undefined || commit === undefined ? [] : [commit]))
   let begin = Number.POSITIVE_INFINITY

@@ -1,8 +1,7 @@
 /**
- * What is known of a run without reading its batches: from their names and sizes, and from the run's ledger.
+ * What is known about a run without reading its batches: from their names and sizes, and from the run's ledger.
  *
- * That is fast, and shows what is missing. Whether the batches hold what they should, only `verify` can say, which reads
- * them.
+ * That is fast and shows what is missing. Only `verify` reads the batches and can say whether their content is right.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -31,41 +30,41 @@ export interface Batch {
   readonly key: string
   readonly first: bigint
   readonly last: bigint
-  /** Its size in the storage; `undefined` when it is not there. */
+  /** Its size in the storage. `undefined` when it is not stored. */
   readonly bytes: number | undefined
-  /** Its entry in the ledger; `undefined` when there is none. */
+  /** Its entry in the ledger. `undefined` when there is none. */
   readonly commit: LedgerEntry.Commit | undefined
 }
 
 export interface RunSummary {
   readonly runId: RunId.RunId
-  /** By their first tick. */
+  /** Ordered by their first tick. */
   readonly batches: ReadonlyArray<Batch>
   readonly letters: ReadonlyArray<Letters.Fate>
   readonly setAside: ReadonlyArray<LedgerEntry.SetAside>
   /** Lines of the ledger that can't be read. */
   readonly damagedLines: number
-  /** Distinct ticks of the batches that are stored and that the ledger knows. */
+  /** Distinct ticks of the batches that are both stored and in the ledger. */
   readonly ticks: bigint
   /** Sizes of the stored batches in the storage. */
   readonly bytes: number
   readonly first: bigint | undefined
   readonly last: bigint | undefined
-  /** The sampling step; `undefined` while fewer than two ticks are known. */
+  /** The sampling step. `undefined` while fewer than two ticks are known. */
   readonly step: bigint | undefined
-  /** Ticks between others that are neither stored nor in a letter nor dropped. */
+  /** Ticks between others that are not stored, not in a letter and not dropped. */
   readonly missing: bigint
   readonly firstCommitMs: number | undefined
   readonly lastCommitMs: number | undefined
 }
 
-/** The better of two entries for the same batch: the newer one, or of equal ones the one that says how it was written. */
+/** The better of two entries of a batch: the newer one. Of equal ones, the one with `write`. */
 const better = (one: LedgerEntry.Commit, other: LedgerEntry.Commit): LedgerEntry.Commit => {
   if (one.checksum === other.checksum) return one.write === undefined ? other : one
   return one.committedAtMs <= other.committedAtMs ? other : one
 }
 
-/** What a ledger says. */
+/** The facts in a ledger. */
 class Facts {
   readonly setAside: Array<LedgerEntry.SetAside> = []
   readonly letters = new Letters.Fates()
@@ -95,7 +94,7 @@ const handlers: LedgerFold.Handlers<Facts> = {
 
 type Commits = Facts["commits"]
 
-/** Batches whose sizes are asked for at the same time. */
+/** The number of batches whose sizes are read at the same time. */
 const concurrency = 16
 
 const byKey = Order.mapInput(Order.String, ({ key }: Batch) => key)
@@ -116,7 +115,7 @@ const storedBatches = Effect.fnUntraced(function* (runId: RunId.RunId, commits: 
   )
 })
 
-/** Batches that the ledger knows and the storage doesn't have any more. */
+/** Batches that are in the ledger but no longer stored. */
 const goneBatches = (stored: ReadonlyArray<Batch>, commits: Commits): ReadonlyArray<Batch> => {
   const keys = new Set(stored.map(({ key }) => key))
   return [...commits.values()].flatMap((commit) => {
@@ -126,7 +125,7 @@ const goneBatches = (stored: ReadonlyArray<Batch>, commits: Commits): ReadonlyAr
   })
 }
 
-/** The ticks of a batch as the ledger has them; without an entry, evenly spaced between the two in its name. */
+/** The ticks of a batch in the ledger. Without an entry, evenly spaced between the two in its name. */
 const stretchesOf = ({ commit, first, last }: Batch, step: bigint): ReadonlyArray<TickSet.Stretch> =>
   commit === undefined ? [{ first, last, step }] : LedgerEntry.toStretches(commit.stretches)
 
@@ -144,7 +143,7 @@ const ticksOf = (batches: ReadonlyArray<Batch>, letters: ReadonlyArray<Letters.F
   const step = TickSet.commonStep(all)
   const accounted = new TickSet.TickSet([...stored.flatMap((batch) => stretchesOf(batch, step)), ...elsewhere], step)
   const set = new TickSet.TickSet(noted, step)
-  // Of a batch without an entry only the first and the last tick are known: one such batch doesn't give the step.
+  // Only the first and the last tick of a batch without an entry are known: one such batch doesn't give the step.
   const isStepKnown = new TickSet.TickSet(all, step).size > 1n && (noted.length > 0 || unknown.length > 1)
   return {
     ticks: set.size,
@@ -163,7 +162,7 @@ const greatest = <A>(values: ReadonlyArray<A>, order: Order.Order<A>): A | undef
 export const read = Effect.fnUntraced(function* (
   runId: RunId.RunId
 ): Effect.fn.Return<RunSummary, StorageError, Storage> {
-  // Before the batches are listed: a batch that is stored meanwhile is unknown to the ledger, not gone.
+  // The ledger is read before the batches are listed: a batch that is stored meanwhile is unknown, not gone.
   const facts = yield* LedgerFold.run(runId, () => new Facts(), handlers)
   const { commits } = facts
   const stored = yield* storedBatches(runId, commits)
@@ -191,7 +190,7 @@ export const read = Effect.fnUntraced(function* (
   }
 })
 
-/** Why a run isn't whole. */
+/** A reason why a run isn't whole. */
 export type Trouble =
   | { readonly _tag: "gone" | "size" | "unknown"; readonly files: number }
   | { readonly _tag: "missing" | "letters" | "dropped"; readonly ticks: bigint }
@@ -201,7 +200,7 @@ export type Trouble =
 export const hasOtherSize = ({ bytes, commit }: Batch): boolean =>
   bytes !== undefined && commit !== undefined && LedgerEntry.sizeOf(commit) !== bytes
 
-/** What is wrong with a run, the gravest first; nothing when it looks whole. */
+/** The problems of a run, the worst first. Empty when it looks whole. */
 export const troubles = ({ batches, damagedLines, letters, missing }: RunSummary): ReadonlyArray<Trouble> => {
   const gone = batches.filter(({ bytes }) => bytes === undefined).length
   const size = batches.filter(hasOtherSize).length

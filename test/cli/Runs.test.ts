@@ -242,7 +242,7 @@ describe("tickvault cat", () => {
     const all = ticksIn(salvaged.stdout)
     assert.lengthOf(all, 999)
     assert.notInclude(all, 200)
-    assert.match(salvaged.stderr, /^tickvault: .*: its checksum is not .* from byte \d+\); gone: tick 200\n$/u)
+    assert.match(salvaged.stderr, /^tickvault: .*: its checksum differs from .* from byte \d+\); gone: tick 200\n$/u)
     const unharmed = await run(["cat", runId, "--data", data, "--salvage", "--from", "201"])
     assert.strictEqual(unharmed.code, 0)
   })

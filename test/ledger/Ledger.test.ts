@@ -59,7 +59,7 @@ describe("a line of a ledger", () => {
     const sum = new TextEncoder().encode(Checksum.toHex(Checksum.of(other)))
     const decoded = LedgerLine.decode(Bytes.concat([sum, other]))
     assert(typeof decoded === "string")
-    assert.match(decoded, /^it is no entry that is known here/u)
+    assert.match(decoded, /^it is not a known entry/u)
   })
 })
 

@@ -148,7 +148,7 @@ describe("a recall", () => {
     on(({ numbers, put }) =>
       Effect.gen(function* () {
         yield* put([...range(1, 1), TestTick.make("run", 2, 40), ...range(3, 3)])
-        yield* LogWatch.expect("Warn", /^Other ticks are stored under these numbers/u, { times: 1 })
+        yield* LogWatch.expect("Warn", /^Stored ticks have the same numbers but other bytes/u, { times: 1 })
         assert.deepStrictEqual(yield* numbers(range(1, 3)), [])
         assert.deepStrictEqual(yield* numbers([...range(1, 1), ...range(3, 3)]), [1, 3])
         yield* put(range(2, 2))

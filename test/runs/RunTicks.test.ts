@@ -245,7 +245,7 @@ describe("a damaged batch", () => {
       yield* tamper(underneath, key, (bytes) => bytes.with(last, 8))
       const { before, error } = yield* untilFailure(InStorage.ticks(storage, run))
       assert.deepStrictEqual(before, [1, 2, 3])
-      assert.include(error?.message, "its checksum is not the one that the ledger of the run has")
+      assert.include(error?.message, "its checksum differs from the one in the ledger of the run")
     }).pipe(Effect.provide(memory))
   )
 
@@ -279,7 +279,7 @@ describe("a damaged batch", () => {
           {
             _tag: "Gone",
             key,
-            problem: "its checksum is not the one that the ledger of the run has",
+            problem: "its checksum differs from the one in the ledger of the run",
             places: [{ offset, bytes }],
             ticks: [{ first: 3n, last: 3n, step: 0n }]
           }

@@ -1,19 +1,19 @@
 /**
- * A set of tick numbers that changes, in memory by the number of gaps and not of ticks.
+ * A mutable set of tick numbers. Its memory grows with the number of gaps, not with the number of ticks.
  *
- * It is kept as ranges, evenly spaced numbers each, in ascending order and with none reaching into another. A number that
- * continues a range makes it longer; two single ones make a range with the step between them, so that a run of which every
- * n-th tick is captured is one range too, however few ticks come at a time. A number within a range and beside its grid
- * parts it. Of numbers without a gap on their grid there are two ranges at most.
+ * It keeps ranges of evenly spaced numbers in ascending order, without overlaps. A number that continues a range extends it.
+ * Two single numbers form a range whose step is their distance. So a run that captures every n-th tick is one range, even
+ * when its ticks come one by one. A number inside a range but not at a multiple of its step splits the range. Numbers
+ * without a gap take at most two ranges.
  *
- * Ranges lie in blocks of a few hundred, so that finding one takes steps by the logarithm of their number, and putting one
- * between others moves a block and not all of them. What follows on the last range costs the same however many there are.
+ * Ranges lie in blocks of a few hundred. So a search takes logarithmic time, and an insertion moves only one block. Adding
+ * after the last range takes constant time.
  */
 import type * as TickSet from "../../domain/TickSet.ts"
 
 type Range = TickSet.Stretch
 
-/** Most ranges in a block; a fuller one is halved. */
+/** The largest number of ranges in a block. A larger block is split in two. */
 const maxBlock = 256
 
 const single = (number: bigint): Range => ({ first: number, last: number, step: 0n })
@@ -23,23 +23,23 @@ const range = (first: bigint, last: bigint, step: bigint): Range => ({ first, la
 const holds = ({ first, last, step }: Range, number: bigint): boolean =>
   number >= first && number <= last && (step === 0n || (number - first) % step === 0n)
 
-/** Those of `of` below `limit`. */
+/** The part of the range below `limit`. */
 const before = ({ first, last, step }: Range, limit: bigint): Array<Range> => {
   if (first >= limit) return []
   return last < limit ? [{ first, last, step }] : [range(first, first + ((limit - 1n - first) / step) * step, step)]
 }
 
-/** Those of `of` above `limit`. */
+/** The part of the range above `limit`. */
 const after = ({ first, last, step }: Range, limit: bigint): Array<Range> => {
   if (last <= limit) return []
   return first > limit ? [{ first, last, step }] : [range(first + ((limit - first) / step + 1n) * step, last, step)]
 }
 
-/** Whether all of `inner`, as far as it lies between the ends of `outer`, is on the grid of `outer`. */
+/** Whether the numbers of `inner` between the ends of `outer` are all numbers of `outer`. */
 const isOnGrid = (inner: Range, outer: Range): boolean =>
   outer.step !== 0n && inner.step % outer.step === 0n && (inner.first - outer.first) % outer.step === 0n
 
-/** One range of two neighbours, when there is one. */
+/** Two neighbours as one range, if that is possible. */
 const joined = (left: Range, right: Range): Range | undefined => {
   const apart = right.first - left.last
   const fits = (left.step === 0n || left.step === apart) && (right.step === 0n || right.step === apart)
@@ -68,7 +68,7 @@ const sizeOf = (ranges: ReadonlyArray<Range>): number => {
   return size
 }
 
-/** The ranges that reach into another one, with a neighbour on either side, and where the first of them all is. */
+/** The ranges that overlap a given one, a neighbour on each side, and the position of the first of them. */
 interface Window {
   readonly block: number
   readonly index: number
@@ -77,13 +77,13 @@ interface Window {
   readonly right: ReadonlyArray<Range>
 }
 
-/** Not shared: it has state. */
+/** It has state: don't share it. */
 export class TickRanges {
-  /** None of them is empty. */
+  /** No block is empty. */
   private readonly blocks: Array<Array<Range>> = []
-  /** Ranges. */
+  /** The number of ranges. */
   count = 0
-  /** Numbers, exact up to 2^53. */
+  /** The number of ticks, exact up to 2^53. */
   size = 0
 
   has(number: bigint): boolean {
@@ -91,7 +91,7 @@ export class TickRanges {
     return found !== undefined && holds(found, number)
   }
 
-  /** Whether any of its ranges reaches into that of `first` to `last`, both included: only then any of those is in it. */
+  /** Whether a range overlaps `first` to `last`, both included. If not, the set has none of these numbers. */
   touches({ first, last }: Pick<Range, "first" | "last">): boolean {
     const found = this.fromOn(first)
     return found !== undefined && found.first <= last
@@ -132,7 +132,7 @@ export class TickRanges {
     }
   }
 
-  /** All of it in ascending order. */
+  /** All ranges in ascending order. */
   get ranges(): ReadonlyArray<Range> {
     return this.blocks.flat()
   }
@@ -144,7 +144,7 @@ export class TickRanges {
     return ranges?.[TickRanges.indexFrom(ranges, number)]
   }
 
-  /** The first block that ends at `number` or after; one behind the last when there is none. */
+  /** The first block that ends at `number` or after. The number of blocks when there is none. */
   private blockFrom(number: bigint): number {
     const highest = this.blocks.at(-1)?.at(-1)
     if (highest === undefined || highest.last < number) return this.blocks.length
@@ -188,7 +188,7 @@ export class TickRanges {
     return { ...start, left, touched, right }
   }
 
-  /** Puts `inner` in the place of what was touched. */
+  /** Replaces the touched ranges by `inner`. */
   private put({ block, index, left, right, touched }: Window, inner: ReadonlyArray<Range>): void {
     const after = joinAll([...left, ...inner, ...right])
     let old = left.length + touched.length + right.length

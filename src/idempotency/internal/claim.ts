@@ -1,9 +1,9 @@
-/** What a claim on ticks has found. */
+/** The result of a claim on ticks. */
 import type * as Tick from "../../domain/Tick.ts"
 
-/** Every tick that was asked for is in exactly one of the three, in its order. */
+/** Every tick of the batch is in exactly one of the three arrays, in the order of the batch. */
 export interface Claim {
-  /** Not seen before: claimed now, to be committed or released. */
+  /** New ticks, now claimed. Commit or release them. */
   readonly fresh: ReadonlyArray<Tick.Tick>
   /** Stored already. */
   readonly stored: ReadonlyArray<Tick.Tick>

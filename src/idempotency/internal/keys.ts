@@ -1,4 +1,4 @@
-/** The ticks that a tracker remembers one by one, by their keys. */
+/** Remembers ticks one by one, by their keys. */
 import * as HashSet from "effect/HashSet"
 import * as MutableList from "effect/MutableList"
 import type { RunBatch } from "../../domain/RunBatch.ts"
@@ -13,7 +13,7 @@ export interface Remembered {
   readonly keys: ReadonlyArray<string>
 }
 
-/** The keys of ticks that are stored and that are being stored. */
+/** The keys of stored ticks and of ticks that are being stored. */
 export interface State {
   readonly stored: HashSet.HashSet<string>
   readonly claimed: HashSet.HashSet<string>
@@ -43,7 +43,7 @@ export const claim = (state: State, { runId, ticks }: RunBatch) => {
 export const without = (set: HashSet.HashSet<string>, keys: ReadonlyArray<string>): HashSet.HashSet<string> =>
   keys.reduce((rest, id) => HashSet.remove(rest, id), set)
 
-/** The commits to forget, from the oldest on: those before `beforeMs`, and as many as are over `maxKeys` keys. */
+/** Takes the commits to forget, oldest first: those before `beforeMs`, and the number of commits beyond `maxKeys` keys. */
 export const takeOld = (
   history: MutableList.MutableList<Remembered>,
   held: number,

@@ -1,5 +1,5 @@
 /**
- * The ticks that a tracker remembers as ranges, run by run, and which of them it forgets.
+ * Remembers ticks as ranges, run by run, and decides which to forget.
  */
 import type { RunBatch } from "../../domain/RunBatch.ts"
 import * as TickSet from "../../domain/TickSet.ts"
@@ -10,28 +10,28 @@ import { TickRanges } from "./TickRanges.ts"
 
 type Ticks = ReadonlyArray<Tick.Tick>
 
-/** What is known of a run. */
+/** The stored and the claimed ticks of a run. */
 interface Run {
   readonly stored: TickRanges
   readonly claimed: TickRanges
-  /** When something of it was claimed or stored last. */
+  /** The time of the last claim or commit of the run. */
   usedMs: number
 }
 
-/** Ticks that were forgotten, by the reason. */
+/** The number of forgotten ticks, by reason. */
 export interface Forgotten {
   ttl: number
   capacity: number
 }
 
-/** Of a single run that has more ranges than there may be, so many of them are forgotten at a time: a tenth. */
+/** When a single run has too many ranges, one in this many is forgotten at a time. */
 const share = 10
 
 const every = (ticks: Ticks): Claim => ({ fresh: ticks, stored: [], claimed: [] })
 
 type Verdict = "fresh" | "stored" | "claimed"
 
-/** Claims tick by tick what `stretch` has of numbers, of which some are known. */
+/** Claims the numbers of `stretch` one by one, because some are known already. */
 const claimEach = ({ claimed, stored }: Run, stretch: TickSet.Stretch, verdicts: Map<bigint, Verdict>): void => {
   const fresh: Array<bigint> = []
   for (const number of TickSet.numbers(stretch)) {
@@ -57,14 +57,14 @@ const claimIn = (run: Run, { stretches, ticks }: RunBatch): Claim => {
   for (const tick of ticks) {
     const verdict = verdicts.get(tick.tickNumber) ?? "fresh"
     claim[verdict].push(tick)
-    if (verdict === "fresh") verdicts.set(tick.tickNumber, "claimed") // another of this number is one too many
+    if (verdict === "fresh") verdicts.set(tick.tickNumber, "claimed") // a second tick with this number is not fresh
   }
   return claim
 }
 
-/** Not shared: it has state. */
+/** It has state: don't share it. */
 export class Runs {
-  /** By when they were used last, the longest ago first. */
+  /** In the order of their last use, least recent first. */
   private readonly runs = new Map<RunId.RunId, Run>()
   private newest: RunId.RunId | undefined
   /** Ranges of stored ticks over all runs. */
@@ -94,9 +94,9 @@ export class Runs {
   }
 
   /**
-   * Forgets what is stored of runs that were not used since `beforeMs`; then, as long as there are more than `maxRanges`
-   * ranges or runs, of those that were used the longest ago, and of the last one its lowest ticks. Claims are kept. Tells
-   * `onForgotten` the runs.
+   * Forgets the stored ticks of runs that were not used since `beforeMs`. Then, while there are more than `maxRanges` ranges
+   * or runs, it forgets the least recently used runs, and of the last run its lowest ticks. It keeps claims. It calls
+   * `onForgotten` with each run.
    */
   forget(beforeMs: number, maxRanges: number, onForgotten: (runId: RunId.RunId) => void): Forgotten {
     const forgotten: Forgotten = { ttl: 0, capacity: 0 }
@@ -105,7 +105,7 @@ export class Runs {
       const excess = Math.max(this.ranges, this.runs.size) - maxRanges
       if (!isExpired && excess <= 0) break
       const isNewest = !isExpired && runId === this.newest
-      if (isNewest && run.stored.count <= maxRanges) break // others have no more than claims
+      if (isNewest && run.stored.count <= maxRanges) break // the other runs only have claims
       const least = isNewest ? Math.max(run.stored.count - maxRanges, Math.ceil(maxRanges / share)) : Infinity
       if (run.stored.count > 0 || run.claimed.count === 0) onForgotten(runId)
       forgotten[isExpired ? "ttl" : "capacity"] += this.forgetLowest(runId, run, least)

@@ -1,5 +1,5 @@
 /**
- * A log that is open, closed only once no call to it is under way.
+ * An open log. It is closed only after its last call has ended.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -8,7 +8,7 @@ import { type Appender, Storage } from "../../storage/Storage.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
 import type * as StorageKey from "../../storage/StorageKey.ts"
 
-/** Not shared between writers: it has state. */
+/** It has state: don't share it between writers. */
 export class Log {
   readonly key: StorageKey.StorageKey
   /** Whether everything that was appended survives a crash. */
@@ -31,14 +31,14 @@ export class Log {
     })
   }
 
-  /** Makes everything that was appended before survive a crash. */
+  /** Makes everything appended so far survive a crash. */
   get sync(): Effect.Effect<void, StorageError> {
     return Effect.map(this.call(this.appender.sync), () => {
       this.isSynced = true
     })
   }
 
-  /** Closes it, now or when the last call has ended. */
+  /** Closes it now, or when the last call has ended. */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.isGivenUp = true
@@ -46,7 +46,7 @@ export class Log {
     })
   }
 
-  /** The file stays open until `effect` has ended, even when nobody waits for it any more. */
+  /** Runs `effect` and keeps the file open until it has ended, even when the caller stops waiting. */
   private call(effect: Effect.Effect<void, StorageError>): Effect.Effect<void, StorageError> {
     return Effect.suspend(() => {
       this.calls++
@@ -61,7 +61,7 @@ export class Log {
   }
 }
 
-/** Opens the log under `key`, made when it is missing. */
+/** Opens the log under `key`. Creates it when it is missing. */
 export const open = Effect.fnUntraced(function* (key: StorageKey.StorageKey) {
   const storage = yield* Storage
   const scope = yield* Scope.make()

@@ -6,7 +6,7 @@ import type { Entry } from "../LedgerEntry.ts"
 import * as LedgerLine from "../LedgerLine.ts"
 
 /**
- * Most bytes of entries that wait to be written: 64 MiB. Beyond it entries of stored batches are omitted, because they can be
+ * The largest size of the waiting entries: 64 MiB. Beyond it, entries of stored batches are omitted, because they can be
  * made again from the objects.
  */
 const maxPendingBytes = 64 * 1024 * 1024
@@ -18,14 +18,14 @@ interface Waiting {
   readonly isReproducible: boolean
 }
 
-/** The lines that wait, and those that are written but may have to be written again. Not shared: it has state. */
+/** Lines that wait, and lines that are written but may be needed again. It has state: don't share it. */
 export class Pending {
   private readonly waiting = new Map<RunId.RunId, Array<Waiting>>()
   /** Written, but not synced. Only lines that can't be reproduced. */
   private unsynced: Array<readonly [runId: RunId.RunId, one: Waiting]> = []
   private bytes = 0
   count = 0
-  /** Entries that were omitted. */
+  /** The number of omitted entries. */
   omitted = 0
 
   add(runId: RunId.RunId, entry: Entry, checks: ReadonlyArray<number> | undefined): void {
@@ -34,7 +34,7 @@ export class Pending {
     else this.put(runId, { line: LedgerLine.encode(entry, checks), isReproducible })
   }
 
-  /** The lines of the next run, which stay until they are `written`. */
+  /** The lines of the next run. They stay here until `written` is called. */
   next(): readonly [runId: RunId.RunId, lines: ReadonlyArray<Waiting>] | undefined {
     const [first] = this.waiting
     return first === undefined ? undefined : [first[0], first[1].slice()]

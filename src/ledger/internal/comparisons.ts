@@ -1,5 +1,5 @@
 /**
- * Compares runs with their ledgers in the background, and records entries for the batches that have none.
+ * Compares runs with their ledgers in the background, and records the missing entries of stored batches.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,20 +14,20 @@ import { Storage } from "../../storage/Storage.ts"
 import * as UnknownBatches from "../UnknownBatches.ts"
 import * as Writer from "./writer.ts"
 
-/** Shortest time between two comparisons of a run. */
+/** The shortest time between two comparisons of a run. */
 const shortestPause = Duration.minutes(1)
 
-/** Runs that are compared at the same time. */
+/** The number of runs that are compared at the same time. */
 const concurrency = 2
 
-/** Retries after pauses of 1, 2, 4, 8 and 16 seconds, and none any more once `closing` is open. */
+/** Retries after pauses of 1, 2, 4, 8 and 16 seconds. Stops when `closing` is open. */
 const retries = (closing: Latch.Latch) =>
   Schedule.upTo(Schedule.exponential(Duration.seconds(1)), { times: 5 }).pipe(
     Schedule.while(({ duration }) => Effect.map(Effect.timeoutOption(closing.await, duration), Option.isNone)),
     Schedule.modifyDelay(() => Effect.succeed(Duration.zero))
   )
 
-/** The entry for `batch`; `undefined` when it is gone or damaged, which is logged at WARN. */
+/** The entry for `batch`. `undefined` when it is gone, or when it is damaged, which is logged at WARN. */
 const entryOf = Effect.fnUntraced(
   function* (batch: UnknownBatches.UnknownBatch) {
     const made = yield* UnknownBatches.entryOf(batch)
@@ -38,11 +38,11 @@ const entryOf = Effect.fnUntraced(
     }
     return made
   },
-  // Set aside or removed since it was listed.
+  // The batch was set aside or removed since it was listed.
   Effect.catchReason("StorageError", "ObjectMissing", () => Effect.undefined)
 )
 
-/** Records entries for the batches of the run that have none. */
+/** Records entries for the batches of the run without one. */
 const compare = Effect.fnUntraced(function* (runId: RunId.RunId, { add, flush }: Recorder) {
   let entries = 0
   for (const batch of yield* UnknownBatches.find(runId, flush)) {
@@ -55,7 +55,7 @@ const compare = Effect.fnUntraced(function* (runId: RunId.RunId, { add, flush }:
   yield* Effect.logInfo("Ledger entries made from stored batches").pipe(Effect.annotateLogs({ run: runId, entries }))
 })
 
-/** What a comparison records with. */
+/** How a comparison records entries. */
 interface Recorder {
   readonly add: (runId: RunId.RunId, made: UnknownBatches.NewEntry) => Effect.Effect<void>
   readonly flush: Writer.Writer["flush"]
@@ -71,7 +71,7 @@ export interface Comparisons {
   /** Begins the first comparison of the run, unless it has begun. */
   readonly beginFirst: (runId: RunId.RunId) => Effect.Effect<void>
 
-  /** Hastens the comparisons, waits for them for as long as `limit`, and interrupts the rest without waiting for it. */
+  /** Starts waiting comparisons at once, waits for all for at most `limit`, and interrupts the rest without waiting. */
   readonly end: (limit: Duration.Duration, vanished: Writer.Writer["vanished"]) => Effect.Effect<void>
 }
 

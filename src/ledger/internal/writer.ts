@@ -1,5 +1,5 @@
 /**
- * Writes pending entries into the logs, all that wait at a time, and tries again when the storage fails.
+ * Writes all pending entries to the logs, and retries when the storage fails.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -12,11 +12,11 @@ import type { Pending } from "./Pending.ts"
 const shortestPause = Duration.seconds(1)
 const longestPause = Duration.seconds(30)
 
-/** A defect of the storage's implementation as a failure, which the writer recovers from. */
+/** Converts a defect of the storage to a failure, from which the writer recovers. */
 export const unexpected = (cause: unknown) =>
   new StorageError({ operation: "append", key: "ledger", reason: new IoFailure({ code: "UNEXPECTED" }), cause })
 
-/** The ledger's scope has closed: nothing is written any more. */
+/** The ledger's scope is closed: nothing more is written. */
 export const closed = new StorageError({
   operation: "append",
   key: "ledger",
@@ -24,13 +24,13 @@ export const closed = new StorageError({
 })
 
 export interface Writer {
-  /** Waits for entries and writes them all. For one fiber to repeat. Doesn't fail: it pauses after a failure. */
+  /** Waits for entries and writes them all. One fiber repeats it. Doesn't fail: it pauses after a failure. */
   readonly turn: Effect.Effect<void>
 
   /** There are entries to write. */
   readonly wake: () => void
 
-  /** Waits until everything that was added before survives a crash. Fails when the next attempt to write does. */
+  /** Waits until everything added before survives a crash. Fails when the next attempt to write fails. */
   readonly flush: Effect.Effect<void, StorageError>
 
   /** See `LedgerLogs`. */

@@ -1,5 +1,5 @@
 /**
- * Reads of a storage that may hang: each has a time limit, and after failures there is a pause before the next.
+ * Reads from a storage that may hang. Each has a time limit, and after a failure there is a pause.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -10,20 +10,20 @@ import { abandonable } from "../../service/abandonable.ts"
 import { Storage } from "../../storage/Storage.ts"
 import { IoFailure, StorageError, TimedOut } from "../../storage/StorageError.ts"
 
-/** Longest that a read may take. */
+/** The time limit of a read. */
 const limit = Duration.seconds(30)
 
 /** The first pause after a failure; each further one is twice as long, up to the longest. */
 const pauses = { shortestMs: 1000, longestMs: 60_000 }
 
-/** Not shared: it has state. */
+/** It has state: don't share it. */
 export class LimitedReads {
   private readonly storage: Storage["Service"]
   private readonly background: Scope.Scope
   private pauseMs = pauses.shortestMs
   private untilMs = Number.NEGATIVE_INFINITY
 
-  /** A read that takes too long is abandoned: it goes on in `background`. */
+  /** A read that takes too long is abandoned: it continues in `background`. */
   constructor(storage: Storage["Service"], background: Scope.Scope) {
     this.storage = storage
     this.background = background
@@ -42,7 +42,7 @@ export class LimitedReads {
     this.pauseMs = pauses.shortestMs
   })
 
-  /** `read` with its time limit, over the storage. A defect in it is a failure. */
+  /** Runs `read` on the storage with the time limit. A defect becomes a failure. */
   run<A>(
     operation: "list" | "read",
     runId: RunId.RunId,

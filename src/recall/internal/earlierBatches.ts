@@ -1,5 +1,5 @@
 /**
- * The batches of a run that were stored when it was listed, found by the ticks that they may hold.
+ * The batches of a run at the time of its listing, found by the ticks that they may have.
  */
 import * as BigInts from "effect/BigInt"
 import * as Order from "effect/Order"
@@ -8,23 +8,23 @@ import * as LedgerEntry from "../../ledger/LedgerEntry.ts"
 import * as LedgerFacts from "../../ledger/LedgerFacts.ts"
 import type { BatchKey } from "../../runs/RunFiles.ts"
 
-/** A batch, and what has been found out about it since it was listed. */
+/** A batch, and what is known about it since the listing. */
 export interface EarlierBatch extends BatchKey {
-  /** The ticks in it; `undefined` while they are not known. */
+  /** The ticks in it. `undefined` while they are not known. */
   ticks: ReadonlyArray<TickSet.Stretch> | undefined
-  /** Whether it was made to survive a crash. */
+  /** Whether it survives a crash. */
   isSecured: boolean
 }
 
 const byFirst = Order.mapInput(Order.BigInt, ({ first }: BatchKey) => first)
 
-/** Not shared: it has state. */
+/** It has state: don't share it. */
 export class EarlierBatches {
-  /** By their first tick. `reach` is the greatest tick of a batch and those before it. */
+  /** Ordered by their first tick. `reach` is the greatest tick of a batch and those before it. */
   private readonly batches: ReadonlyArray<EarlierBatch & { readonly reach: bigint }>
-  /** How many reads of batches have found none of the ticks. */
+  /** The number of batches that were read without a match. */
   readInVain = 0
-  /** Whether the ledger was read for what they hold. */
+  /** Whether the ledger was read for their ticks. */
   isLedgerRead = false
 
   constructor(keys: ReadonlyArray<BatchKey>) {
@@ -39,7 +39,7 @@ export class EarlierBatches {
     return this.batches.length
   }
 
-  /** Those whose name says that they may hold ticks from `first` to `last`, both included. */
+  /** The batches that may have ticks from `first` to `last`, both included, judged by their names. */
   overlapping(first: bigint, last: bigint): ReadonlyArray<EarlierBatch> {
     const found: Array<EarlierBatch> = []
     for (let at = this.lastUpTo(last); at >= 0; at--) {
@@ -50,7 +50,7 @@ export class EarlierBatches {
     return found
   }
 
-  /** Notes the ticks that the ledger knows of batches whose ticks are not known yet. */
+  /** Sets the ticks of batches that are not known yet, from the ledger. */
   addFacts(facts: LedgerFacts.LedgerFacts): void {
     const known = facts.batches
     for (const batch of this.batches) {
@@ -59,7 +59,7 @@ export class EarlierBatches {
     }
   }
 
-  /** The index of the last batch that begins at `tick` or before; -1 when there is none. */
+  /** The index of the last batch that begins at `tick` or before. -1 when there is none. */
   private lastUpTo(tick: bigint): number {
     let [low, high] = [0, this.batches.length - 1]
     while (low <= high) {

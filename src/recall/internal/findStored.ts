@@ -17,7 +17,7 @@ interface Range {
   readonly last: bigint
 }
 
-/** Whether any of `wanted` is among `stretches`, as far as those lie between `first` and `last`. */
+/** Whether `stretches` have any of `wanted` between `first` and `last`. */
 const isAnyOf = (
   stretches: ReadonlyArray<TickSet.Stretch>,
   wanted: StoredTicks.Wanted,
@@ -33,7 +33,7 @@ const isAnyOf = (
     return false
   })
 
-/** What a batch has of `wanted`. Notes in `batch` which ticks it holds. */
+/** The ticks of `wanted` that a batch has. Sets the ticks of `batch`. */
 const lookInto = Effect.fnUntraced(function* (batch: EarlierBatch, wanted: StoredTicks.Wanted) {
   const same: Array<Tick.Tick> = []
   const differing: Array<Tick.Tick> = []
@@ -48,7 +48,7 @@ const lookInto = Effect.fnUntraced(function* (batch: EarlierBatch, wanted: Store
   return { same, differing }
 })
 
-/** Makes a batch survive a crash. Whether it is still there then. */
+/** Makes a batch survive a crash. Succeeds with whether it is still stored. */
 const secure = Effect.fnUntraced(function* (batch: EarlierBatch) {
   const storage = yield* Storage
   if (!batch.isSecured) yield* storage.secure(batch.key)
@@ -57,11 +57,11 @@ const secure = Effect.fnUntraced(function* (batch: EarlierBatch) {
 })
 
 const warnOfOthers = ([first, ...others]: Arr.NonEmptyReadonlyArray<Tick.Tick>) =>
-  Effect.logWarning("Other ticks are stored under these numbers: their batch is stored as it is, if it can be").pipe(
+  Effect.logWarning("Stored ticks have the same numbers but other bytes: trying to store the batch unchanged").pipe(
     Effect.annotateLogs({ run: first.simulationRunId, ticks: others.length + 1, first: `${first.tickNumber}` })
   )
 
-/** Which of `ticks`, all in the range, are in those of `batches` that may hold some. Makes their batches survive a crash. */
+/** The ticks of `ticks`, all in the range, that `batches` have. Makes these batches survive a crash. */
 export const findStored = Effect.fnUntraced(function* (
   batches: EarlierBatches,
   ticks: ReadonlyArray<Tick.Tick>,

@@ -1,21 +1,21 @@
-/** The batches of runs as they were listed, within a bound. */
+/** Keeps the listed batches of runs, up to a limit. */
 import * as Deferred from "effect/Deferred"
 import type * as RunId from "../../domain/RunId.ts"
 import type { EarlierBatches } from "./earlierBatches.ts"
 
-/** Most batches, over all runs, whose names are kept: about 250 MB. Beyond it the least recently used runs are forgotten. */
+/** The largest number of kept batch names, about 250 MB. Beyond it, the least recently used runs are forgotten. */
 const maxBatches = 1_000_000
 
-/** The listed batches of a run; `undefined` when they could not be listed. */
+/** The listed batches of a run. `undefined` when they could not be listed. */
 export type Listing = Deferred.Deferred<EarlierBatches | undefined>
 
-/** The listings of runs, the most recently used last. Not shared: it has state. */
+/** The listings of runs, the most recently used last. It has state: don't share it. */
 export class Listings {
   private readonly byRun = new Map<RunId.RunId, Listing>()
   private readonly sizes = new Map<RunId.RunId, number>()
   private batches = 0
 
-  /** The listing of the run, if there is one. It is the most recently used now. */
+  /** The listing of the run, if any. Makes it the most recently used. */
   use(runId: RunId.RunId): Listing | undefined {
     const listing = this.byRun.get(runId)
     if (listing === undefined || this.byRun.size === 1) return listing
@@ -30,7 +30,7 @@ export class Listings {
     return listing
   }
 
-  /** Counts the batches of a listing, unless its run was forgotten meanwhile; makes room for them. */
+  /** Counts the batches of a listing and makes room for them, unless its run was forgotten meanwhile. */
   completed(runId: RunId.RunId, listing: Listing, { count }: EarlierBatches): void {
     if (this.byRun.get(runId) !== listing) return
     this.sizes.set(runId, count)

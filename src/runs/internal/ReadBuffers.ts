@@ -1,17 +1,17 @@
 /**
- * Buffers that batches are read into, used again once nobody needs their ticks. A compressed batch takes few of them: it is
- * decompressed into memory of its own.
+ * Buffers for reading batches, reused when their ticks are no longer needed. A compressed batch needs few of them: it is
+ * decompressed into its own memory.
  */
 import { BufferPool } from "../../storage/BufferPool.ts"
 import type { Room } from "../../storage/Storage.ts"
 
-/** Size of a buffer; a batch takes as many as it needs. */
+/** Size of a buffer. A batch takes as many as it needs. */
 const bufferBytes = 4 * 1024 * 1024
 
 /** The buffers of one batch. */
 export interface Loan {
   readonly room: Room
-  /** Call it once nobody uses the batch's ticks and no read into the buffers is under way. */
+  /** Call it when the batch's ticks are no longer used and no read into the buffers is running. */
   readonly giveBack: () => void
 }
 

@@ -1,5 +1,5 @@
 /**
- * Merges the ticks of the batches of a run into one ascending order. What a batch has lost appears where its ticks would be.
+ * Merges the ticks of the batches of a run into ascending order. A `Gone` comes where the lost ticks would be.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -15,14 +15,14 @@ import type { Storage } from "../../storage/Storage.ts"
 import type * as StorageKey from "../../storage/StorageKey.ts"
 import type * as RunFiles from "../RunFiles.ts"
 
-/** What a damaged batch has lost of the ticks that were asked for. */
+/** The part of the requested ticks that a damaged batch has lost. */
 export interface Gone {
   readonly _tag: "Gone"
   readonly key: StorageKey.StorageKey
   readonly problem: string
-  /** The damaged bytes of the object, in which no tick is left. Empty when the whole object is gone. */
+  /** The damaged bytes of the object, without intact ticks. Empty when the whole object is gone. */
   readonly places: ReadonlyArray<{ readonly offset: number; readonly bytes: number }>
-  /** The ticks that it has lost; another batch may have some of them. `undefined` when the ledger doesn't know it. */
+  /** The lost ticks. Another batch may have some of them. `undefined` when the ledger doesn't know the batch. */
   readonly ticks: ReadonlyArray<TickSet.Stretch> | undefined
 }
 
@@ -32,7 +32,7 @@ export interface Missed {
   readonly tickNumber: bigint
 }
 
-/** Of a batch those ticks that were asked for, ascending, each number once. */
+/** The requested ticks of a batch in ascending order, each number once. */
 export type Loaded =
   /** `release` is called once nobody uses the ticks any more. */
   | { readonly _tag: "Whole"; readonly ticks: ReadonlyArray<Tick.Tick>; readonly release: () => void }
@@ -40,17 +40,17 @@ export type Loaded =
   | { readonly _tag: "Cut"; readonly ticks: ReadonlyArray<Tick.Tick>; readonly failure: StorageError }
   /** `failure` ends the stream at the first of the ticks that no other batch has. */
   | { readonly _tag: "Missing"; readonly ticks: ReadonlyArray<Missed>; readonly failure: StorageError }
-  /** `gone` comes before the ticks; `undefined` when none of those that were asked for is lost. */
+  /** `gone` comes before the ticks. `undefined` when no requested tick is lost. */
   | { readonly _tag: "Salvaged"; readonly ticks: ReadonlyArray<Tick.Tick>; readonly gone: Gone | undefined }
 
-/** What a merge gives. */
+/** An element of a merge. */
 export type Found = Tick.Tick | Gone
 
 export type Load = (batch: RunFiles.BatchKey) => Effect.Effect<Loaded, StorageError, Storage>
 
 const isMissed = (head: Tick.Tick | Missed): head is Missed => "_tag" in head
 
-/** By number; of equal ones a tick comes before a missed one. */
+/** By number. Of equal ones, a tick comes before a missed one. */
 export const order: Order.Order<Tick.Tick | Missed> = (left, right) => {
   // Written out: it runs once for every tick of batches that overlap.
   if (left.tickNumber !== right.tickNumber) return left.tickNumber < right.tickNumber ? -1 : 1
@@ -61,7 +61,7 @@ export const order: Order.Order<Tick.Tick | Missed> = (left, right) => {
 class Source {
   private position = 0
   private readonly loaded: Loaded
-  /** Ends the stream once the ticks are given out. */
+  /** Ends the stream after the ticks are emitted. */
   private ending: StorageError | undefined
 
   constructor(loaded: Loaded) {
@@ -73,12 +73,12 @@ class Source {
     return this.loaded.ticks[this.position]
   }
 
-  /** What ends the stream now. */
+  /** The failure that ends the stream now. */
   get failure(): StorageError | undefined {
     return this.head === undefined ? this.ending : undefined
   }
 
-  /** Whether all of it is given out. */
+  /** Whether everything is emitted. */
   get isSpent(): boolean {
     return this.head === undefined && this.failure === undefined
   }
@@ -109,10 +109,10 @@ class Source {
   }
 }
 
-/** Batches that are read at a time: the one that is due, and two ahead, of which one is read while the other is checked. */
+/** The number of batches read at a time: the needed one and two ahead. One is read while the other is checked. */
 const maxReading = 3
 
-/** Merges `batches`, which are ordered by their first tick. Not shared: it has state. */
+/** Merges `batches`, which are ordered by their first tick. It has state: use one for each stream. */
 class Merge {
   private readonly batches: ReadonlyArray<RunFiles.BatchKey>
   private readonly load: Load
@@ -120,7 +120,7 @@ class Merge {
   private index = 0
   /** By their keys. */
   private sources: Array<Source> = []
-  /** Those whose last ticks are in the array that was given out last. */
+  /** The sources whose last ticks are in the last emitted array. */
   private spent: Array<Source> = []
   /** The next batches that are being read already, in their order. */
   private readonly ahead = MutableList.make<Fiber.Fiber<Loaded, StorageError>>()
@@ -131,13 +131,13 @@ class Merge {
     this.scope = scope
   }
 
-  /** The next ticks, up to the first tick of the next batch that has not been read; `None` at the end. */
+  /** The next ticks, up to the first tick of the next unread batch. `None` at the end. */
   readonly proceed = Effect.fnUntraced(function* (this: Merge) {
     for (const source of this.spent) source.release()
     this.spent = []
     const found: Array<Found> = []
     for (let batch = this.due(); batch !== undefined; batch = this.due()) {
-      // A reader who needs a second batch usually needs a third.
+      // A reader that needs a second batch usually needs a third.
       if (this.index > 0) yield* this.readAhead()
       const reading = MutableList.take(this.ahead)
       const loaded = yield* reading === MutableList.Empty ? this.load(batch) : Fiber.join(reading)
@@ -152,7 +152,7 @@ class Merge {
     return [found, isDone ? Option.none() : Option.some(undefined)] as const
   })
 
-  /** Begins to read the batch that is due and those after it. */
+  /** Begins to read the needed batch and those after it. */
   private readonly readAhead = Effect.fnUntraced(function* (this: Merge) {
     while (this.ahead.length < maxReading) {
       const next = this.batches[this.index + this.ahead.length]
@@ -201,7 +201,7 @@ class Merge {
     this.sources = this.sources.filter(({ isSpent }) => !isSpent)
   }
 
-  /** Up to where the ticks of `source` come before all others; `undefined` when there are no others. */
+  /** The number up to which the ticks of `source` come before all others. `undefined` when there are no others. */
   private limit(source: Source, bound: bigint | undefined): bigint | undefined {
     let limit = bound
     for (const other of this.sources) {
@@ -213,9 +213,9 @@ class Merge {
 }
 
 /**
- * The ticks of `batches`, which are ordered by their first tick, in ascending order. Fails when `load` does. The first batch
- * is read when it is due; once the second one is, two are read ahead. A batch is released when what comes after its last
- * tick is pulled.
+ * The ticks of `batches` in ascending order. `batches` must be ordered by their first tick. Fails when `load` fails. The
+ * first batch is read when it is needed. From the second batch on, two are read ahead. A batch is released at the first
+ * pull after its last tick.
  */
 export const merged = (
   batches: ReadonlyArray<RunFiles.BatchKey>,

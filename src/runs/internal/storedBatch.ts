@@ -1,9 +1,9 @@
 /**
  * Reads one stored batch into memory and checks it against the ledger of its run.
  *
- * A batch is whole when its bytes have the checksum that the ledger recorded when it was written; a batch that the ledger
- * doesn't know is whole when it is in the delimited format and holds what its name says. Only a batch that is not whole is
- * read again, a few times, to find out what is wrong with it and what can be saved of it.
+ * A batch is whole when its bytes have the checksum in the ledger. A batch that the ledger doesn't know is whole when it is
+ * in the delimited format and has the ticks of its name. A batch that is not whole is read again a few times, to find its
+ * problem and its intact ticks.
  */
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -24,30 +24,30 @@ import { ObjectDamaged, StorageError } from "../../storage/StorageError.ts"
 import type * as StorageKey from "../../storage/StorageKey.ts"
 import type { BatchKey } from "../RunFiles.ts"
 
-/** The valid entries of a batch; `undefined` when the ledger doesn't know it. */
+/** The valid entries of a batch. `undefined` when the ledger doesn't know it. */
 export type Commits = Arr.NonEmptyReadonlyArray<LedgerEntry.Commit> | undefined
 
-/** A batch that is not what was written. */
+/** A batch whose bytes differ from what was written. */
 export interface Damaged {
   readonly problem: string
   /** Its intact ticks and the damaged bytes between them, in the order of the object. */
   readonly found: ReadonlyArray<{ readonly _tag: "Tick"; readonly tick: Tick.Tick } | DamagedBytes>
-  /** The ticks that it was written with; `undefined` when the ledger doesn't know it. */
+  /** The ticks it was written with. `undefined` when the ledger doesn't know the batch. */
   readonly written: LedgerEntry.Commit["stretches"] | undefined
 }
 
-/** Bytes of an object in which no tick is left. They may lie beyond its end, when it was cut. */
+/** Bytes of an object without an intact tick. They may lie beyond its end, when it was cut. */
 export interface DamagedBytes {
   readonly _tag: "Damage"
   readonly offset: number
   readonly bytes: number
 }
 
-/** The failure of a reader who needs the whole batch. */
+/** The failure for a reader that needs the whole batch. */
 export const failure = (key: StorageKey.StorageKey, problem: string): StorageError =>
   new StorageError({ operation: "read", key, reason: new ObjectDamaged({ problem }) })
 
-/** Whether `ticks` are of the run, and from the first to the last, that the name of their batch says. */
+/** Whether `ticks` have the run, the first and the last number of their batch's name. */
 const isNamed = (ticks: ReadonlyArray<Tick.Tick>, { first, last, runId }: BatchKey): boolean => {
   let [smallest, largest] = [ticks[0]?.tickNumber, ticks[0]?.tickNumber]
   for (const { simulationRunId, tickNumber } of ticks) {
@@ -58,7 +58,7 @@ const isNamed = (ticks: ReadonlyArray<Tick.Tick>, { first, last, runId }: BatchK
   return smallest === first && largest === last
 }
 
-/** The first entry of the batch with this checksum decides: later ones say the same. */
+/** Uses the first entry of the batch with this checksum: later ones are equal. */
 const checksFold = ({ checksum, key }: LedgerEntry.Commit): LedgerFold.Handlers<Line["checks"] | undefined> => ({
   Header: LedgerFold.skip,
   Letter: LedgerFold.skip,
@@ -68,7 +68,7 @@ const checksFold = ({ checksum, key }: LedgerEntry.Commit): LedgerFold.Handlers<
   Commit: (found, entry, checks) => found ?? (entry.key === key && entry.checksum === checksum ? checks : undefined)
 })
 
-/** The running checksums of the ticks of the batch that `commit` is about. Reads the ledger up to its entry. */
+/** The running checksums of the ticks of the batch of `commit`. Reads the ledger up to its entry. */
 const checksOf = (runId: RunId.RunId, commit: LedgerEntry.Commit) => {
   const step = LedgerFold.reducer(checksFold(commit))
   return Ledger.read(runId).pipe(
@@ -79,7 +79,7 @@ const checksOf = (runId: RunId.RunId, commit: LedgerEntry.Commit) => {
   )
 }
 
-/** What is left of a batch that is not whole. */
+/** The intact parts of a batch that is not whole. */
 const salvage = Effect.fnUntraced(function* ({ key, runId }: BatchKey, commit: LedgerEntry.Commit | undefined) {
   const contents = yield* BatchFile.prove(key)
   const checks = commit === undefined ? undefined : yield* checksOf(runId, commit)
@@ -93,14 +93,14 @@ const salvage = Effect.fnUntraced(function* ({ key, runId }: BatchKey, commit: L
     if (begin < size) found.pop()
     found.push({ _tag: "Damage", offset: begin, bytes: size + cut - begin })
   }
-  const problem = contents.problem ?? "its checksum is not the one that the ledger of the run has"
+  const problem = contents.problem ?? "its checksum differs from the one in the ledger of the run"
   const damaged: Damaged = { problem, found, written: commit?.stretches }
   return damaged
 })
 
 /**
- * The ticks of a batch in the order of its object, or what is left of a damaged one. Fails with `ObjectMissing` when it is
- * gone. Memory: the whole batch, in the memory that `chunks` says.
+ * The ticks of a batch in the order of its object, or the intact parts of a damaged one. Fails with `ObjectMissing` when it
+ * is gone. Memory: the whole batch, in the buffers of `chunks`.
  */
 export const read = Effect.fnUntraced(function* (batch: BatchKey, commits: Commits, chunks: "kept" | Room = "kept") {
   const whole = yield* BatchFile.readWhole(batch.key, chunks)
