@@ -1,16 +1,16 @@
 /**
- * A batch that could not be stored, with all that is needed to store it later.
+ * A batch that could not be stored, with everything needed to store it later.
  *
- * On the wire it is a `DeadLetterMessage`: the ticks in the delimited format, when they failed first and last, how often
- * they were tried again, why, where, and the facts of the batch. In addition to the keys of the contract, `metadata` has
- * `reason`, the label of the letter in metrics. For a letter without it (older, or of another program) the reason is derived
- * from `exceptionType`.
+ * It is encoded as a `DeadLetterMessage`: the ticks in the delimited format, the times of the first and the last failure,
+ * the number of retries, the reason, the source, and the facts of the batch. In addition to the keys of the contract,
+ * `metadata` has `reason`, the label of the letter in metrics. For a letter without it (from an older version or another
+ * program), the reason is derived from `exceptionType`.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
  * import * as DeadLetter from "tickvault/deadletter/DeadLetter"
  *
- * // The ticks in the bytes of a file of the folder `.dead-letters`.
+ * // The ticks in a file of the folder `.dead-letters`.
  * export const ticksIn = (id: string, bytes: Uint8Array) =>
  *   Effect.flatMap(DeadLetter.fromBytes(id, bytes), DeadLetter.ticks)
  * ```
@@ -31,13 +31,13 @@ import {
 } from "../gen/org/evochora/datapipeline/api/contracts/system_contracts_pb.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 
-/** Why a batch was given up: the label in metrics. */
+/** Why a batch was dead-lettered: the label in metrics. */
 export type Reason = "validation" | "mixed_run" | "storage" | "key_conflict" | "internal"
 
 /** All labels. */
 export const reasons: ReadonlyArray<Reason> = ["validation", "mixed_run", "storage", "key_conflict", "internal"]
 
-/** Why and when a batch was given up. */
+/** Why and when a batch failed. */
 export interface Failure {
   readonly reason: Reason
   /** The error of the last attempt, or the rule that the batch breaks. */
@@ -48,26 +48,26 @@ export interface Failure {
   readonly lastFailureMs: number
 }
 
-/** A batch in a dead-letter queue, or on its way there. A letter that is offered twice is kept once. */
+/** A batch for a dead-letter queue. A letter that is offered twice is kept once. */
 export interface DeadLetter {
   /** Sorts by the time of the first failure. Safe as a file name. Doesn't change when the history grows. */
   readonly id: string
   readonly reason: Reason
-  /** The number of ticks that the message claims to have; 0 when it has none. `ticks` counts them. */
+  /** The number of ticks in the message's metadata. 0 when it is absent. `ticks` counts them. */
   readonly tickCount: number
   readonly message: DeadLetterMessage
   /** `message` encoded. Don't change the bytes. */
   readonly bytes: Uint8Array
 }
 
-/** The bytes of a letter were changed, or are not readable as ticks. */
+/** The bytes of a letter were changed, or can't be read as ticks. */
 export class LetterDamaged extends Schema.TaggedError<LetterDamaged>()("LetterDamaged", {
-  /** Its id. */
+  /** Id of the letter. */
   letter: Schema.String,
   problem: Schema.String
 }) {
   override get message() {
-    return `letter "${this.letter}" can't be read: ${this.problem}. Put its bytes aside and remove it`
+    return `letter "${this.letter}" can't be read: ${this.problem}. Copy its bytes to another place and remove it`
   }
 }
 
@@ -76,7 +76,7 @@ const messageType = "List<TickData>"
 
 const stackLines = 10
 
-/** `error` and what caused it, outermost first. */
+/** `error` and its causes, outermost first. */
 const chain = (error: unknown): ReadonlyArray<unknown> => {
   const links: Array<unknown> = []
   for (let link: unknown = error; link !== undefined && link !== null && links.length < 10;) {
@@ -141,8 +141,8 @@ const fromMessage = (id: string, message: DeadLetterMessage, bytes: Uint8Array):
 const fileSafe = (name: string): string => name.replaceAll(/[^A-Za-z0-9-]/gu, "_").slice(0, 64)
 
 /**
- * Makes the letter for `ticks`, which `service` took from `queue` and would have stored with `codec`. Its storage key is
- * empty when these ticks can't have one.
+ * Makes the letter for `ticks`, which `service` took from `queue` and tried to store with `codec`. Its storage key is empty
+ * when these ticks can't have one.
  */
 export const make = Effect.fnUntraced(function* (
   ticks: Tick.Batch,
@@ -162,13 +162,13 @@ export const make = Effect.fnUntraced(function* (
   return fromMessage(id, message, toBinary(DeadLetterMessageSchema, message))
 })
 
-/** Most that the field of the contract holds. */
+/** The largest value of the field in the contract. */
 const maxRetryCount = 2 ** 31 - 1
 
 /**
  * The next version of `letter`, after `ticks` of it have failed again. The id, the first failure, the source, and other
  * metadata stay. The last failure, its reason, and the facts of the ticks are new. The retry count grows by every attempt,
- * the first one included, so that the newer of two versions has the higher count.
+ * including the first one. So the newer of two versions has the higher count.
  */
 export const extend = (
   letter: DeadLetter,
@@ -188,11 +188,11 @@ export const extend = (
   return fromMessage(letter.id, message, toBinary(DeadLetterMessageSchema, message))
 }
 
-/** Decodes the letter `id`. Fails with `LetterDamaged` when `bytes` are no `DeadLetterMessage`. */
+/** Decodes the letter `id`. Fails with `LetterDamaged` when `bytes` are not a `DeadLetterMessage`. */
 export const fromBytes = (id: string, bytes: Uint8Array): Effect.Effect<DeadLetter, LetterDamaged> =>
   Effect.try({
     try: () => fromMessage(id, fromBinary(DeadLetterMessageSchema, bytes), bytes),
-    catch: (cause) => new LetterDamaged({ letter: id, problem: `it is no DeadLetterMessage (${String(cause)})` })
+    catch: (cause) => new LetterDamaged({ letter: id, problem: `it is not a DeadLetterMessage (${String(cause)})` })
   })
 
 /**

@@ -1,5 +1,5 @@
 /**
- * What a dead-letter queue tells the metric registry.
+ * The metrics of a dead-letter queue.
  *
  * ```ts
  * import * as Metric from "effect/Metric"
@@ -27,11 +27,11 @@ export const droppedTotal = Metric.counter("persistence_dlq_dropped_total", {
   incremental: true
 })
 
-/** What a queue holds at a moment. */
+/** The content of a queue at one moment. */
 export interface Held {
   readonly letters: number
   readonly bytes: number
-  /** First failure of the oldest letter; `undefined` when there is none. */
+  /** First failure of the oldest letter. `undefined` when there is none. */
   readonly oldestMs: number | undefined
 }
 

@@ -1,8 +1,8 @@
 /**
- * Keeps the batches that could not be stored until they are dealt with.
+ * Keeps batches that could not be stored until they are replayed or dropped.
  *
- * The port, a bounded queue in memory, and one that discards on purpose. `FileDeadLetterQueue` is the durable one. A
- * queue that is full or fails says so: a letter it has taken is kept, and it never drops one to make room.
+ * The port, a bounded queue in memory, and a queue that discards letters on purpose. `FileDeadLetterQueue` is the durable
+ * one. A full or failing queue fails the offer. It keeps every letter that it has accepted, and never drops one to make room.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -32,18 +32,18 @@ import * as DeadLetterMetrics from "./DeadLetterMetrics.ts"
 
 /** Settings of a dead-letter queue in memory. */
 export const Options = Schema.Struct({
-  /** Most letters kept; a full queue refuses further ones. Default 100. */
+  /** The largest number of letters. A full queue refuses further ones. Default 100. */
   capacity: OptionSchema.wholeNumber(1, 100)
 })
 
-/** The queue holds as many letters as it may. Passes when letters are taken out. */
+/** The queue is full. Passes when letters are removed. */
 export class QueueFull extends Schema.TaggedError<QueueFull>()("QueueFull", { capacity: Schema.Int }) {
   override get message() {
-    return `it holds ${this.capacity} letters, the most it may: deal with some or raise its capacity`
+    return `it is full with ${this.capacity} letters: replay or drop some, or raise its capacity`
   }
 }
 
-/** The folder of letters failed to take or to remove a letter. */
+/** Writing or removing a letter in the folder failed. */
 export class LetterNotWritten extends Schema.TaggedError<LetterNotWritten>()("LetterNotWritten", {
   cause: StorageError
 }) {
@@ -59,21 +59,21 @@ export class LetterTimedOut extends Schema.TaggedError<LetterTimedOut>()("Letter
   }
 }
 
-/** The folder of letters failed to give what it holds. */
+/** Reading the folder of letters failed. */
 export class LetterNotRead extends Schema.TaggedError<LetterNotRead>()("LetterNotRead", { cause: StorageError }) {
   override get message() {
     return this.cause.message
   }
 }
 
-/** There is no letter of that id: there never was, or it has been dealt with. */
+/** There is no letter with that id: there never was one, or it was removed. */
 export class LetterMissing extends Schema.TaggedError<LetterMissing>()("LetterMissing", { letter: Schema.String }) {
   override get message() {
-    return `it has no letter ${RunId.quote(this.letter)}: list those that it has`
+    return `it has no letter ${RunId.quote(this.letter)}: list its letters`
   }
 }
 
-/** The one failure of a dead-letter queue. After any of them the caller still has the letter that it offered. */
+/** The failure of a dead-letter queue. The caller keeps the letter that it offered. */
 export class DeadLetterError extends Schema.TaggedError<DeadLetterError>()("DeadLetterError", {
   queue: Schema.String,
   reason: Schema.Union([QueueFull, LetterNotWritten, LetterTimedOut, LetterNotRead, LetterMissing, LetterDamaged])
@@ -88,47 +88,47 @@ export class DeadLetterQueue extends Context.Service<
   {
     readonly name: string
 
-    /** Where the letters are, for people. */
+    /** The place of the letters, as text for people. */
     readonly location: string
 
     /**
-     * Keeps `letter`. Succeeds with "kept" when it is as durable as the queue is, or with "discarded" when this queue keeps
-     * nothing. A letter may be offered again: one of this id that is held already stays as it is, and needs no room. Fails
-     * with `QueueFull` or `LetterNotWritten`. After an interruption the letter may be kept or not: offer it again.
+     * Keeps `letter`. Succeeds with "kept" when the letter is as durable as the queue, or with "discarded" when this queue
+     * keeps nothing. A letter may be offered again: a letter with this id stays unchanged and needs no room. Fails with
+     * `QueueFull` or `LetterNotWritten`. After an interruption the letter may be kept or not: offer it again.
      */
     readonly offer: (letter: DeadLetter) => Effect.Effect<"kept" | "discarded", DeadLetterError>
 
-    /** Letters held now, as far as this process knows. Damaged ones count too. */
+    /** The number of letters, as far as this process knows. Damaged ones count too. */
     readonly size: Effect.Effect<number>
 
     /** The ids of the letters, oldest first, damaged ones too. Fails with `LetterNotRead`. */
     readonly ids: Stream.Stream<string, DeadLetterError>
 
-    /** The letter of this id in its newest version. Fails with `LetterMissing`, `LetterDamaged` or `LetterNotRead`. */
+    /** The newest version of the letter with this id. Fails with `LetterMissing`, `LetterDamaged` or `LetterNotRead`. */
     readonly get: (id: string) => Effect.Effect<DeadLetter, DeadLetterError>
 
     /**
-     * Replaces the letter that has the id of `letter`, durably. Needs no room. At any moment at least one of the two is
-     * held whole. Fails with `LetterMissing` when there is no letter of this id, or with `LetterNotWritten`. After that, and
-     * after an interruption, the new version may be held or not: repeat it.
+     * Replaces the letter with the id of `letter`, durably. Needs no room. At every moment, at least one of the two versions
+     * is whole in the queue. Fails with `LetterMissing` when there is no letter with this id, or with `LetterNotWritten`.
+     * After that, and after an interruption, the new version may be kept or not: repeat it.
      */
     readonly update: (letter: DeadLetter) => Effect.Effect<void, DeadLetterError>
 
     /**
-     * Removes the letter of this id, damaged or not, durably; `false` when there is none. Fails with `LetterNotWritten`.
-     * After that, and after an interruption, the letter may still be held: repeat it.
+     * Removes the letter with this id durably, damaged or not. `false` when there is none. Fails with `LetterNotWritten`.
+     * After that, and after an interruption, the letter may still exist: repeat it.
      */
     readonly remove: (id: string) => Effect.Effect<boolean, DeadLetterError>
 
     /** Fails with `LetterNotWritten` when the queue is read-only, so that `update` and `remove` would fail. */
     readonly checkChangeable: Effect.Effect<void, DeadLetterError>
 
-    /** The messages of the letters, oldest first. One that can't be read is left out, and named in a line at WARN. */
+    /** The messages of the letters, oldest first. A letter that can't be read is left out and logged at WARN. */
     readonly letters: Stream.Stream<DeadLetterMessage, DeadLetterError>
   }
 >()("tickvault/deadletter/DeadLetterQueue") {}
 
-/** The `letters` of a queue that has these `ids` and this `get`. */
+/** `letters` for a queue with these `ids` and this `get`. */
 export const lettersOf = ({
   get,
   ids,
@@ -148,12 +148,12 @@ export const lettersOf = ({
     )
   )
 
-/** By the time of the first failure, which ids begin with. */
+/** By the time of the first failure: ids begin with it. */
 export const byId: Order.Order<{ readonly id: string }> = Order.mapInput(Order.String, ({ id }) => id)
 
 const firstFailureMs = ({ message }: DeadLetter) => Number(message.firstFailureTimeMs)
 
-/** As `makeMemory`, with decoded options. */
+/** Like `makeMemory`, with decoded options. */
 export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
   const { capacity } = options
   const metrics = yield* DeadLetterMetrics.make(name, capacity)
@@ -209,7 +209,7 @@ export const layerMemory = (options: typeof Options.Encoded = {}): Layer.Layer<D
   Layer.effect(DeadLetterQueue, makeMemory("memory", options))
 
 /**
- * The same with the options that the environment sets, over `options`. `name` is that of the queue and of its variables:
+ * Like `layerMemory`, but environment variables override `options`. They contain `name`, the name of the queue:
  * `TICKVAULT_PERSISTENCE_DLQ_CAPACITY` by default. Fails with `ConfigError`, which names each wrong variable.
  */
 export const layerMemoryConfig = (
@@ -221,7 +221,7 @@ export const layerMemoryConfig = (
     Effect.flatMap(OptionConfig.of(Options, name, options), (decoded) => makeMemoryWith(name, decoded))
   )
 
-/** Makes a queue that keeps nothing and says so at ERROR for every letter: its ticks are lost. */
+/** Makes a queue that keeps nothing. It logs each letter at ERROR, because its ticks are lost. */
 export const makeDiscard = Effect.fnUntraced(function* (name: string) {
   const metrics = yield* DeadLetterMetrics.make(name, 0)
   const missing = (id: string) =>
@@ -246,5 +246,5 @@ export const makeDiscard = Effect.fnUntraced(function* (name: string) {
   })
 })
 
-/** Without dead letters: what can't be stored is lost, and counted as lost. */
+/** Without dead letters: ticks that can't be stored are lost, and counted as lost. */
 export const layerDiscard: Layer.Layer<DeadLetterQueue> = Layer.effect(DeadLetterQueue, makeDiscard("discard"))

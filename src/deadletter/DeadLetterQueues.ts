@@ -1,8 +1,8 @@
 /**
- * All dead-letter queues in which ticks of a run may wait.
+ * All dead-letter queues that may have ticks of a run.
  *
- * A service of a pipeline puts letters into one queue, its `DeadLetterQueue`. Whoever looks at a run as a whole needs the
- * queues of all services that have stored ticks of it.
+ * A service of a pipeline offers letters to one queue, its `DeadLetterQueue`. A reader of a whole run needs the queues of
+ * all services that have stored ticks of it.
  *
  * ```ts
  * import * as DeadLetterQueue from "tickvault/deadletter/DeadLetterQueue"

@@ -1,12 +1,12 @@
 /**
- * Dead letters as files, one each, written with the same atomic and durable commit as batches.
+ * Dead letters as files, one file each, with the same atomic and durable commit as batches.
  *
  * A letter is an encoded `DeadLetterMessage`. Its name is `<id>.<checksum>.pb`. The id begins with the time of the first
- * failure, so that the names sort oldest first. The checksum is the CRC-32 of the bytes, so that damage shows.
+ * failure, so that names sort oldest first. The checksum is the CRC-32 of the bytes and reveals damage.
  *
- * A new version of a letter is durable under its own name before the old one is removed. After a crash in between there are
- * both: the newer one counts, and the next update or removal removes the other. Letters may be removed by hand or by another
- * process at any time. A call that hangs in the file system delays the updates and removals of its own letter only.
+ * A new version of a letter is durable under its own name before the old one is removed. After a crash in between, both
+ * exist: the newer one counts, and the next update or removal removes the other. Other processes and people may remove
+ * letters at any time. A call that hangs in the file system delays only the updates and removals of its own letter.
  *
  * ```ts
  * import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -51,15 +51,15 @@ import { LetterIndex } from "./internal/LetterIndex.ts"
 
 /** Settings of a folder of dead letters. */
 export const Options = Schema.Struct({
-  /** Folder that holds the letters, one file each; made when it is missing. Default "./data/.dead-letters". */
+  /** Folder of the letters, one file each. Created when it is missing. Default "./data/.dead-letters". */
   directory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data/.dead-letters"))),
-  /** Most letters kept; a full queue refuses further ones. Default 10,000. */
+  /** The largest number of letters. A full queue refuses further ones. Default 10,000. */
   capacity: OptionSchema.wholeNumber(1, 10_000),
-  /** What is made durable before a letter counts as kept, as of `FileStorage`. Default "full". */
+  /** What is made durable before a letter counts as kept: see `FileStorage`. Default "full". */
   durability: FileStorage.Options.fields.durability
 })
 
-/** What the operations of one queue share. */
+/** Shared by the operations of one queue. */
 interface Parts {
   readonly folder: LetterFolder.LetterFolder
   readonly capacity: number
@@ -81,21 +81,21 @@ const measure = ({ folder, metrics }: Parts) => Effect.suspend(() => metrics.hol
 
 const listAll = (parts: Parts) => Effect.andThen(LetterFolder.listAll(parts.folder), measure(parts))
 
-/** Writes a letter that has room. One that is there already may be of an attempt that failed: written again, it is durable. */
+/** Writes a letter that has room. An existing one may come from a failed attempt: writing it again makes it durable. */
 const keep = (parts: Parts, letter: DeadLetter) =>
   LetterFolder.write(parts.folder, letter).pipe(
     notWritten(parts),
     Effect.ensuring(Effect.sync(parts.folder.index.reserve(letter.id)))
   )
 
-/** Doesn't wait for other offers: the same letter, offered twice at the same time, has the same bytes and the same name. */
+/** Doesn't wait for other offers: a letter that is offered twice at the same time has the same bytes and the same name. */
 const offer = Effect.fn("DeadLetterQueue.offer")(function* (parts: Parts, letter: DeadLetter) {
   const { capacity, fail, folder, metrics } = parts
   const { index } = folder
   yield* Effect.annotateCurrentSpan({ letter: letter.id })
   const { key } = yield* notWritten(parts)(LetterFiles.of(letter))
   const known = index.files(letter.id).length > 0
-  // Letters may have been removed since, this one or others: look again.
+  // This letter or others may have been removed meanwhile: list again.
   if (known || index.isFull(capacity, letter.id)) yield* notWritten(parts)(listAll(parts))
   const held = index.files(letter.id)
   const hasNewer = held.length > 0 && held.every((file) => file.key !== key)
@@ -132,9 +132,9 @@ const get = Effect.fn("DeadLetterQueue.get")(function* (parts: Parts, id: string
   return yield* Effect.mapError(Effect.fromResult(found), fail)
 })
 
-/** Changes of one letter run one after the other; those of different letters don't wait for each other. */
+/** Runs changes of one letter one after the other. Changes of different letters don't wait for each other. */
 const makeTurns = Effect.gen(function* () {
-  // Never closed: an entry is there as long as it is used.
+  // Never closed: an entry exists while it is used.
   const turns = yield* RcMap.make({ lookup: (_id: string) => Semaphore.make(1) }).pipe(
     Scope.provide(yield* Scope.make())
   )
@@ -143,7 +143,7 @@ const makeTurns = Effect.gen(function* () {
       Effect.scoped(Effect.flatMap(RcMap.get(turns, id), (turn) => turn.withPermit(effect)))
 })
 
-/** The queue `name` over the letters in `storage`. Changes fail in their check with `readOnly`, if it is given. */
+/** The queue `name` for the letters in `storage`. With `readOnly`, every change fails with it. */
 const over = Effect.fnUntraced(function* (
   name: string,
   capacity: number,
@@ -174,17 +174,17 @@ const over = Effect.fnUntraced(function* (
   })
 })
 
-/** As `make`, with decoded options. */
+/** Like `make`, with decoded options. */
 export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
   const { capacity, directory, durability } = options
   return yield* over(name, capacity, yield* FileStorage.make(name, { rootDirectory: directory, durability }))
 })
 
-/** Makes the queue. Fails when an option is bad or the folder can't be made, read and written. */
+/** Makes the queue. Fails when an option is bad or the folder can't be created, read or written. */
 export const make = (name: string, options: typeof Options.Encoded = {}) =>
   Effect.flatMap(Schema.decodeEffect(Options)(options), (decoded) => makeWith(name, decoded))
 
-/** The queue in a folder that exists, to be read: whatever would change it fails. Fails when the folder can't be read. */
+/** A read-only queue in an existing folder: every change fails. Fails when the folder can't be read. */
 export const makeStored = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
   const { capacity, directory } = yield* Schema.decodeEffect(Options)(options)
   const storage = yield* StoredFiles.make(name, directory)
@@ -203,7 +203,7 @@ export const layer = (
   Layer.effect(DeadLetterQueue, make("dead-letters", options))
 
 /**
- * The same with the options that the environment sets, over `options`. `name` is that of the queue and of its variables:
+ * Like `layer`, but environment variables override `options`. They contain `name`, the name of the queue:
  * `TICKVAULT_PERSISTENCE_DLQ_DIRECTORY` by default. Fails with `ConfigError`, which names each wrong variable.
  */
 export const layerConfig = (

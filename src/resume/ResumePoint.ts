@@ -1,10 +1,10 @@
 /**
- * Finds where a run of any simulation goes on: what it was made with, which of its ticks are there, and from which of them
- * the simulation can be restored.
+ * Finds the point where a run of any simulation resumes: its settings, its existing ticks, and the tick from which the
+ * simulation can be restored.
  *
- * A tick is there when it is stored, in a batch that is what was written, or waits in a dead letter. Damaged batches at the
- * end of the run, and those of a wrong size anywhere, are set aside, and so is the batch with the tick to restore from if
- * it is damaged: their ticks are made again. Batches in between that have the right size are not read; `Verify` reads all.
+ * A tick exists when it is in an intact batch or in a dead letter. Damaged batches at the end of the run are set aside. So
+ * are batches of a wrong size, and the batch with the tick to restore from, if it is damaged. Their ticks are made again.
+ * Other batches of the right size are not read: `Verify` reads all.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -13,7 +13,7 @@
  * import * as ResumePoint from "tickvault/resume/ResumePoint"
  * import * as SimulationEngine from "tickvault/simulation/SimulationEngine"
  *
- * // An engine that makes what is missing of the run, up to the tick at which the run was to end.
+ * // An engine that makes the missing ticks of the run, up to the end that the run was begun with.
  * export const engine = Layer.unwrap(
  *   Effect.gen(function* () {
  *     const { resume } = yield* ResumePoint.find(RunId.make("run-1"))
@@ -40,38 +40,38 @@ import * as StorageKey from "../storage/StorageKey.ts"
 import * as SampledTicks from "./internal/sampledTicks.ts"
 import * as TrustedBatches from "./internal/TrustedBatches.ts"
 
-/** Without its metadata nobody knows what a run was made with. */
+/** The run has no metadata, so its settings are not known. */
 export class MetadataMissing extends Schema.TaggedError<MetadataMissing>()("MetadataMissing", {
   simulationRunId: Schema.String,
   location: Schema.String
 }) {
   override get message() {
-    return `run ${RunId.quote(this.simulationRunId)} has no metadata.pb in ${this.location}: nobody knows what its world was made with, and it can't go on. Put the file back, or begin a new run`
+    return `run ${RunId.quote(this.simulationRunId)} has no metadata.pb in ${this.location}: its settings are not known, so it can't be resumed. Restore the file, or begin a new run`
   }
 }
 
 export type ResumeError = MetadataMissing | RunSettings.SettingsError | StorageError | DeadLetterError
 
-/** What was found of a run. */
+/** The state of a run to resume. */
 export interface ResumePoint {
-  /** What the run began with: `RunSettings.decode` gives the settings of its simulation. */
+  /** The settings that the run began with. `RunSettings.decode` returns those of its simulation. */
   readonly recorded: RunSettings.Recorded
-  /** For the engine that goes on with the run. */
+  /** For the engine that resumes the run. */
   readonly resume: SimulationEngine.Resume
   /** The first tick that is neither stored nor in a dead letter. */
   readonly firstMissing: bigint
   /** Distinct ticks that are stored. */
   readonly stored: bigint
-  /** Distinct ticks that are not stored and wait in dead letters. */
+  /** Distinct ticks that are in dead letters and not stored. */
   readonly inLetters: bigint
-  /** Batches that are stored. */
+  /** The number of stored batches. */
   readonly batches: number
   /** Keys of damaged batches that were set aside. */
   readonly setAside: ReadonlyArray<StorageKey.StorageKey>
 }
 
 /**
- * The metadata of the run `runId` of the storage of the context. Fails with `MetadataMissing` when it has none, and with
+ * The metadata of the run `runId` in the storage of the context. Fails with `MetadataMissing` when it has none, and with
  * `SettingsInvalid` when they can't be read.
  */
 export const metadata = Effect.fnUntraced(function* (runId: RunId.RunId) {
@@ -92,7 +92,7 @@ const warnUnreadable = (id: string) => (error: { readonly message: string }) =>
     undefined
   )
 
-/** The ticks in a letter; `undefined` when it can't be read or has been dealt with since. */
+/** The ticks in a letter. `undefined` when it can't be read or was removed meanwhile. */
 const ticksOf = (deadLetters: DeadLetterQueue["Service"], id: string) =>
   deadLetters.get(id).pipe(
     Effect.flatMap(DeadLetter.ticks),
@@ -115,10 +115,10 @@ const waiting = Effect.fnUntraced(function* (runId: RunId.RunId) {
 })
 
 /**
- * Finds where the run `runId` of the storage of the context goes on, with its ledger and the dead letters of the context.
- * Nobody else may write to the run meanwhile. Sets damaged batches aside and adds to the ledger what it lacks; repeat it
- * after a crash. Fails with `MetadataMissing`, with what is missing or wrong in the metadata, and when the storage or the
- * dead-letter queue can't be read. Memory: by batches and gaps, not by ticks.
+ * Finds the point where the run `runId` resumes, with the storage, the ledger and the dead letters of the context. No other
+ * process may write to the run meanwhile. It sets damaged batches aside and adds missing entries to the ledger. Repeat it
+ * after a crash. Fails with `MetadataMissing`, when a setting in the metadata is missing or wrong, and when the storage or
+ * the dead-letter queue can't be read. Memory grows with batches and gaps, not with ticks.
  */
 export const find = Effect.fn("ResumePoint.find")(function* (
   runId: RunId.RunId
@@ -133,7 +133,7 @@ export const find = Effect.fn("ResumePoint.find")(function* (
     const firstMissing = SampledTicks.firstMissing(settled, sampling)
     const last = SampledTicks.greatestBelow(stored, firstMissing)
     const from = last === undefined ? undefined : yield* batches.tick(last)
-    if (last !== undefined && from === undefined) continue // its batch was dropped: its ticks are missing now
+    if (last !== undefined && from === undefined) continue // its batch was set aside, so its ticks are missing now
     return {
       recorded,
       resume: { runId, from, settled, recorded },

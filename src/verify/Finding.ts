@@ -1,5 +1,5 @@
 /**
- * What `verify` finds in a run: what is wrong, which ticks it is about, how grave it is, and what to do about it.
+ * What `verify` finds in a run: the problem, its ticks, its gravity, and what to do about it.
  *
  * ```ts
  * import * as Finding from "tickvault/verify/Finding"
@@ -14,7 +14,7 @@ import * as TickSet from "../domain/TickSet.ts"
 
 const TickNumber = Schema.BigIntFromString
 
-/** `count` ticks from `first` to `last`, both included; these are absent when the ticks are not known. */
+/** `count` ticks from `first` to `last`, both included. Absent when the ticks are not known. */
 const Ticks = {
   first: Schema.optionalKey(TickNumber),
   last: Schema.optionalKey(TickNumber),
@@ -26,39 +26,39 @@ const Twice = { ...Ticks, keys: Schema.Tuple([Schema.String, Schema.String]) }
 /** Bytes of a log. */
 const LogBytes = { key: Schema.String, offset: Schema.Int, bytes: Schema.Int, problem: Schema.String }
 
-/** Ticks that are missing: neither stored and readable, nor in a letter, nor dropped on purpose. */
+/** Missing ticks: not stored and readable, not in a letter, and not dropped on purpose. */
 export const Hole = Schema.TaggedStruct("Hole", Ticks)
 
-/** Ticks that two files have with different bytes. */
+/** Ticks that are in two files with different bytes. */
 export const Conflict = Schema.TaggedStruct("Conflict", Twice)
 
 /**
- * Ticks that two files have, or one file has twice, with the same bytes. They count once and are read once, but the run is
+ * Ticks that are in two files, or twice in one file, with the same bytes. They count once and are read once, but the run is
  * not whole: a tick should be stored once.
  */
 export const Duplicate = Schema.TaggedStruct("Duplicate", Twice)
 
-/** A file that is not what was written, or can't be read. Its ticks are those that the ledger or its name says. */
+/** A file whose bytes differ from what was written, or that can't be read. Its ticks come from the ledger or its name. */
 export const DamagedFile = Schema.TaggedStruct("DamagedFile", {
   key: Schema.String,
   problem: Schema.String,
   ...Ticks,
-  /** Ticks in it that can still be read. */
+  /** The number of ticks in it that can still be read. */
   intact: Schema.Finite
 })
 
-/** A file that the ledger has no entry for: nothing proves that it is what was written. */
+/** A file without an entry in the ledger: nothing proves that its bytes are what was written. */
 export const UnknownFile = Schema.TaggedStruct("UnknownFile", { key: Schema.String, ...Ticks })
 
-/** A file that has an entry in the ledger is gone, and was not set aside. */
+/** A file with an entry in the ledger is gone and was not set aside. */
 export const MissingFile = Schema.TaggedStruct("MissingFile", {
   key: Schema.String,
   ...Ticks,
-  /** Ticks of it that are nowhere else; with 0 the run may be whole. */
+  /** Its ticks that are nowhere else. 0: the run may be whole. */
   missing: Schema.Finite
 })
 
-/** Bytes in a log of the ledger that are not what was written. */
+/** Damaged bytes in a log of the ledger. */
 export const DamagedLedger = Schema.TaggedStruct("DamagedLedger", LogBytes)
 
 /** A log ends in the middle of a line: after a crash, or while it is being written. */
@@ -71,7 +71,7 @@ export const WaitingLetter = Schema.TaggedStruct("WaitingLetter", {
   ...Ticks
 })
 
-/** A dead letter that can't be read. `known`: the ledger of the run knows it; otherwise it may hold ticks of any run. */
+/** A dead letter that can't be read. `known`: it is in the ledger of the run. Otherwise it may have ticks of any run. */
 export const DamagedLetter = Schema.TaggedStruct("DamagedLetter", {
   letter: Schema.String,
   problem: Schema.String,
@@ -82,20 +82,20 @@ export const DamagedLetter = Schema.TaggedStruct("DamagedLetter", {
 /** A dead letter that the ledger doesn't know. */
 export const UnknownLetter = Schema.TaggedStruct("UnknownLetter", { letter: Schema.String, ...Ticks })
 
-/** A dead letter that the ledger knows is gone, and no entry says that it was replayed or dropped. */
+/** A dead letter with an entry in the ledger is gone, and no entry says that it was replayed or dropped. */
 export const VanishedLetter = Schema.TaggedStruct("VanishedLetter", {
   letter: Schema.String,
   ...Ticks,
-  /** Ticks of it that are nowhere else. */
+  /** Its ticks that are nowhere else. */
   missing: Schema.Finite
 })
 
-/** A dead letter that an operator has thrown away with its ticks. */
+/** A dead letter that an operator has dropped with its ticks. */
 export const DroppedLetter = Schema.TaggedStruct("DroppedLetter", {
   letter: Schema.String,
   reason: Schema.String,
   ...Ticks,
-  /** Ticks of it that are not stored. */
+  /** Its ticks that are not stored. */
   missing: Schema.Finite
 })
 
@@ -122,17 +122,17 @@ export const Finding = Schema.Union([
 export type Finding = typeof Finding.Type
 export type Kind = Finding["_tag"]
 
-/** What a finding means for the run: it is broken; only dead letters keep it from being whole; nothing. */
+/** `broken`: the run is not whole. `letters`: it would be whole without dead letters. `note`: it may be whole. */
 export type Gravity = "broken" | "letters" | "note"
 
-/** How a kind of finding is named, and what to do about it. */
+/** The name of a kind of finding, and what to do about it. */
 export interface About {
-  /** What one is called, and what several are. */
+  /** The name of one, and of several. */
   readonly title: readonly [one: string, several: string]
   readonly advice: string
 }
 
-/** Every kind, the gravest first. */
+/** Every kind, the worst first. */
 export const kinds: Readonly<Record<Kind, About>> = {
   Hole: {
     title: ["hole", "holes"],
@@ -147,7 +147,7 @@ export const kinds: Readonly<Record<Kind, About>> = {
   DamagedFile: {
     title: ["damaged file", "damaged files"],
     advice:
-      "restore the file, or move it out of the run's folder and bring its ticks in again; what is intact in it is read " +
+      "restore the file, or move it out of the run's folder and bring its ticks in again; read its intact ticks " +
       "with `tickvault cat --salvage`"
   },
   MissingFile: {
@@ -156,7 +156,7 @@ export const kinds: Readonly<Record<Kind, About>> = {
   },
   UnknownFile: {
     title: ["file that the ledger doesn't know", "files that the ledger doesn't know"],
-    advice: "nothing proves what was written; `tickvault verify --rebuild` takes it as it is now"
+    advice: "nothing proves its content; `tickvault verify --rebuild` accepts the file as it is now"
   },
   VanishedLetter: {
     title: ["dead letter that is gone without a replay", "dead letters that are gone without a replay"],
@@ -168,17 +168,17 @@ export const kinds: Readonly<Record<Kind, About>> = {
   },
   DroppedLetter: {
     title: ["dead letter dropped on purpose", "dead letters dropped on purpose"],
-    advice: "its ticks are given up; bring them in again to have a whole run"
+    advice: "its ticks are dropped; bring them in again to make the run whole"
   },
   DamagedLedger: {
     title: ["damage of the ledger", "damages of the ledger"],
-    advice: "`tickvault verify --rebuild` writes what can be told anew and sets the log aside"
+    advice: "`tickvault verify --rebuild` copies the intact entries to a new log and sets this log aside"
   },
-  NothingStored: { title: ["run without a tick", "runs without a tick"], advice: "nothing of it was stored" },
+  NothingStored: { title: ["run without a tick", "runs without a tick"], advice: "no tick of it was stored" },
   Duplicate: {
     title: ["duplicate", "duplicates"],
     advice:
-      "the same bytes twice: nothing is missing and each is read once; a file whose ticks others have may be moved out"
+      "the same bytes twice: nothing is missing, each tick is read once; move out a file whose ticks are all in other files"
   },
   WaitingLetter: {
     title: ["dead letter that waits", "dead letters that wait"],
@@ -186,15 +186,15 @@ export const kinds: Readonly<Record<Kind, About>> = {
   },
   UnknownLetter: {
     title: ["dead letter that the ledger doesn't know", "dead letters that the ledger doesn't know"],
-    advice: "as after a crash; `tickvault verify --rebuild` notes it"
+    advice: "normal after a crash; `tickvault verify --rebuild` adds its entry"
   },
   TornLedger: {
     title: ["torn end of a ledger", "torn ends of ledgers"],
-    advice: "as after a crash or while it is written: harmless, what was meant is found all the same"
+    advice: "normal after a crash or during a write: harmless, nothing is lost"
   }
 }
 
-/** How grave `finding` is. */
+/** The gravity of `finding`. */
 export const gravity = (finding: Finding): Gravity => {
   switch (finding._tag) {
     case "TornLedger":
@@ -213,7 +213,7 @@ export const gravity = (finding: Finding): Gravity => {
   }
 }
 
-/** The ticks of `stretches`, as findings name them. */
+/** The ticks of `stretches` in the form of findings. */
 export const ticks = (stretches: ReadonlyArray<TickSet.Stretch>) => {
   let count = 0n
   let first: bigint | undefined
@@ -229,7 +229,7 @@ export const ticks = (stretches: ReadonlyArray<TickSet.Stretch>) => {
 const numbers = new Intl.NumberFormat("en-US")
 
 const range = ({ count, first, last }: { readonly [K in keyof typeof Ticks]?: (typeof Ticks)[K]["Type"] }): string => {
-  if (first === undefined || last === undefined) return "no ticks that are known"
+  if (first === undefined || last === undefined) return "its ticks are not known"
   return count === 1 ? `tick ${first}` : `ticks ${first} to ${last} (${numbers.format(count ?? 0)})`
 }
 
@@ -253,7 +253,7 @@ export const describe = (finding: Finding): string => {
     case "DroppedLetter":
       return `${finding.letter}: ${range(finding)}, ${finding.reason}`
     case "DamagedLetter":
-      return `${finding.letter}: ${finding.problem}${finding.known ? `; ${range(finding)}` : "; it may be of any run"}`
+      return `${finding.letter}: ${finding.problem}${finding.known ? `; ${range(finding)}` : "; it may have ticks of any run"}`
     case "UnknownLetter":
       return `${finding.letter}: ${range(finding)}`
     case "VanishedLetter":

@@ -1,13 +1,12 @@
 /**
- * Adds what is missing to the ledger of a run: entries for batches and dead letters that it doesn't know, as they are now.
+ * Adds missing entries to the ledger of a run, for batches and dead letters as they are now.
  *
- * A damaged batch gets no entry, so that its damage stays known; nor does one that differs from the entry that it has. A log
- * with damaged lines is set aside after its intact lines were copied. It is safe to repeat and to interrupt: the same entry
- * twice says nothing new.
+ * A damaged batch gets no entry, so that its damage stays known. The same holds for a batch that differs from its entry. A
+ * log with damaged lines is set aside after its intact lines are copied. It is safe to repeat and to interrupt: a repeated
+ * entry changes nothing.
  *
- * Don't do it while a pipeline writes to the run: a process goes on writing to its log after that was set aside, and nobody
- * reads those entries. A log that was written to in the last minute is left alone, which makes that unlikely, but not
- * impossible.
+ * Don't do it while a pipeline writes to the run. A process continues to write to its log after it was set aside, and these
+ * entries would be lost. A log that was written to in the last minute is not set aside, so this is unlikely, but possible.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -36,31 +35,31 @@ import type * as StorageKey from "../storage/StorageKey.ts"
 import * as Finding from "./Finding.ts"
 import * as LettersByRun from "./internal/LettersByRun.ts"
 
-/** What was done. */
+/** What a rebuild did. */
 export interface Rebuilt {
   /** Batches that got an entry. */
   readonly files: number
   /** Dead letters that got an entry. */
   readonly letters: number
-  /** Where the damaged logs are now, in words for people. */
+  /** The new places of the damaged logs, as text for people. */
   readonly setAside: ReadonlyArray<string>
   /** Keys of the damaged batches that got no entry. */
   readonly damaged: ReadonlyArray<string>
 }
 
-/** How long a log must not have been written to before it is set aside: its process may still be at work. */
+/** A log is set aside only after this time without a write: its process may still be running. */
 const idleMs = 60_000
 
-/** Batches that are read at the same time. */
+/** The number of batches read at the same time. */
 const concurrency = 2
 
-/** Bytes of entries from which they are written, in one piece. Writing each alone would take as long as reading its batch. */
+/** Entries are written in pieces of this size. Writing each alone would take as long as reading its batch. */
 const writtenBytes = 64 * 1024
 
 /** Adds lines to the new log of the run. */
 type Append = (lines: ReadonlyArray<Uint8Array>) => Effect.Effect<void, StorageError>
 
-/** The line for a batch; `undefined` when it is damaged. None when it was set aside or removed since it was listed. */
+/** The line for a batch. `undefined` when it is damaged. None when it was set aside or removed since the listing. */
 const lineOf = (batch: UnknownBatches.UnknownBatch) =>
   UnknownBatches.entryOf(batch).pipe(
     Effect.map((made) => [{ key: batch.key, line: made && LedgerLine.encode(made.entry, made.checks) }]),
@@ -88,7 +87,7 @@ const addFiles = Effect.fnUntraced(function* (runId: RunId.RunId, append: Append
   return { files: files + lines.length, damaged: damaged.toSorted() }
 })
 
-/** Ids of the letters that the ledger knows. */
+/** Ids of the letters in the ledger. */
 const knownLetters = (runId: RunId.RunId) =>
   LedgerFold.run(runId, () => new Set<string>(), {
     Header: LedgerFold.skip,
@@ -120,7 +119,7 @@ const hasDamage = (log: StorageKey.StorageKey) =>
     (found) => found._tag === "Some"
   )
 
-/** The logs with damaged lines that nobody has written to for a while. */
+/** The logs with damaged lines and without a recent write. */
 const damagedLogs = Effect.fnUntraced(function* (runId: RunId.RunId) {
   const storage = yield* Storage
   const now = yield* Clock.currentTimeMillis
@@ -140,7 +139,7 @@ const copyEntry = LedgerFold.mutate((lines: Array<Uint8Array>, entry: LedgerEntr
   lines.push(LedgerLine.encode(entry))
 })
 
-/** The lines for a new log. Headers are left out: it has its own. */
+/** The lines for a new log, without headers: it has its own. */
 const copied = LedgerFold.reducer<Array<Uint8Array>>({
   Header: LedgerFold.skip,
   Commit: LedgerFold.mutate((lines, entry, checks) => {
@@ -158,19 +157,19 @@ const copy = (log: StorageKey.StorageKey, append: Append) =>
     return lines.length === 0 ? Effect.void : append(lines)
   })
 
-/** Sets `log` aside and notes that. */
+/** Sets `log` aside and records that. */
 const setAside = Effect.fnUntraced(function* (log: StorageKey.StorageKey, append: Append) {
   const storage = yield* Storage
   const place = yield* storage.setAside(log)
   const atMs = Math.floor(yield* Clock.currentTimeMillis)
-  const reason = "a damaged log of the ledger, copied as far as it is intact"
+  const reason = "a damaged log of the ledger whose intact lines are copied"
   yield* append([LedgerLine.encode({ _tag: "SetAside", key: log, place, reason, atMs })])
   return place
 })
 
 /**
  * Rebuilds the ledger of the run in the storage of the context, with the letters in the dead-letter queues of the context.
- * Fails when the storage or a folder of letters does: repeat it.
+ * Fails when the storage or a folder of letters fails. Then repeat it.
  */
 export const rebuild = Effect.fnUntraced(function* (
   runId: RunId.RunId

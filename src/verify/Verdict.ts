@@ -17,7 +17,7 @@ import * as Struct from "effect/Struct"
 import * as Finding from "./Finding.ts"
 
 /**
- * `whole`: every tick is stored, once, and as it was written. `dead-letters`: the same, except for ticks that wait in dead
+ * `whole`: every tick is stored once, with the written bytes. `dead-letters`: the same, except for ticks that wait in dead
  * letters. `broken`: something is missing, damaged or unproven.
  */
 export const State = Schema.Literals(["whole", "dead-letters", "broken"])
@@ -36,24 +36,24 @@ export const Verdict = Schema.Struct({
   step: Schema.BigIntFromString,
   files: Schema.Int,
   bytes: Schema.Int,
-  /** Ticks that are nowhere. */
+  /** Missing ticks. */
   missing: Schema.Finite,
-  /** Ticks in dead letters that are not stored. */
+  /** Ticks that are in dead letters and not stored. */
   waiting: Schema.Finite,
   /** Ticks that were dropped on purpose and are not stored. */
   dropped: Schema.Finite,
-  /** How many there are of each kind of finding. */
+  /** The number of findings of each kind. */
   counts: Schema.Record(Schema.String, Schema.Int),
-  /** The first thousand of each kind. */
+  /** The first thousand findings of each kind. */
   findings: Schema.Array(Finding.Finding)
 })
 
 export type Verdict = typeof Verdict.Type
 
-/** Most findings of a kind that are kept. */
+/** The largest number of kept findings of a kind. */
 const maxKept = 1000
 
-/** Keeps the first thousand findings of each kind, and counts all. Not shared: it has state. */
+/** Keeps the first thousand findings of each kind, and counts all. It has state: use one for each run. */
 export class Collector {
   private readonly kept = new Map<Finding.Kind, Array<Finding.Finding>>()
   private readonly counted = new Map<Finding.Kind, number>()
@@ -71,7 +71,7 @@ export class Collector {
     this.kept.set(finding._tag, kept)
   }
 
-  /** Of each kind, the gravest first. */
+  /** The number of findings of each kind, the worst first. */
   get counts(): Record<string, number> {
     return Object.fromEntries(
       Struct.keys(Finding.kinds).flatMap((kind) => {
@@ -81,13 +81,13 @@ export class Collector {
     )
   }
 
-  /** Kind by kind, the gravest first. */
+  /** The kept findings, the worst kind first. */
   get findings(): ReadonlyArray<Finding.Finding> {
     return Struct.keys(Finding.kinds).flatMap((kind) => this.kept.get(kind) ?? [])
   }
 }
 
-/** The gravest of the states. */
+/** The worst of the states. */
 export const gravest = (states: Iterable<State>): State => {
   let found: State = "whole"
   for (const state of states) {

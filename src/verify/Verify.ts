@@ -1,12 +1,12 @@
 /**
- * Is a run whole: is every tick of it stored, once, and as it was written?
+ * Checks whether a run is whole: whether every tick is stored once, with the written bytes.
  *
- * Every batch is read once from end to end; files that share ticks are read once more. Memory: by the number of files and
- * gaps, not by bytes. Nothing is changed, and a pipeline may write to the run meanwhile: the batches are listed first, then
- * the letters, then the ledger is read, and ticks that are missing by then are looked for in batches that were stored since.
- * Only a batch that is being written at that moment counts as missing.
+ * It reads every batch once from end to end, and files that share ticks once more. Memory grows with the number of files
+ * and gaps, not with bytes. It changes nothing, and a pipeline may write to the run meanwhile. It lists the batches first,
+ * then the letters, then reads the ledger, and looks for missing ticks in batches that were stored since. Only a batch that
+ * is being written at that moment counts as missing.
  *
- * What came before the first known tick of the run, and after the last, nothing can tell.
+ * It can't detect missing ticks before the first known tick of the run or after the last one.
  *
  * ```ts
  * import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -38,7 +38,7 @@ import { Collector, type Verdict } from "./Verdict.ts"
 export type { Progress } from "./internal/evidence.ts"
 
 export interface Options {
-  /** Called for every chunk that is read. Default: nothing is called. */
+  /** Called for every chunk that is read. Optional. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
@@ -48,8 +48,8 @@ const verifyWith = (letters: LettersByRun.LettersByRun, runId: RunId.RunId, { on
   )
 
 /**
- * The verdict on a run of the storage of the context, whatever is wrong with it; letters with ticks of the run may wait in
- * the dead-letter queues of the context. Fails when the storage or a folder of letters can't be read.
+ * The verdict on a run of the storage of the context, with the letters in the dead-letter queues of the context. Problems
+ * of the run are findings. Fails only when the storage or a folder of letters can't be read.
  */
 export const verify = (
   runId: RunId.RunId,
@@ -57,7 +57,7 @@ export const verify = (
 ): Effect.Effect<Verdict, StorageError, Storage | DeadLetterQueues> =>
   Effect.flatMap(LettersByRun.make, (letters) => verifyWith(letters, runId, options))
 
-/** The runs whose ticks wait in letters, whether anything of them is stored or not. */
+/** The runs with ticks in letters, even if nothing of them is stored. */
 export const waitingRuns: Effect.Effect<ReadonlyArray<RunId.RunId>, StorageError, DeadLetterQueues> = Effect.gen(
   function* () {
     const letters = yield* LettersByRun.make
@@ -75,6 +75,6 @@ export const verifyEach = <R>(
     Effect.map(LettersByRun.make, (letters) => Stream.mapEffect(runIds, (runId) => verifyWith(letters, runId, options)))
   )
 
-/** The verdicts on all runs that the storage of the context holds anything of. */
+/** The verdicts on all runs of the storage of the context. */
 export const verifyAll = (options: Options = {}): Stream.Stream<Verdict, StorageError, Storage | DeadLetterQueues> =>
   verifyEach(RunFiles.runIds, options)

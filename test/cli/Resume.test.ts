@@ -114,7 +114,7 @@ describe("tickvault run --resume", () => {
       [args(data, 30, "--resume", "resmued"), /there is no run "resmued" in .*: did you mean resumed\?/u],
       [args(data, 30, "--resume", ".."), /there is no run "\.\." in /u],
       [args(data, 30, "--resume", runId, "--seed", "7"), /--seed is for a new run/u],
-      [args(foreign, 30, "--resume", foreignRun), /has no metadata\.pb in .* and it can't go on/u],
+      [args(foreign, 30, "--resume", foreignRun), /has no metadata\.pb in .* so it can't be resumed/u],
       [args(join(foreign, "nowhere"), 30, "--resume", runId), /there is no folder .*nowhere/u]
     ]
     for (const [command, message] of refused) {

@@ -196,7 +196,7 @@ describe("a letter that is read", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(DeadLetter.fromBytes("bad", Uint8Array.of(10, 50, 1)))
       assert.strictEqual(error._tag, "LetterDamaged")
-      assert.include(error.message, 'letter "bad" can\'t be read: it is no DeadLetterMessage')
+      assert.include(error.message, 'letter "bad" can\'t be read: it is not a DeadLetterMessage')
     })
   )
 

@@ -20,7 +20,10 @@ describe("a dead-letter queue in memory", () => {
     Effect.gen(function* () {
       const queue = yield* DeadLetterQueue.makeMemory("dlq")
       for (let tick = 0; tick < 100; tick++) yield* queue.offer(yield* letter(tick, tick, tick))
-      assert.include((yield* Effect.flip(queue.offer(yield* letter(100, 100, 100)))).message, "it holds 100 letters")
+      assert.include(
+        (yield* Effect.flip(queue.offer(yield* letter(100, 100, 100)))).message,
+        "it is full with 100 letters"
+      )
       assert.include((yield* Effect.flip(DeadLetterQueue.makeMemory("dlq", { capacity: 0 }))).message, '["capacity"]')
     }).pipe(Effect.provide(LogWatch.layer()))
   )

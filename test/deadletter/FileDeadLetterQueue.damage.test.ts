@@ -83,7 +83,7 @@ describe("a damaged letter in a folder", () => {
       const queue = yield* open
       assert.strictEqual(yield* queue.size, 1)
       const { reason } = yield* Effect.flip(queue.get("000000000009000-other-1"))
-      assert.include(reason.message, "it is no DeadLetterMessage")
+      assert.include(reason.message, "it is not a DeadLetterMessage")
       const one = yield* letter(1, 1, 1000)
       assert.strictEqual((yield* Effect.flip(queue.offer(one))).reason._tag, "QueueFull")
       assert.isTrue(yield* queue.remove("000000000009000-other-1"))

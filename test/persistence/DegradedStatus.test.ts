@@ -58,7 +58,7 @@ it.effect("says no next try while it tries, and then what was said last", () =>
       const failed = yield* bench.first.degraded
       assert.deepInclude(failed, { sinceMs: 500, nextTryMs: 34_500 })
       assert.include(failed?.cause, "the medium failed (EIO)")
-      assert.include(failed?.cause, 'dead-letter queue "letters": it holds 1 letters')
+      assert.include(failed?.cause, 'dead-letter queue "letters": it is full with 1 letters')
     })
   )
 )

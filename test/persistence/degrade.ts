@@ -18,7 +18,7 @@ export const degradeOptions = { persistence: { maxBatchSize: 3, maxRetries: 0 },
 /** What is refused at 500 ms, in the words of both. */
 export const refusal =
   'storage commit of "run/batch_0000000000000000001_0000000000000000003.pb" failed: no space left (ENOSPC): make room on ' +
-  'the disk; dead-letter queue "letters": it holds 1 letters, the most it may: deal with some or raise its capacity'
+  'the disk; dead-letter queue "letters": it is full with 1 letters: replay or drop some, or raise its capacity'
 
 /** The lines of a service that is stopped while it is degraded and settles its batch at last. */
 export const settledAtStop: ReadonlyArray<LogWatch.Allowed> = [

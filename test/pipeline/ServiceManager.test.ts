@@ -227,7 +227,7 @@ it.effect("tells of a service whose batch neither storage nor dead-letter queue 
       const { degraded, state } = (yield* status)!
       assert.strictEqual(state, "RUNNING")
       assert.deepInclude(degraded, { sinceMs: 0, nextTryMs: 1000 })
-      assert.include(degraded?.cause, 'dead-letter queue "letters": it holds 1 letters')
+      assert.include(degraded?.cause, 'dead-letter queue "letters": it is full with 1 letters')
       yield* whileTimePasses(manager.stop("persist"))
       assert.deepInclude(yield* status, { state: "STOPPED", degraded: undefined })
     })

@@ -311,7 +311,10 @@ describe("a run can't go on", () => {
     Effect.gen(function* () {
       const error = yield* withMetadata(undefined)
       assert.strictEqual(error._tag, "MetadataMissing")
-      assert.match(error.message, /^run "run" has no metadata.pb in memory: nobody knows .* and it can't go on/u)
+      assert.match(
+        error.message,
+        /^run "run" has no metadata.pb in memory: its settings are not known, so it can't be resumed/u
+      )
     })
   )
 

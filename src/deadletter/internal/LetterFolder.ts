@@ -1,5 +1,5 @@
 /**
- * A folder of letters, and what this process knows of it: lists, writes, reads and removes letters in all their versions.
+ * Lists, writes, reads and removes letters of a folder in all their versions, and keeps the index of this process.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
@@ -15,10 +15,10 @@ export interface LetterFolder {
   readonly index: LetterIndex
 }
 
-/** Files that are inspected at a time. */
+/** The number of files inspected at a time. */
 const concurrency = 8
 
-/** How often a letter is looked for whose files were removed while they were read. */
+/** How often a letter is listed again when its files were removed during the read. */
 const looks = 3
 
 /** Size and age of a file, for metrics. A file that can't be inspected counts as empty. */
@@ -58,7 +58,7 @@ export const listOne = Effect.fnUntraced(function* (folder: LetterFolder, id: st
   const before = index.files(id)
   const found = yield* list(folder, LetterFiles.prefix(id))
   const files = found.filter((file) => file.id === id)
-  if (index.files(id) === before) index.set(id, files) // else it has changed meanwhile
+  if (index.files(id) === before) index.set(id, files) // otherwise it has changed meanwhile
   return files
 })
 
@@ -68,18 +68,18 @@ export const write = Effect.fnUntraced(function* ({ index, storage }: LetterFold
   const others = index.files(letter.id).filter(({ key }) => key !== file.key)
   const firstFailureMs = LetterFiles.firstFailureMs(letter.id) ?? Number(letter.message.firstFailureTimeMs)
   const entry: Entry = { ...file, bytes: letter.bytes.length, firstFailureMs }
-  // Indexed before the write: should the write fail and yet succeed later, the new version is found.
+  // Indexed before the write: if the write fails but succeeds later, the new version is found.
   if (others.length > 0) index.add(entry)
   yield* Storage.write(storage, file.key, [letter.bytes])
   index.add(entry)
   return others
 })
 
-/** Removes one file of a letter; `false` when it was gone. */
+/** Removes one file of a letter. `false` when it was gone. */
 export const remove = ({ index, storage }: LetterFolder, { id, key }: LetterFiles.LetterFile) =>
   Effect.tap(storage.remove(key), () => Effect.sync(() => index.drop(id, key)))
 
-/** The letter in `file`, or its damage. Empty when the file was removed since it was listed. */
+/** The letter in `file`, or its damage. Empty when the file was removed since the listing. */
 const read = ({ storage }: LetterFolder, file: LetterFiles.LetterFile) =>
   Stream.runCollect(storage.read(file.key)).pipe(
     Effect.flatMap((chunks) => Effect.result(LetterFiles.open(file, Bytes.concat(chunks)))),
@@ -87,20 +87,20 @@ const read = ({ storage }: LetterFolder, file: LetterFiles.LetterFile) =>
     Effect.catchReason("StorageError", "ObjectMissing", () => Effect.succeed([]))
   )
 
-/** The newest whole version of a letter. When none is whole: the damage of one, if there is any. */
+/** The newest whole version of a letter. When none is whole, the damage of one, if there is any. */
 const choose = (versions: ReadonlyArray<Result.Result<DeadLetter, LetterDamaged>>) => {
   const letter = LetterFiles.newest(versions.flatMap((one) => (Result.isSuccess(one) ? one.success : [])))
   return letter === undefined ? versions[0] : Result.succeed(letter)
 }
 
-/** The letter `id`, or its damage; `undefined` when there is none. */
+/** The letter `id`, or its damage. `undefined` when there is none. */
 export const get = Effect.fnUntraced(function* (folder: LetterFolder, id: string) {
   let files: ReadonlyArray<LetterFiles.LetterFile> = folder.index.files(id)
   for (let look = 0; look < looks; look++) {
     if (files.length === 0) files = yield* listOne(folder, id)
     const found = choose((yield* Effect.forEach(files, (file) => read(folder, file))).flat())
     if (found !== undefined) return found
-    files = [] // removed since, or another process has written a new version
+    files = [] // they were removed, or another process has written a new version
   }
   return undefined
 })

@@ -1,8 +1,8 @@
 /**
- * What a process knows of a folder of letters: which letters it holds, in which files, and how large they are.
+ * The index of a folder of letters in one process: its letters, their files and their sizes.
  *
- * Others may add and remove letters too, so the index may be out of date: list the folder first to be sure. Each change is
- * one synchronous step, so a call that takes long, or never ends, delays no other.
+ * Other processes may add and remove letters, so the index may be out of date: list the folder first to be sure. Each change
+ * is one synchronous step, so a slow or hanging call delays no other.
  */
 import type { Held } from "../DeadLetterMetrics.ts"
 import type { LetterFile } from "./letterFiles.ts"
@@ -13,9 +13,9 @@ export interface Entry extends LetterFile {
   readonly firstFailureMs: number | undefined
 }
 
-/** A listing of the whole folder that is under way. */
+/** A running listing of the whole folder. */
 export interface Listing {
-  /** The folder has exactly these files. Letters that have changed since the listing began stay as they are. */
+  /** Sets the files of the folder. Letters that have changed since the listing began stay unchanged. */
   readonly done: (files: ReadonlyArray<Entry>) => void
   /** The listing has failed or ended. */
   readonly end: () => void
@@ -23,14 +23,14 @@ export interface Listing {
 
 const none: ReadonlyArray<Entry> = []
 
-/** The letters by id. A letter has one file, or several when a new version was written. */
+/** The letters by id. A letter has one file, or several after a new version was written. */
 export class LetterIndex {
   private letters = new Map<string, ReadonlyArray<Entry>>()
 
-  /** How many calls are keeping a letter, by its id. */
+  /** The number of running calls that keep a letter, by its id. */
   private readonly coming = new Map<string, number>()
 
-  /** For each listing under way, the letters that have changed since it began. The earliest listing is first. */
+  /** For each running listing, the letters that have changed since it began. The earliest listing is first. */
   private readonly listings = new Set<Set<string>>()
 
   get size(): number {
@@ -42,12 +42,12 @@ export class LetterIndex {
     return [...this.letters.keys()].sort()
   }
 
-  /** The files of the letter `id`, empty when there is none. The same array until they change. */
+  /** The files of the letter `id`. Empty when there is none. The same array until they change. */
   files(id: string): ReadonlyArray<Entry> {
     return this.letters.get(id) ?? none
   }
 
-  /** Whether there is no room for the letter `id`: `capacity` others are there or being kept. */
+  /** Whether there is no room for the letter `id`: `capacity` other letters exist or are being kept. */
   isFull(capacity: number, id: string): boolean {
     const others = [...this.coming.keys()].filter((other) => other !== id && !this.letters.has(other))
     return this.size - (this.letters.has(id) ? 1 : 0) + others.length >= capacity
@@ -63,19 +63,19 @@ export class LetterIndex {
     }
   }
 
-  /** The letter `id` has these files now. Without files it is gone. */
+  /** Sets the files of the letter `id`. Without files it is gone. */
   set(id: string, files: ReadonlyArray<Entry>): void {
     for (const changed of this.listings) changed.add(id)
     if (files.length === 0) this.letters.delete(id)
     else this.letters.set(id, files)
   }
 
-  /** The letter has this file too. */
+  /** Adds a file of a letter. */
   add(entry: Entry): void {
     this.set(entry.id, [...this.files(entry.id).filter(({ key }) => key !== entry.key), entry])
   }
 
-  /** The letter `id` has this file no longer. */
+  /** Removes a file of the letter `id`. */
   drop(id: string, key: Entry["key"]): void {
     const files = this.files(id).filter((file) => file.key !== key)
     this.set(id, files)

@@ -1,5 +1,5 @@
 /**
- * Letters as files: their names, and whether their bytes are what was written.
+ * Letters as files: their names, and the check of their bytes.
  *
  * A name is `<id>.<checksum>.pb`. The checksum is the CRC-32 of the bytes in hexadecimal. The bytes under a name `<id>.pb`,
  * of an older version or another program, can't be checked.
@@ -17,13 +17,13 @@ export interface LetterFile {
   readonly checksum: number | undefined
 }
 
-/** The letter file with the name `key`; `undefined` when it is not the name of a letter. */
+/** The letter file with the name `key`. `undefined` when it is not the name of a letter. */
 export const parse = (key: StorageKey.StorageKey): LetterFile | undefined => {
   const { checksum = "", id } = /^(?<id>[^/]+?)(?:\.(?<checksum>[0-9a-f]{8}))?\.pb$/u.exec(key)?.groups ?? {}
   return id === undefined ? undefined : { key, id, checksum: Checksum.fromHex(checksum) }
 }
 
-/** The prefix of the keys of all versions of a letter. Keys of other letters may have it too. */
+/** The prefix of the keys of all versions of a letter. Keys of other letters may have the same prefix. */
 export const prefix = (id: string): string => `${id}.`
 
 /** The file for this version of `letter`. Fails with `InvalidPlace` when its id can't be a file name. */
@@ -47,13 +47,13 @@ export const open = ({ checksum, id, key }: LetterFile, bytes: Uint8Array) =>
         new DeadLetter.LetterDamaged({ letter: id, problem: `file "${key}" doesn't match the checksum in its name` })
       )
 
-/** The time of the first failure, from the id of a letter; `undefined` for an id of another program. */
+/** The time of the first failure, from the id of a letter. `undefined` for an id of another program. */
 export const firstFailureMs = (id: string): number | undefined => {
   const digits = /^(\d{15})-/u.exec(id)?.[1]
   return digits === undefined ? undefined : Number(digits)
 }
 
-/** The newest of several versions of a letter: the one that was tried most often, then the one that failed last. */
+/** The newest of several versions of a letter: the one with the most retries, then the one that failed last. */
 export const newest = (versions: ReadonlyArray<DeadLetter.DeadLetter>): DeadLetter.DeadLetter | undefined =>
   versions.toSorted(
     ({ message: a }, { message: b }) => b.retryCount - a.retryCount || Number(b.lastFailureTimeMs - a.lastFailureTimeMs)

@@ -1,8 +1,8 @@
 /**
- * The stored batches that a run can go on from.
+ * The stored batches that a resumed run relies on.
  *
- * A batch of the size that the ledger says is trusted; a batch that the ledger doesn't know is read. A batch that is not what
- * was written is set aside: its key is free again, and it counts as not stored. Memory: the ledger's entry of each batch.
+ * A batch is trusted when its size is the one in the ledger. A batch without an entry is read. A damaged batch is set aside:
+ * its key is free again, and it counts as not stored. Memory: the ledger's entry of each batch.
  */
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
@@ -24,45 +24,45 @@ import { Storage } from "../../storage/Storage.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 
-/** The valid entries of a batch, which may be none. */
+/** The valid entries of a batch. May be empty. */
 type Commits = ReadonlyArray<LedgerEntry.Commit>
 
 interface Trusted extends RunFiles.BatchKey {
   readonly _tag: "Trusted"
-  /** The entries that its size agrees with. */
+  /** The entries that its size matches. */
   readonly commits: Commits
   readonly stretches: ReadonlyArray<TickSet.Stretch>
-  /** Whether every byte was read and is what was written. */
+  /** Whether every byte was read and is correct. */
   readonly isProven: boolean
 }
 
-/** A batch that is not what was written. */
+/** A damaged batch. */
 interface Damaged {
   readonly _tag: "Damaged"
   readonly key: StorageKey.StorageKey
   readonly problem: string
 }
 
-/** The ticks that `commits` agree on. */
+/** The ticks of `commits`, if they are equal in all. */
 const agreed = ([first, ...others]: Arr.NonEmptyReadonlyArray<LedgerEntry.Commit>) => {
   const text = first.stretches.join(";")
   return others.every(({ stretches }) => stretches.join(";") === text) ? first.stretches : undefined
 }
 
-/** Reads all of a batch: what it holds, or what is wrong with it; `undefined` when it is gone. */
+/** Reads a whole batch: its content or its problem. `undefined` when it is gone. */
 const prove = (batch: RunFiles.BatchKey, commits: Commits) =>
   BatchFile.prove(batch.key).pipe(
     Effect.map(({ checksum: sum, problem, stretches }): Trusted | Damaged => {
       const checksum = Checksum.toHex(sum)
       const isKnown = commits.length === 0 || commits.some((commit) => commit.checksum === checksum)
-      const wrong = problem ?? (isKnown ? undefined : `its checksum is ${checksum}, and the ledger has another one`)
+      const wrong = problem ?? (isKnown ? undefined : `its checksum is ${checksum}, but the ledger has another one`)
       if (wrong !== undefined) return { _tag: "Damaged", key: batch.key, problem: wrong }
       return { ...batch, _tag: "Trusted", commits, stretches, isProven: true }
     }),
     Effect.catchReason("StorageError", "ObjectMissing", () => Effect.undefined)
   )
 
-/** What is stored under the key of `batch`, by its size alone where that is enough; `undefined` when it is gone. */
+/** Checks `batch`, by its size alone where that is enough. `undefined` when it is gone. */
 const check = Effect.fnUntraced(function* (
   batch: RunFiles.BatchKey,
   commits: Commits
@@ -78,7 +78,7 @@ const check = Effect.fnUntraced(function* (
   // A file that was compressed again by hand has another size, and may hold the same ticks.
   if (commits.length === 0 || StorageKey.isCompressed(batch.key)) return yield* prove(batch, commits)
   const sizes = commits.map(LedgerEntry.sizeOf)
-  const problem = `it has ${stat.bytes} bytes, and the ledger says ${sizes.join(" or ")}`
+  const problem = `it has ${stat.bytes} bytes, but ${sizes.join(" or ")} in the ledger`
   return { _tag: "Damaged", key: batch.key, problem }
 })
 
@@ -94,24 +94,24 @@ const recordSetAside = Effect.fnUntraced(function* (runId: RunId.RunId, key: str
   yield* ledger.record(runId, { _tag: "SetAside", key, place, reason, atMs })
 })
 
-/** Records that batches are gone which the ledger knows, so that their entries don't count for batches of the same key. */
+/** Records that batches of the ledger are gone, so that their entries don't count for later batches with the same key. */
 const recordGone = Effect.fnUntraced(function* (runId: RunId.RunId, keys: ReadonlyArray<string>) {
   const storage = yield* Storage
   const gone = yield* Effect.filter(keys.filter(StorageKey.is), (key) =>
     Effect.map(storage.stat(key), (stat) => stat === undefined)
   )
   if (!Arr.isReadonlyArrayNonEmpty(gone)) return
-  for (const key of gone) yield* recordSetAside(runId, key, "gone", "it was gone when the run went on")
+  for (const key of gone) yield* recordSetAside(runId, key, "gone", "it was gone when the run resumed")
   yield* (yield* RunLedger).flush
   yield* Effect.logWarning("Batches that the ledger knows are gone, their ticks are made again").pipe(
     Effect.annotateLogs({ run: runId, batches: gone.length, first: gone[0] })
   )
 })
 
-/** Entries that are recorded before they are written. */
+/** The number of entries that are recorded before a flush. */
 const recordedAtATime = 1000
 
-/** Records entries for batches that a crash has left without, so that the run is whole when nothing else is missing. */
+/** Records entries for batches without one, as a crash leaves them. Then the run is whole if nothing else is missing. */
 const recordUnknown = Effect.fnUntraced(function* (
   runId: RunId.RunId,
   batches: ReadonlyArray<UnknownBatches.UnknownBatch>
@@ -126,7 +126,7 @@ const recordUnknown = Effect.fnUntraced(function* (
   }
 })
 
-/** Frees the key of a damaged batch, and records that, so that its entries don't count for the next batch of that key. */
+/** Frees the key of a damaged batch, and records that, so that its entries don't count for the next batch with that key. */
 const setAside = Effect.fnUntraced(
   function* (runId: RunId.RunId, { key, problem }: Damaged) {
     const storage = yield* Storage
@@ -141,7 +141,7 @@ const setAside = Effect.fnUntraced(
   Effect.uninterruptible
 )
 
-/** Not shared: it has state. */
+/** It has state: don't share it. */
 export class TrustedBatches {
   /** Keys that were set aside, in that order. */
   readonly setAside: Array<StorageKey.StorageKey> = []
@@ -153,7 +153,7 @@ export class TrustedBatches {
     this.batches = Arr.sort(batches, descending)
   }
 
-  /** How many there are. */
+  /** The number of batches. */
   get size(): number {
     return this.batches.length
   }
@@ -163,7 +163,7 @@ export class TrustedBatches {
     return this.batches.flatMap(({ stretches }) => stretches)
   }
 
-  /** Reads the last batches until one is good. Gives the damaged ones. */
+  /** Reads the last batches until one is good. Succeeds with the damaged ones. */
   readonly proveEnd = Effect.gen({ self: this }, function* () {
     const damaged: Array<Damaged> = []
     for (const batch of this.batches) {
@@ -174,7 +174,7 @@ export class TrustedBatches {
     return damaged
   })
 
-  /** Sets a damaged batch aside: it is not trusted any more. */
+  /** Sets a damaged batch aside and stops trusting it. */
   readonly drop = (damaged: Damaged) =>
     Effect.map(setAside(this.runId, damaged), () => {
       this.setAside.push(damaged.key)
@@ -182,8 +182,8 @@ export class TrustedBatches {
     })
 
   /**
-   * The stored tick of this number, with its payload. `undefined` when its batch turns out to be damaged or gone: it is not
-   * trusted any more.
+   * The stored tick of this number, with its payload. `undefined` when its batch is damaged or gone: then the batch is no
+   * longer trusted.
    */
   readonly tick = Effect.fnUntraced({ self: this }, function* (this: TrustedBatches, tickNumber: bigint) {
     const holding = this.batches.filter(({ stretches }) => stretches.some((stretch) => has(stretch, tickNumber)))
@@ -227,9 +227,9 @@ const checkAll = Effect.fnUntraced(function* (listed: ReadonlyArray<RunFiles.Bat
 })
 
 /**
- * Finds the trusted batches of a run. Compares the size of each batch; reads those that the ledger doesn't know, and the
- * last ones, which a crash may have damaged, until one is good. Sets the damaged ones aside, and adds to the ledger what it
- * lacks.
+ * Finds the trusted batches of a run. Compares the size of each batch with the ledger. Reads the batches without an entry,
+ * and the last batches, which a crash may have damaged, until one is good. Sets damaged ones aside and adds missing entries
+ * to the ledger.
  */
 export const find = Effect.fnUntraced(function* (runId: RunId.RunId) {
   const listed = yield* RunFiles.batches(runId)
@@ -237,7 +237,7 @@ export const find = Effect.fnUntraced(function* (runId: RunId.RunId) {
   const { damaged, trusted } = yield* checkAll(listed, known)
   const batches = new TrustedBatches(runId, trusted)
   damaged.push(...(yield* batches.proveEnd))
-  // First everything is read: the ledger compares the run by itself from the first record on, and must not find damage.
+  // Reads everything before it records: the first record starts a comparison of the run, which must not find damage.
   for (const one of damaged) yield* batches.drop(one)
   yield* recordGone(runId, [...known.keys()])
   const unknown = trusted.filter(({ commits }) => commits.length === 0)

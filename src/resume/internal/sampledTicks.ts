@@ -1,9 +1,9 @@
 /**
- * The ticks of a run that an engine captures: which of them there are, and which is missing first.
+ * The ticks of a run that an engine captures: which exist, and which is the first missing one.
  */
 import * as TickSet from "../../domain/TickSet.ts"
 
-/** Which ticks are captured: `first`, and the multiples of `interval` after it. `first` is a multiple, too. */
+/** The captured ticks: `first` and the later multiples of `interval`. `first` is a multiple too. */
 export interface Sampling {
   readonly interval: bigint
   readonly first: bigint
@@ -24,10 +24,10 @@ const capturedIn = (
   return [{ first: from, last: until, step: from === until ? 0n : apart }]
 }
 
-/** Stretches that are merged at a time: while they are merged, those that interleave take memory for each tick. */
+/** The number of stretches merged at a time: interleaved stretches take memory for each tick meanwhile. */
 const atATime = 256
 
-/** The captured ticks in `all`. Memory: by gaps, when each stretch comes next to the one before. */
+/** The captured ticks in `all`. Memory grows with gaps, when neighbouring stretches follow each other. */
 export const of = (all: ReadonlyArray<TickSet.Stretch>, sampling: Sampling): TickSet.TickSet => {
   const { interval } = sampling
   let set = new TickSet.TickSet([], interval)
@@ -38,11 +38,11 @@ export const of = (all: ReadonlyArray<TickSet.Stretch>, sampling: Sampling): Tic
   return set
 }
 
-/** The smallest captured tick that `set` doesn't have. */
+/** The smallest captured tick that `set` lacks. */
 export const firstMissing = ({ stretches, step }: TickSet.TickSet, { first }: Sampling): bigint =>
   stretches[0]?.first === first ? stretches[0].last + step : first
 
-/** The greatest tick of `set` below `limit`; `undefined` when there is none. */
+/** The greatest tick of `set` below `limit`. `undefined` when there is none. */
 export const greatestBelow = ({ step, stretches }: TickSet.TickSet, limit: bigint): bigint | undefined => {
   let greatest: bigint | undefined
   for (const { first, last } of stretches) {

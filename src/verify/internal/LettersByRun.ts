@@ -1,5 +1,5 @@
 /**
- * The letters of the dead-letter queues, by the runs whose ticks they hold. Each is read once; its bytes are not kept.
+ * The letters of the dead-letter queues, by the runs of their ticks. Each is read once. Their bytes are not kept.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -10,7 +10,7 @@ import * as RunId from "../../domain/RunId.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
 
-/** A letter that waits, and its ticks of a single run. */
+/** A waiting letter, and its ticks of a single run. */
 export interface Waiting {
   readonly id: string
   readonly reason: string
@@ -19,7 +19,7 @@ export interface Waiting {
   readonly stretches: ReadonlyArray<TickSet.Stretch>
 }
 
-/** What is known of a letter. */
+/** What is known about a letter. */
 type Known =
   | {
       readonly _tag: "Readable"
@@ -49,7 +49,7 @@ const byRun = (letter: DeadLetter.DeadLetter) =>
 
 const damaged = ({ problem }: DeadLetter.LetterDamaged): Known => ({ _tag: "Damaged", problem })
 
-/** Only a failure of the folder of letters is a failure of `verify`; what is wrong with a letter is a finding. */
+/** A problem of a letter is a finding. A failure of the folder of letters is a failure of `verify`. */
 const unread = (error: DeadLetterError): Effect.Effect<Known | undefined, StorageError> => {
   switch (error.reason._tag) {
     case "LetterMissing":
@@ -70,10 +70,10 @@ const read = (queue: Queue, id: string): Effect.Effect<Known | undefined, Storag
     Effect.catchTag("DeadLetterError", unread)
   )
 
-/** Letters that are read at the same time. */
+/** The number of letters read at the same time. */
 const concurrency = 4
 
-/** Not shared: it has state. */
+/** It has state: don't share it. */
 export class LettersByRun {
   private readonly queues: ReadonlyArray<Queue>
   private letters = new Map<string, Known>()
@@ -82,7 +82,7 @@ export class LettersByRun {
     this.queues = queues
   }
 
-  /** Finds out which letters there are now, and reads those that it doesn't know yet. */
+  /** Lists the letters again, and reads the new ones. */
   readonly refresh = Effect.suspend(() => {
     const found = new Map<string, Known>()
     const one = (queue: Queue) =>
@@ -116,7 +116,7 @@ export class LettersByRun {
     })
   }
 
-  /** The runs whose ticks wait in letters. Ticks with an invalid run id or number don't count. */
+  /** The runs with ticks in letters. Ticks with an invalid run id or number don't count. */
   get runIds(): ReadonlyArray<RunId.RunId> {
     const runIds = [...this.letters.values()].flatMap((letter) =>
       letter._tag === "Damaged" ? [] : [...letter.stretchesByRun].filter(([, { length }]) => length > 0)
@@ -132,7 +132,7 @@ export class LettersByRun {
   }
 }
 
-/** Those of the queues of the context, none of them read yet. */
+/** The letters of the queues of the context. None is read yet. */
 export const make: Effect.Effect<LettersByRun, never, DeadLetterQueues> = Effect.map(
   DeadLetterQueues,
   (queues) => new LettersByRun(queues)

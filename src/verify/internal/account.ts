@@ -1,5 +1,5 @@
 /**
- * Which ticks a run should have, and which of them are stored, wait in letters, were dropped, or are missing.
+ * Computes which ticks a run should have, and which are stored, in letters, dropped, or missing.
  */
 import * as Arr from "effect/Array"
 import * as BigInts from "effect/BigInt"
@@ -9,15 +9,15 @@ import type { Promised } from "../../runs/RunMetadata.ts"
 
 type Stretches = ReadonlyArray<TickSet.Stretch>
 
-/** All that is known of the ticks of a run. */
+/** All that is known about the ticks of a run. */
 export interface Known {
-  /** What the run's metadata say. */
+  /** What the run's metadata promise. */
   readonly promised: Promised
   /** Stored and intact. */
   readonly stored: Stretches
   readonly waiting: Stretches
   readonly dropped: Stretches
-  /** Known otherwise: from entries of batches and letters that are gone or damaged. */
+  /** Known from entries of batches and letters that are gone or damaged. */
   readonly knownOtherwise: Stretches
 }
 
@@ -28,17 +28,17 @@ export interface Account {
   readonly stored: TickSet.TickSet
   /** Stored, waiting or dropped. */
   readonly accounted: TickSet.TickSet
-  /** Ticks in letters that are not stored. */
+  /** Ticks that are in letters and not stored. */
   readonly waiting: bigint
-  /** Ticks that were dropped on purpose, and are neither stored nor waiting. */
+  /** Ticks that were dropped on purpose, are not stored and are not in a letter. */
   readonly dropped: bigint
-  /** Ticks that are nowhere, in ascending order. */
+  /** Missing ticks in ascending order. */
   readonly holes: ReadonlyArray<TickSet.Gap>
 }
 
 const sum = (set: TickSet.TickSet, more: Stretches) => new TickSet.TickSet([...set.stretches, ...more], set.step)
 
-/** How many of the ticks of `stretches` are not in `set`. */
+/** The number of ticks of `stretches` that are not in `set`. */
 export const beyond = (set: TickSet.TickSet, stretches: Stretches): bigint => sum(set, stretches).size - set.size
 
 const least = (numbers: ReadonlyArray<bigint>) =>
@@ -53,7 +53,7 @@ const gap = (first: bigint, last: bigint, step: bigint): TickSet.Gap => ({
   count: (last - first) / step + 1n
 })
 
-/** The ticks from `first` to `last` that `set` doesn't have. Both are a multiple of its step away from its ticks. */
+/** The ticks from `first` to `last` that `set` lacks. Both must be a multiple of its step away from its ticks. */
 const holesIn = (set: TickSet.TickSet, first: bigint, last: bigint): ReadonlyArray<TickSet.Gap> => {
   const { first: from, last: to, step } = set
   if (from === undefined || to === undefined) return [gap(first, last, step)]
@@ -64,7 +64,7 @@ const holesIn = (set: TickSet.TickSet, first: bigint, last: bigint): ReadonlyArr
   ]
 }
 
-/** The sampling interval, of which all ticks are multiples; when the metadata don't say it, the greatest common step. */
+/** The sampling interval: all ticks are multiples of it. Without it in the metadata, the greatest common step. */
 const stepOf = (samplingInterval: bigint | undefined, all: Stretches) =>
   TickSet.commonStep(
     samplingInterval === undefined || all.length === 0
@@ -77,7 +77,7 @@ export const of = ({ dropped, promised, knownOtherwise, stored, waiting }: Known
   const all = [...stored, ...waiting, ...dropped, ...knownOtherwise]
   const step = stepOf(promised.samplingInterval, all)
   const known = least(all.map((stretch) => stretch.first))
-  // A crash may have destroyed the first batches while later ones were being stored: the metadata know the first tick.
+  // A crash may have destroyed the first batches but not later ones: the metadata have the first tick.
   const first = known === undefined ? undefined : BigInts.min(known, promised.firstTick ?? known)
   const last = greatest(all.map((stretch) => stretch.last))
   const storedSet = new TickSet.TickSet(stored, step)

@@ -1,5 +1,5 @@
 /**
- * Collects what is known of a run: from its batches, the dead letters, its ledger and its metadata, in this order.
+ * Collects what is known about a run from its batches, dead letters, ledger and metadata, in this order.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -18,14 +18,14 @@ import * as ScannedFile from "./scannedFile.ts"
 
 export type Stretches = ReadonlyArray<TickSet.Stretch>
 
-/** How far a verification is. */
+/** The progress of a verification. */
 export interface Progress {
   readonly run: RunId.RunId
-  /** Files that have been read. */
+  /** Files read so far. */
   readonly files: number
-  /** Files of the run. */
+  /** All files of the run. */
   readonly of: number
-  /** Bytes of the run that have been read. */
+  /** Bytes of the run read so far. */
   readonly bytes: number
 }
 
@@ -37,10 +37,10 @@ export interface Verification {
   readonly onProgress: (progress: Progress) => void
 }
 
-/** Files that are read at the same time: one is read from the medium while another is checked. */
+/** The number of files read at the same time: one is read from the disk while another is checked. */
 const concurrency = 2
 
-/** Reads all files; those that are gone by then are left out. */
+/** Reads all files. Leaves out files that are gone by then. */
 const scanAll = Effect.fnUntraced(function* (
   { onProgress, runId }: Verification,
   keys: ReadonlyArray<RunFiles.BatchKey>
@@ -65,25 +65,25 @@ const scanAll = Effect.fnUntraced(function* (
 const reportDamage = ({ found }: Verification, { bytes, log, offset, problem, torn }: Ledger.Damage): void =>
   found.add({ _tag: torn ? "TornLedger" : "DamagedLedger", key: log, offset, bytes, problem })
 
-/** Letters that the ledger knows and that are gone, though no entry says that they were replayed or dropped. */
+/** Letters of the ledger that are gone, although no entry says that they were replayed or dropped. */
 const vanishedLetters = Effect.fnUntraced(function* ({ letters, runId }: Verification, ledger: JoinedLedger) {
   const vanished = () => [...ledger.letters].filter(([id]) => !letters.has(id) && !ledger.closed.has(id))
   if (vanished().length === 0) return []
-  // They may have come after the letters were listed, or gone after the ledger was read: look again.
+  // They may have come after the letters were listed, or gone after the ledger was read: read both again.
   yield* letters.refresh
   const closed = yield* closedLetters(runId)
   return vanished().filter(([id]) => !closed.has(id))
 })
 
 /**
- * Letters that can't be read, without those that were replayed or dropped; with their ticks when the ledger knows them.
+ * Letters that can't be read and were not replayed or dropped, with their ticks from the ledger, if it has them.
  */
 const damagedLetters = ({ letters }: Verification, ledger: JoinedLedger) =>
   letters.damaged
     .filter(({ id }) => !ledger.closed.has(id))
     .map((letter) => ({ ...letter, stretches: ledger.letters.get(letter.id) }))
 
-/** What the metadata say; what is wrong with them is a finding. */
+/** What the metadata promise. A problem with them is a finding. */
 const promised = ({ found, runId }: Verification) =>
   RunMetadata.promised(runId).pipe(
     Effect.catchReason("StorageError", "ObjectDamaged", ({ problem }) =>
@@ -94,11 +94,11 @@ const promised = ({ found, runId }: Verification) =>
     )
   )
 
-/** Whether `file` is known not to be what was written. */
+/** Whether the bytes of `file` are known to differ from what was written. */
 const isDamaged = ({ differs, matchedAtMs, problem }: ScannedFile.ScannedFile): boolean =>
   problem !== undefined || (matchedAtMs === undefined && differs !== undefined)
 
-/** The ticks of a damaged file that can be read all the same; none when the file can't be read at all. */
+/** The ticks of a damaged file that can still be read. Empty when the file can't be read at all. */
 const salvage = ({ differs, key }: ScannedFile.ScannedFile) =>
   Stream.runFold(
     BatchFile.salvage(key, differs?.checks()),
@@ -117,7 +117,7 @@ const salvage = ({ differs, key }: ScannedFile.ScannedFile) =>
     })
   )
 
-/** Batches that have an entry and were not listed: those that were stored since, and those that are gone. */
+/** Batches with an entry that were not listed: stored since the listing, or gone. */
 const absentFiles = Effect.fnUntraced(function* ({ absent }: JoinedLedger) {
   const storage = yield* Storage
   const gone: Array<readonly [key: string, stretches: Stretches]> = []
@@ -130,7 +130,7 @@ const absentFiles = Effect.fnUntraced(function* ({ absent }: JoinedLedger) {
   return { gone, since: since.flat() }
 })
 
-/** All that is known of a run. */
+/** All that is known about a run. */
 export const collect = Effect.fnUntraced(function* (verification: Verification) {
   const { letters, runId } = verification
   const listed = yield* RunFiles.batches(runId)

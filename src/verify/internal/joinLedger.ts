@@ -1,5 +1,5 @@
 /**
- * Joins the ledger of a run with its scanned batches, entry by entry: no entry of a batch that is there is kept.
+ * Joins the ledger of a run with its scanned batches, entry by entry. Keeps no entry of a scanned batch.
  */
 import * as Effect from "effect/Effect"
 import type * as RunId from "../../domain/RunId.ts"
@@ -12,15 +12,15 @@ import * as ScannedFile from "./scannedFile.ts"
 
 type Files = ReadonlyMap<string, ScannedFile.ScannedFile>
 
-/** A batch that has an entry and was not among the files. */
+/** A batch with an entry that is not among the files. */
 interface Absent {
   readonly stretches: ReadonlyArray<TickSet.Stretch>
   readonly committedAtMs: number
 }
 
-/** Letters that were dealt with. */
+/** Letters that were replayed completely or dropped. */
 export class ClosedLetters {
-  /** Ids of the letters that were replayed to the last tick. */
+  /** Ids of the letters that were replayed completely. */
   readonly replayed = new Set<string>()
   readonly dropped = new Map<string, LedgerEntry.Drop>()
 
@@ -37,11 +37,11 @@ export class ClosedLetters {
   }
 }
 
-/** What is kept of a ledger. */
+/** The kept part of a ledger. */
 export class JoinedLedger {
-  /** The newest entry of each key, without those of the files. */
+  /** The newest entry of each key that is not among the files. */
   readonly absent = new Map<string, Absent>()
-  /** The ticks of every dead letter that the ledger knows, by its id. */
+  /** The ticks of every dead letter in the ledger, by its id. */
   readonly letters = new Map<string, ReadonlyArray<TickSet.Stretch>>()
   readonly closed = new ClosedLetters()
   readonly setAsides = new LedgerFacts.SetAsides()
@@ -83,7 +83,7 @@ export const joinLedger = Effect.fnUntraced(function* (
   return joined
 })
 
-/** The letters that were dealt with by now. Keeps nothing else of the ledger. */
+/** The letters that are replayed completely or dropped by now. Keeps nothing else of the ledger. */
 export const closedLetters = (runId: RunId.RunId) =>
   LedgerFold.run(runId, () => new ClosedLetters(), {
     Header: LedgerFold.skip,

@@ -1,5 +1,5 @@
 /**
- * A stored batch, read once from its first byte to its last, and compared with its entries in the ledger.
+ * A stored batch, read once completely, and compared with its entries in the ledger.
  */
 import * as Effect from "effect/Effect"
 import * as Checksum from "../../domain/Checksum.ts"
@@ -11,23 +11,23 @@ import * as BatchFile from "../../batch/BatchFile.ts"
 import type { StorageError } from "../../storage/StorageError.ts"
 import type { BatchKey } from "../../runs/RunFiles.ts"
 
-/** What is in a batch, and what the ledger says about it. */
+/** The content of a batch, and its comparison with the ledger. */
 export interface ScannedFile extends BatchKey {
   readonly stretches: ReadonlyArray<TickSet.Stretch>
   readonly count: number
   readonly bytes: number
   readonly checksum: string
-  /** Ticks that are in it more than once. */
+  /** The number of ticks in it that repeat another one. */
   readonly repeated: number
-  /** What is wrong with it, whatever the ledger says; `undefined` when it is in the delimited format. */
+  /** A problem with the file itself, without regard to the ledger. `undefined` when the file is in the delimited format. */
   readonly problem: string | undefined
-  /** The time of the newest entry that it agrees with; `undefined` when there is none. */
+  /** The time of the newest entry that it matches. `undefined` when there is none. */
   matchedAtMs: number | undefined
-  /** The newest entry that it doesn't agree with. */
+  /** The newest entry that it doesn't match. */
   differs: { readonly entry: LedgerEntry.Commit; readonly checks: Line["checks"] } | undefined
 }
 
-/** A file that can't be read is a finding; a storage that doesn't answer is a failure of `verify`. */
+/** A file that can't be read is a finding. A storage that doesn't answer is a failure of `verify`. */
 const isOfTheFile = ({ reason }: StorageError): boolean =>
   reason._tag === "IoFailure" || reason._tag === "PermissionDenied" || reason._tag === "InvalidPlace"
 
@@ -43,7 +43,7 @@ const unreadable = (file: BatchKey, why: string): ScannedFile => ({
   differs: undefined
 })
 
-/** Reads the batch `file`; `undefined` when it is gone. Calls `onBytes` for every chunk. */
+/** Reads the batch `file`. `undefined` when it is gone. Calls `onBytes` for every chunk. */
 export const scan = (file: BatchKey, onBytes: (bytes: number) => void) =>
   BatchFile.prove(file.key, onBytes).pipe(
     Effect.map(({ bytes, checksum, count, problem, repeated, stretches }): ScannedFile => ({
@@ -61,7 +61,7 @@ export const scan = (file: BatchKey, onBytes: (bytes: number) => void) =>
     Effect.catchIf(isOfTheFile, ({ reason }) => Effect.succeed(unreadable(file, reason.message)))
   )
 
-/** Compares `file` with an entry of the ledger. It is enough that it agrees with one of several. */
+/** Compares `file` with an entry of the ledger. One matching entry of several is enough. */
 export const compare = (file: ScannedFile, entry: LedgerEntry.Commit, checks: Line["checks"]): void => {
   if (file.problem === undefined && file.checksum === entry.checksum && file.bytes === entry.bytes) {
     file.matchedAtMs = Math.max(entry.committedAtMs, file.matchedAtMs ?? 0)
@@ -70,7 +70,7 @@ export const compare = (file: ScannedFile, entry: LedgerEntry.Commit, checks: Li
   }
 }
 
-/** Forgets the entries about older objects that had the key of `file` and were set aside. */
+/** Forgets the entries of older objects under the key of `file` that were set aside. */
 export const forgetSetAside = (file: ScannedFile, setAsides: LedgerFacts.SetAsides): void => {
   const { differs, key, matchedAtMs } = file
   if (matchedAtMs !== undefined && !setAsides.isValid({ key, committedAtMs: matchedAtMs })) file.matchedAtMs = undefined

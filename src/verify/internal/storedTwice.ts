@@ -1,6 +1,6 @@
 /**
- * Finds ticks that are stored twice, and whether their bytes are the same. Only files that share ticks are read, once more.
- * Memory: for the files that overlap at a tick, a checksum of each tick that they share.
+ * Finds ticks that are stored twice, and whether their bytes are the same. Reads files that share ticks once more.
+ * Memory: a checksum of each shared tick, for the files that overlap at a tick.
  */
 import * as Effect from "effect/Effect"
 import * as Order from "effect/Order"
@@ -14,14 +14,14 @@ import type { ScannedFile } from "./scannedFile.ts"
 
 type StoredTwice = typeof Duplicate.Type | typeof Conflict.Type
 
-/** What is remembered of a tick. */
+/** What is remembered about a tick. */
 interface Seen {
   readonly key: string
   readonly bytes: number
   readonly checksum: number
 }
 
-/** Compares ticks with those before. The files must come by their first tick. Not shared: it has state. */
+/** Compares ticks with earlier ones. The files must be ordered by their first tick. It has state: don't share it. */
 class Comparison {
   private readonly seen = new Map<bigint, Seen>()
   private readonly report: (finding: StoredTwice) => void
@@ -31,7 +31,7 @@ class Comparison {
     this.report = report
   }
 
-  /** The next file begins at `first`: no tick before it comes any more. */
+  /** The next file begins at `first`: no smaller tick follows. */
   begin(first: bigint): void {
     this.end()
     for (const tickNumber of this.seen.keys()) if (tickNumber < first) this.seen.delete(tickNumber)
@@ -45,7 +45,7 @@ class Comparison {
     this.extend(same ? "Duplicate" : "Conflict", tickNumber, [before.key, key])
   }
 
-  /** Reports the ticks in a row that were found last. */
+  /** Reports the last consecutive ticks that were found. */
   end(): void {
     if (this.current !== undefined) this.report(this.current)
     this.current = undefined
@@ -65,7 +65,7 @@ class Comparison {
 
 const byFirst = Order.mapInput(Order.BigInt, ({ first }: ScannedFile) => first)
 
-/** Reports the ticks that are in two of `files`, or twice in one of them. All tick numbers are `step` apart, or a multiple. */
+/** Reports the ticks that are in two of `files`, or twice in one. All distances of ticks must be multiples of `step`. */
 export const findStoredTwice = Effect.fnUntraced(function* (
   files: ReadonlyArray<ScannedFile>,
   step: bigint,

@@ -1,5 +1,5 @@
 /**
- * Verifies one run: accounts for its ticks with all that is known of it, and reports what is wrong.
+ * Verifies one run: accounts for its ticks with all that is known about it, and reports the problems.
  */
 import * as Effect from "effect/Effect"
 import type * as RunId from "../../domain/RunId.ts"
@@ -14,7 +14,7 @@ import { findStoredTwice } from "./storedTwice.ts"
 
 type Stretches = Evidence.Stretches
 
-/** The ticks that a damaged file should have: all of them from the ledger, or the first and the last from its name. */
+/** The ticks that a damaged file should have: all from the ledger, or the first and the last from its name. */
 const expected = ({ differs, first, last }: ScannedFile.ScannedFile): Stretches =>
   differs === undefined
     ? [first, last].map((number) => ({ first: number, last: number, step: 0n }))
@@ -40,7 +40,7 @@ const knownOf = (evidence: Evidence.Evidence): Account.Known => {
   }
 }
 
-/** The ticks of batches that were stored since the run was listed, as far as they are where ticks are missing. */
+/** The missing ticks that are in batches stored since the run was listed. */
 const storedSince = Effect.fnUntraced(function* (
   runId: RunId.RunId,
   listed: ReadonlySet<string>,
@@ -72,7 +72,7 @@ const reportFiles = ({ found }: Evidence.Verification, evidence: Evidence.Eviden
     found.add({
       _tag: "DamagedFile",
       key: file.key,
-      problem: file.problem ?? "it is not what was written: its checksum is not that in the ledger",
+      problem: file.problem ?? "its bytes are not what was written: its checksum differs from the one in the ledger",
       ...damagedTicks(file, account),
       intact: Finding.ticks(salvaged).count
     })
