@@ -66,7 +66,10 @@ export interface PartOptions {
   readonly queue?: typeof TickQueue.Options.Encoded
   readonly persistence?: typeof PersistenceService.Options.Encoded
   readonly idempotency?: typeof IdempotencyTracker.Options.Encoded
-  /** The folder of dead letters is the subfolder `.dead-letters` of `directory`, and their durability that of the pipeline. */
+  /**
+   * The folder of dead letters is the subfolder `.dead-letters` of `directory`, and their durability that of the
+   * pipeline.
+   */
   readonly deadLetters?: typeof FileDeadLetterQueue.Options.Encoded
   /** A service that replays dead letters by itself; "off" for none. Default "off". */
   readonly recovery?: typeof RecoveryService.Options.Encoded | "off"
@@ -120,7 +123,10 @@ type Parts =
   | IdempotencyTracker.IdempotencyTracker
   | DeadLetterQueue
 
-/** A pipeline over a queue, a storage, a compression, the ledger, a tracker and a dead-letter queue of your choice, with `names` for its services. */
+/**
+ * A pipeline over a queue, a storage, a compression, the ledger, a tracker and a dead-letter queue of your choice, with
+ * `names` for its services.
+ */
 export const layerServices = (
   names: ReadonlyArray<string>,
   shutdownTimeout: Duration.Input,

@@ -109,11 +109,11 @@ const unlessMissing = (found: ReturnType<typeof find>) =>
   Effect.catchReason(found, "StorageError", "ObjectMissing", () => Effect.undefined)
 
 /**
- * Stores `ticks` in their order as one object, with the compression of the context. An object that is there already under
- * this key, or under the key for the other compression, is compared by its content: the same ticks are `identical`, others
- * are a `KeyConflict`. Two processes with different compression that store the same ticks in the same instant both succeed;
- * `verify` names the duplicates. Interrupted before the commit, it leaves nothing. To save memory, give many writes the same
- * `memory`.
+ * Stores `ticks` in their order as one object, with the compression of the context. An object that is there already
+ * under this key, or under the key for the other compression, is compared by its content: the same ticks are
+ * `identical`, others are a `KeyConflict`. Two processes with different compression that store the same ticks in the
+ * same instant both succeed; `verify` names the duplicates. Interrupted before the commit, it leaves nothing. To save
+ * memory, give many writes the same `memory`.
  */
 export const write = (
   key: StorageKey.StorageKey,

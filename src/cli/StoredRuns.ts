@@ -100,7 +100,10 @@ const holds = (storage: Storage["Service"], runId: RunId.RunId) =>
 export const runIds = (storage: Storage["Service"]) =>
   Effect.provideService(Stream.runCollect(RunFiles.runIds), Storage, storage)
 
-/** The storage of the run `id`. Fails with `UnknownRun`, which suggests the nearest id, or `CannotStart` when two have it. */
+/**
+ * The storage of the run `id`. Fails with `UnknownRun`, which suggests the nearest id, or `CannotStart` when two have
+ * it.
+ */
 export const find = Effect.fnUntraced(function* (all: ReadonlyArray<Storage["Service"]>, id: string) {
   const locations = all.map(({ location }) => location)
   if (RunId.is(id)) {

@@ -1,8 +1,9 @@
 /**
  * Keeps batches that could not be stored until they are replayed or dropped.
  *
- * The port, a bounded queue in memory, and a queue that discards letters on purpose. `FileDeadLetterQueue` is the durable
- * one. A full or failing queue fails the offer. It keeps every letter that it has accepted, and never drops one to make room.
+ * The port, a bounded queue in memory, and a queue that discards letters on purpose. `FileDeadLetterQueue` is the
+ * durable one. A full or failing queue fails the offer. It keeps every letter that it has accepted, and never drops one
+ * to make room.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -108,9 +109,9 @@ export class DeadLetterQueue extends Context.Service<
     readonly get: (id: string) => Effect.Effect<DeadLetter, DeadLetterError>
 
     /**
-     * Replaces the letter with the id of `letter`, durably. Needs no room. At every moment, at least one of the two versions
-     * is whole in the queue. Fails with `LetterMissing` when there is no letter with this id, or with `LetterNotWritten`.
-     * After that, and after an interruption, the new version may be kept or not: repeat it.
+     * Replaces the letter with the id of `letter`, durably. Needs no room. At every moment, at least one of the two
+     * versions is whole in the queue. Fails with `LetterMissing` when there is no letter with this id, or with
+     * `LetterNotWritten`. After that, and after an interruption, the new version may be kept or not: repeat it.
      */
     readonly update: (letter: DeadLetter) => Effect.Effect<void, DeadLetterError>
 

@@ -1,10 +1,10 @@
 /**
  * Keeps the ledgers of runs: records what happens to their ticks, in the same storage as their batches.
  *
- * Each process writes to its own logs, so that competing processes need no lock, which a crash could leave behind. Recording
- * never waits for the storage: a fiber of the layer writes all waiting entries in one piece, and retries when the storage
- * fails. A crash may lose entries of stored batches. They are made again from the objects: the first record of a run starts
- * that for the whole run, in the background.
+ * Each process writes to its own logs, so that competing processes need no lock, which a crash could leave behind.
+ * Recording never waits for the storage: a fiber of the layer writes all waiting entries in one piece, and retries when
+ * the storage fails. A crash may lose entries of stored batches. They are made again from the objects: the first record
+ * of a run starts that for the whole run, in the background.
  *
  * ```ts
  * import * as Effect from "effect/Effect"

@@ -37,7 +37,7 @@ export interface WriteFailure extends DeadLetter.Failure {
   readonly isRetryable: boolean
 }
 
-/** Is told of the steps of a write, for metrics. */
+/** Called at the steps of a write, for metrics. */
 export interface Observer {
   /** A claim took `seconds`. */
   readonly claimed: (seconds: number) => Effect.Effect<void>
@@ -46,7 +46,7 @@ export interface Observer {
   readonly retrying: (error: WriteError, pause: Duration.Duration) => Effect.Effect<void>
 }
 
-/** Ignores the steps. */
+/** An observer that does nothing. */
 export const unobserved: Observer = {
   claimed: () => Effect.void,
   attempted: () => Effect.void,
@@ -260,8 +260,9 @@ const failureOf = Effect.fnUntraced(function* (parts: Parts, portion: Portion.St
 })
 
 /**
- * Gives what makes a writer for a caller, on the storage, the compression and the tracker of the context. The caller stores at most `atATime`
- * portions at a time. Its `settle` is called for all that is stored or found to be a duplicate.
+ * Gives what makes a writer for a caller, on the storage, the compression and the tracker of the context. The caller
+ * stores at most `atATime` portions at a time. Its `settle` is called for all that is stored or found to be a
+ * duplicate.
  */
 export const make = Effect.fnUntraced(function* (options: typeof WriteOptions.Options.Type, atATime: number) {
   const retry = WriteOptions.retryPolicy(options)

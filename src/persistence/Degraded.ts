@@ -5,7 +5,7 @@
  * import * as Effect from "effect/Effect"
  * import type * as PersistenceService from "tickvault/persistence/PersistenceService"
  *
- * // Since when the service is degraded; `undefined` while it is not.
+ * // The start of the degradation. `undefined` while the service is not degraded.
  * export const since = ({ degraded }: PersistenceService.Instance) => Effect.map(degraded, (status) => status?.sinceMs)
  * ```
  */
@@ -15,10 +15,10 @@
  * is lost.
  */
 export interface Degraded {
-  /** Since when, in milliseconds since 1970. */
+  /** Start of the degradation, in milliseconds since 1970. */
   readonly sinceMs: number
   /** The last errors of the storage and of the dead-letter queue, for people. */
   readonly cause: string
-  /** When it tries them next, in milliseconds since 1970; `undefined` while it does. */
+  /** Time of the next try, in milliseconds since 1970. `undefined` during a try. */
   readonly nextTryMs: number | undefined
 }

@@ -1,5 +1,5 @@
 /**
- * All that can become of ticks that a service or a replay has taken.
+ * The possible outcomes of ticks that a service or a replay has taken.
  *
  * Outcomes are handled with `Match.valueTags`: a new outcome that is not handled somewhere does not compile.
  */
@@ -14,9 +14,9 @@ export interface Stored {
   readonly _tag: "Stored"
   readonly runId: RunId.RunId
   readonly written: BatchFile.Written
-  /** How many attempts it took, the one that stored it included. */
+  /** The number of attempts, including the one that stored it. */
   readonly attempts: number
-  /** How long that attempt took. */
+  /** Duration of that attempt. */
   readonly tookMs: number
   readonly committedAtMs: number
 }
@@ -42,7 +42,7 @@ export interface DeadLettered {
   readonly letter: DeadLetter.DeadLetter
 }
 
-/** Given up, because no dead-letter queue is configured. */
+/** Lost, because no dead-letter queue is configured. */
 export interface Lost {
   readonly _tag: "Lost"
   readonly reason: DeadLetter.Reason
@@ -61,10 +61,10 @@ export interface Remaining {
 
 export type Outcome = Stored | Duplicate | DeadLettered | Lost | Returned | Remaining
 
-/** What can become of ticks that a service took from the queue. */
+/** The outcomes of ticks that a service took from the queue. */
 export type OfService = Stored | Duplicate | DeadLettered | Lost | Returned
 
-/** What can become of ticks that a replay took from a dead letter. */
+/** The outcomes of ticks that a replay took from a dead letter. */
 export type OfReplay = Stored | Duplicate | Remaining | Returned
 
 export const { DeadLettered, Duplicate, Lost, Remaining, Returned, Stored } = Data.taggedEnum<Outcome>()

@@ -60,7 +60,7 @@ export const batchTicks = Metric.histogram("persistence_batch_ticks", {
   boundaries: [1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000]
 })
 export const commitDuration = Metric.histogram("persistence_batch_commit_duration_seconds", {
-  description: "Open to commit of one attempt.",
+  description: "Time of one attempt, from open to commit.",
   boundaries: seconds
 })
 export const endToEndLatency = Metric.histogram("persistence_end_to_end_latency_seconds", {
@@ -75,13 +75,13 @@ export const checkDuration = Metric.histogram("persistence_idempotency_check_dur
 const failureReasons: ReadonlyArray<Reason> = ["validation", "mixed_run", "storage", "key_conflict", "internal"]
 const errorTypes = ["no_space", "permission", "io", "timeout", "throttled", "other"]
 
-/** Puts the labels on once, since that costs more than an update. */
+/** Adds the labels once, because that costs more than an update. */
 const add = (metric: Metric.Metric<number, unknown>, labels: Record<string, string>) => {
   const labelled = Metric.withAttributes(metric, labels)
   return (amount: number): Effect.Effect<void> => Metric.update(labelled, amount)
 }
 
-/** The same with one more label, of few values. */
+/** Like `add`, with one more label that has few values. */
 const addBy = <Value extends string>(
   metric: Metric.Metric<number, unknown>,
   labels: Record<string, string>,
@@ -98,8 +98,8 @@ const addBy = <Value extends string>(
 }
 
 /**
- * Makes the metrics of the service `service` on the queue, the storage and the compression of the context, with every label value at
- * zero, so that a first failure shows as an increase.
+ * Makes the metrics of the service `service` on the queue, the storage and the compression of the context, with every
+ * label value at zero, so that a first failure shows as an increase.
  */
 export const make = Effect.fnUntraced(function* (service: string) {
   const { name: storage } = yield* Storage
@@ -134,7 +134,7 @@ export const make = Effect.fnUntraced(function* (service: string) {
     retries: by(writeRetries, "error_type"),
     invalid: by(validationFailures, "rule")
   }
-  /** So many ticks are in flight now. */
+  /** Sets the number of ticks in flight. */
   const inFlight = (ticks: number) => Effect.andThen(metrics.current(ticks), metrics.inFlight(ticks))
   const { received, batchesWritten: batches, ticksWritten: ticks, storedBytes: stored, retryWait, mixedSplit } = metrics
   for (const zero of [received, batches, ticks, metrics.writtenBytes, stored, retryWait, mixedSplit]) yield* zero(0)

@@ -16,7 +16,7 @@
  * import * as Effect from "effect/Effect"
  * import { PersistenceService } from "tickvault/persistence/PersistenceService"
  *
- * // How many ticks each service has written so far.
+ * // The number of ticks that each service has written so far.
  * export const written = Effect.gen(function* () {
  *   const { instances } = yield* PersistenceService
  *   return yield* Effect.forEach(instances.values(), ({ metrics }) => Effect.map(metrics, (m) => m.ticks_written))
@@ -53,7 +53,10 @@ import * as WriteOptions from "./WriteOptions.ts"
 
 /** Settings of one persistence service. */
 export const Options = Schema.Struct({
-  /** Most ticks in a batch. Default 1000. Too low: many small files. Too high: larger letters, longer waits. */
+  /**
+   * The largest number of ticks in a batch. Default 1000. Too low: many small files. Too high: larger letters, longer
+   * waits.
+   */
   maxBatchSize: OptionSchema.wholeNumber(1, 1000),
   /**
    * Bytes of payload at which a batch closes. Default 67,108,864 (64 MiB). A batch is larger only when a single tick is.
@@ -63,7 +66,7 @@ export const Options = Schema.Struct({
   batchTimeoutSeconds: OptionSchema.positiveNumber(5),
   ...WriteOptions.Options.fields,
   /**
-   * What becomes of a batch whose ticks are of several runs: one dead letter, or one file a run. Default "dead-letter".
+   * How to treat a batch with ticks of several runs: one dead letter, or one file for each run. Default "dead-letter".
    */
   mixedRuns: Schema.Literals(["dead-letter", "split"]).pipe(
     Schema.withDecodingDefaultTypeKey(Effect.succeed("dead-letter" as const))
@@ -76,7 +79,7 @@ export const Options = Schema.Struct({
 })
 
 /**
- * What a service has counted since it was made, restarts included, under the specification's names. At every moment
+ * The counters of a service since it was made, restarts included, under the specification's names. At every moment
  * `ticks_received = ticks_written + duplicate_ticks_detected + ticks_dead_lettered + ticks_returned + ticks_lost +
  * ticks_in_flight`.
  */
@@ -85,9 +88,9 @@ export interface Metrics {
   readonly ticks_written: number
   /** Bytes of the ticks written, length prefixes included, before compression. */
   readonly bytes_written: number
-  /** Bytes of the files written, as they lie in the storage. */
+  /** Bytes of the files written, after compression. */
   readonly bytes_stored: number
-  /** Batches given up: dead-lettered or lost. */
+  /** Batches that were dead-lettered or lost. */
   readonly batches_failed: number
   readonly duplicate_ticks_detected: number
   /** Ticks of the batches in flight, at most three batches; 0 when idle. */
@@ -100,11 +103,11 @@ export interface Metrics {
   readonly write_retries: number
 }
 
-/** A running or stopped service with what it has counted. */
+/** A running or stopped service and its counters. */
 export interface Instance extends Service.Service {
   readonly metrics: Effect.Effect<Metrics & Readonly<Record<string, number>>>
 
-  /** Set while the storage and the dead-letter queue both refuse a batch, else `undefined`. */
+  /** Set while the storage and the dead-letter queue both refuse a batch. Otherwise `undefined`. */
   readonly degraded: Effect.Effect<Degraded | undefined>
 }
 
@@ -135,7 +138,7 @@ const observer = (inFlight: InFlight, metrics: PersistenceMetrics.PersistenceMet
     })
 })
 
-/** As `make`, with decoded options. */
+/** Like `make`, with decoded options. */
 export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
   const metrics = yield* PersistenceMetrics.make(name)
   const inFlight = new InFlight()
@@ -171,8 +174,8 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
 })
 
 /**
- * Makes the service `name`, stopped, on the queue, storage, compression, ledger, tracker and dead-letter queue of its context. Closing
- * the scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
+ * Makes the service `name`, stopped, on the queue, storage, compression, ledger, tracker and dead-letter queue of its
+ * context. Closing the scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
  */
 export const make = (name: string, options: typeof Options.Encoded = {}) =>
   Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeWith(name, decoded))
@@ -187,7 +190,7 @@ export class PersistenceService extends Context.Service<
 
 type Dependencies = TickQueue | Storage | Compression | RunLedger | IdempotencyTracker | DeadLetterQueue
 
-/** Runs a service for each name, with its decoded options; they compete for one queue. */
+/** Runs a service for each name, with its decoded options. They compete for one queue. */
 export const layerWith = (
   all: ReadonlyArray<readonly [name: string, options: typeof Options.Type]>
 ): Layer.Layer<PersistenceService, never, Dependencies> => Layer.effect(PersistenceService, startAll(all))
@@ -203,7 +206,7 @@ const startAll = Effect.fnUntraced(function* (all: ReadonlyArray<readonly [strin
 })
 
 /**
- * Runs the services `names` (default one, "persistence-1") with the same options; they compete for one queue. Fails with
+ * Runs the services `names` (default one, "persistence-1") with the same options. They compete for one queue. Fails with
  * `SchemaError` on a bad option.
  */
 export const layer = (
@@ -218,9 +221,8 @@ export const layer = (
   )
 
 /**
- * The same with the options that the environment sets for each service, over `options`. The names of the services are those
- * of their variables: `TICKVAULT_PERSISTENCE_1_MAX_BATCH_SIZE` by default. Fails with `ConfigError`, which names each wrong
- * variable.
+ * Like `layer`, but environment variables override `options` for each service. They contain the name of the service:
+ * `TICKVAULT_PERSISTENCE_1_MAX_BATCH_SIZE` by default. Fails with `ConfigError`, which names each wrong variable.
  */
 export const layerConfig = (
   names: ReadonlyArray<string> = ["persistence-1"],

@@ -1,10 +1,10 @@
 /**
- * The portions of a batch, and the rules that divide a batch into them. Each portion is stored or dead-lettered by itself.
+ * The portions of a batch, and the rules that divide a batch. Each portion is stored or dead-lettered independently.
  *
  * Every tick is checked, not only the first and the last. Ticks that can't be stored under any key become a portion of
  * their own, so that the good ticks are stored. Ticks of several runs become one portion, or one portion a run.
  *
- * A portion is mutable, so that after an interruption it says how far it has come. Each field has one writer: `Settler`
+ * A portion is mutable, so that its state is known after an interruption. Each field has one writer: `Settler`
  * removes `ticks`, `BatchWriter` changes `write`, and dead-lettering changes `letter`.
  */
 import * as Effect from "effect/Effect"
@@ -17,7 +17,7 @@ import * as Tick from "../domain/Tick.ts"
 import type { FlushReason, TakenBatch } from "../queue/BatchPolicy.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 
-/** A tick whose run id can't be a folder, whose number is negative, or that is larger than any reader takes. */
+/** A tick with an unsafe run id or a negative number, or a tick that is larger than any reader accepts. */
 export class InvalidTick extends Schema.TaggedError<InvalidTick>()("InvalidTick", {
   simulationRunId: Schema.String,
   tickNumber: Schema.BigInt,
@@ -29,7 +29,7 @@ export class InvalidTick extends Schema.TaggedError<InvalidTick>()("InvalidTick"
   }
 }
 
-/** A batch with ticks of more than one run, which the service is not set to split. */
+/** A batch with ticks of several runs, when the service doesn't split such batches. */
 export class MixedRuns extends Schema.TaggedError<MixedRuns>()("MixedRuns", {
   runIds: Schema.Array(Schema.String)
 }) {
@@ -38,11 +38,11 @@ export class MixedRuns extends Schema.TaggedError<MixedRuns>()("MixedRuns", {
   }
 }
 
-/** What a tick or a batch can be refused for. */
+/** The rules that a tick or a batch can break. */
 export type Rule = InvalidTick["rule"] | "mixed_run"
 
 /**
- * How far the write of a portion has come. `mayBeStored` is true when the outcome of an attempt is not known, so that the
+ * The state of the write of a portion. `mayBeStored` is true when the outcome of an attempt is not known, so that the
  * portion may be stored already.
  */
 export type Write = Unclaimed | Claimed | Writing | WriteFailed
@@ -50,7 +50,7 @@ export type Write = Unclaimed | Claimed | Writing | WriteFailed
 /** Its ticks are not claimed from the tracker. */
 export interface Unclaimed {
   readonly _tag: "Unclaimed"
-  /** Whether another service had it before and gave it back. */
+  /** Whether another service had it before and returned it. */
   readonly mayBeStored: boolean
 }
 
@@ -60,13 +60,13 @@ export interface Claimed {
   readonly mayBeStored: boolean
 }
 
-/** An attempt is under way, or was interrupted. */
+/** An attempt is running, or was interrupted. */
 export interface Writing {
   readonly _tag: "Writing"
   readonly mayBeStored: true
   /** The number of the attempt, from 1. */
   readonly attempt: number
-  /** What the attempt before failed with; `undefined` when none has. */
+  /** The failure of the attempt before. `undefined` when none has failed. */
   readonly earlier: DeadLetter.Failure | undefined
 }
 
@@ -77,13 +77,13 @@ export interface WriteFailed {
   readonly failure: DeadLetter.Failure
 }
 
-/** How far a portion has come on its way into the dead-letter queue. A letter that is offered again stays the same. */
+/** The state of the dead letter of a portion. A letter that is offered again stays the same. */
 export type Letter =
   /** No letter has been made. */
   | { readonly _tag: "NoLetter" }
   /** The queue has refused every offer. */
   | { readonly _tag: "LetterRefused"; readonly letter: DeadLetter.DeadLetter }
-  /** An offer is under way, or the answer to one is not known: the letter may be kept, now or later. */
+  /** An offer is running, or its answer is not known: the letter may be kept, now or later. */
   | { readonly _tag: "LetterOffered"; readonly letter: DeadLetter.DeadLetter }
 
 interface Part {
@@ -93,20 +93,20 @@ interface Part {
   settled: boolean
   letter: Letter
   readonly reason: FlushReason
-  /** When the oldest tick of its batch entered the queue, in milliseconds since 1970. */
+  /** The time when the oldest tick of its batch entered the queue, in milliseconds since 1970. */
   readonly enqueuedAtMs: number
 }
 
-/** Valid ticks of one run: they are to be stored. */
+/** Valid ticks of one run, for the storage. */
 export interface Storable extends Part {
   readonly _tag: "Storable"
   readonly runId: RunId.RunId
-  /** Has the `ticks`, with what is known of their numbers. */
+  /** The `ticks` with their stretches. */
   batch: RunBatch<Tick.Batch>
   write: Write
 }
 
-/** Ticks that break `rule`: they are to become a dead letter. */
+/** Ticks that break `rule`, for a dead letter. */
 export interface Refused extends Part {
   readonly _tag: "Refused"
   ticks: Tick.Batch
@@ -143,11 +143,11 @@ export const remove = (portion: Portion, ticks: ReadonlyArray<Tick.Tick>): void 
   else portion.ticks = rest
 }
 
-/** `ticks` of `portion`, which are of `runId`, as a batch: its own one when they are all that is left of it. */
+/** `ticks` of `portion`, all of `runId`, as a batch: the portion's own batch when they are all of its ticks. */
 export const batchOf = (portion: Portion, runId: RunId.RunId, ticks: ReadonlyArray<Tick.Tick>): RunBatch =>
   portion._tag === "Storable" && portion.batch.ticks === ticks ? portion.batch : new RunBatch(runId, ticks)
 
-/** What log lines and spans say of a portion. */
+/** The facts of a portion for log lines and spans. */
 export const facts = (portion: Portion) => {
   const { ticks } = portion
   const { first, last } =
@@ -208,7 +208,7 @@ const violation = (tick: Tick.Tick, checkedRunId: string | undefined): InvalidTi
   if (unsafe !== undefined) return refused("run_id", `its run id ${unsafe}`)
   if (tickNumber < 0n) return refused("tick_number", "its number is negative")
   return payload.length > Delimited.defaultMaxMessageBytes
-    ? refused("size", `its ${payload.length} bytes are over the ${Delimited.defaultMaxMessageBytes} that are read`)
+    ? refused("size", `its ${payload.length} bytes are over the limit of ${Delimited.defaultMaxMessageBytes}`)
     : undefined
 }
 
@@ -233,7 +233,7 @@ const validate = (ticks: Tick.Batch) => {
   return { invalid, byRun }
 }
 
-/** Divides `batch`. Together the portions hold each of its ticks once; those of a run keep their order. */
+/** Divides `batch`. Each tick is in exactly one portion. The ticks of a run keep their order. */
 export const divide = (batch: TakenBatch, mixedRuns: "dead-letter" | "split", nowMs: number): Array<Portion> => {
   const { byRun, invalid } = validate(batch.ticks)
   const portions: Array<Portion> = []

@@ -1,5 +1,5 @@
 /**
- * When a failed write is tried again: exponential backoff with a cap, for failures that may pass.
+ * When to retry a failed write: exponential backoff with a cap, for failures that may pass.
  *
  * ```ts
  * import * as Duration from "effect/Duration"
@@ -20,7 +20,7 @@ import * as Schedule from "effect/Schedule"
 export interface RetryPolicy {
   /** Attempts after the first one. */
   readonly maxRetries: number
-  /** Pause before the first retry; each further one doubles. */
+  /** Pause before the first retry. Each further pause doubles. */
   readonly backoff: Duration.Duration
   /** Longest pause, jitter included. */
   readonly maxBackoff: Duration.Duration
@@ -40,7 +40,7 @@ export const backoff = (policy: Omit<RetryPolicy, "maxRetries">): Schedule.Sched
 
 /**
  * The schedule of `policy`. It ends at an error that is not retryable. `onRetry` runs before each pause, with the number of
- * the attempt that failed. It does not run for a failure that is not tried again.
+ * the attempt that failed. It does not run for a failure that is not retried.
  */
 export const schedule = <E extends { readonly isRetryable: boolean }>(
   policy: RetryPolicy,

@@ -1,5 +1,5 @@
 /**
- * The one place that changes what is known of a tick, for a live batch and for a replay.
+ * The one place that settles ticks, for live batches and for replays.
  *
  * `settle` is called once for each tick. In one uninterruptible step it updates everything that keeps count of ticks: the
  * tracker of duplicates, the portion, the caller's books, the ledger of the run, and the log.
@@ -16,15 +16,15 @@ import * as LedgerEntries from "./internal/ledgerEntries.ts"
 import type { Duplicate, Outcome } from "./Outcome.ts"
 import * as Portion from "./Portion.ts"
 
-/** Most duplicates of a batch that have a log line each. */
+/** The largest number of duplicates of a batch that are logged one by one. */
 const loggedDuplicates = 10
 
-/** What the caller keeps of its ticks. */
+/** The caller's own counts of its ticks. */
 export interface Books<in O extends Outcome> {
   /** Counts `ticks`, synchronously, as they leave `portion`. */
   readonly count: (portion: Portion.Portion, ticks: ReadonlyArray<Tick.Tick>, outcome: O) => void
 
-  /** Updates what takes an effect, such as the queue and metrics. */
+  /** Updates the queue and the metrics of the caller. */
   readonly report: (portion: Portion.Portion, ticks: ReadonlyArray<Tick.Tick>, outcome: O) => Effect.Effect<void>
 }
 
@@ -70,7 +70,7 @@ const tellTracker = (
   })
 }
 
-/** Records what was stored or dead-lettered. The ledger looks by itself for what may be stored without an entry. */
+/** Records stored and dead-lettered ticks. Asks the ledger to compare the run when ticks may be stored without an entry. */
 const tellLedger = (
   { ledger, service }: Parts,
   portion: Portion.Portion,
@@ -161,7 +161,7 @@ const log = (
     Returned: () => Effect.void
   })
 
-/** Gives what makes a `settle` for the books of a caller, which is called `service` in the ledgers. */
+/** Makes a factory of `settle` functions, one for the books of each caller. `service` is its name in the ledgers. */
 export const make = Effect.fnUntraced(function* (service: string) {
   const parts: Parts = {
     service,

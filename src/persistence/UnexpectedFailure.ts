@@ -1,9 +1,9 @@
 /**
- * A fault in an implementation of a port, met while a batch was in flight.
+ * A defect of the storage or the dead-letter queue while a batch was in flight.
  */
 import * as Schema from "effect/Schema"
 
-/** The storage or the dead-letter queue died instead of failing. The batch is settled like after any other failure. */
+/** The storage or the dead-letter queue died with a defect. The batch is settled like after any other failure. */
 export class UnexpectedFailure extends Schema.TaggedError<UnexpectedFailure>()("UnexpectedFailure", {
   operation: Schema.Literals(["write", "dead-letter"]),
   cause: Schema.Defect()

@@ -1,5 +1,5 @@
 /**
- * How often and for how long a write is tried: the settings that services and replays share.
+ * The number of attempts and the time limit of a write: the settings that services and replays share.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,15 +9,15 @@ import type { RetryPolicy } from "./RetryPolicy.ts"
 
 /** Settings of writes. */
 export const Options = Schema.Struct({
-  /** Attempts after the first one before a batch is given up. Default 3. */
+  /** Attempts after the first one. Default 3. */
   maxRetries: OptionSchema.wholeNumber(0, 3),
-  /** Milliseconds before the first retry; each further pause doubles. Default 1000: 1 s, 2 s, 4 s. */
+  /** Milliseconds before the first retry. Each further pause doubles. Default 1000: 1 s, 2 s, 4 s. */
   retryBackoffMs: OptionSchema.wholeNumber(0, 1000),
   /** Longest pause between two attempts. Default "30 seconds". */
   maxRetryBackoff: OptionSchema.duration(Duration.seconds(30)),
   /**
    * Time limit of one attempt to store a batch and of one offer of a letter. After it the attempt counts as failed and
-   * is abandoned; should it succeed late, the same bytes are under the same key. Default "30 seconds".
+   * is abandoned. If it succeeds later, the same bytes are under the same key. Default "30 seconds".
    */
   writeTimeout: OptionSchema.duration(Duration.seconds(30)),
   /** Varies each pause by up to a fifth, so that instances don't retry in step. Default "none". */
@@ -26,7 +26,7 @@ export const Options = Schema.Struct({
   )
 })
 
-/** When the settings have a write tried again. */
+/** The retry policy of the settings. */
 export const retryPolicy = (options: typeof Options.Type): RetryPolicy => ({
   maxRetries: options.maxRetries,
   backoff: Duration.millis(options.retryBackoffMs),

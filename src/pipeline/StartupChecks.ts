@@ -1,8 +1,8 @@
 /**
  * Checks whether a pipeline can work here: for `tickvault doctor`, and at every start.
  *
- * Checks the resources of a configuration, such as folders, and the clock, each by trying. Nothing of it disturbs a pipeline
- * that is at work in the same places, and no folder is made.
+ * Checks the resources of a configuration, such as folders, and the clock, each by trying. Nothing of it disturbs a
+ * pipeline that is at work in the same places, and no folder is made.
  *
  * ```ts
  * import * as Effect from "effect/Effect"

@@ -1,12 +1,12 @@
 /**
  * Finds ticks that earlier processes have stored, so that de-duplication survives a restart.
  *
- * At the first ticks of a run, it lists the names of the run's batches, which contain the first and the last tick. For ticks
- * beyond all of them, such as those of a resumed run, nothing more is read. A batch that may have some of the ticks is read.
- * After many reads without a match, it reads the run's ledger, which tells which batches to skip. A tick counts as stored
- * only when it was found with the same bytes and its batch survives a crash. When a stored tick has the same number but
- * other bytes, none of the batch's ticks counts as stored: storing them shows the conflict. When the storage can't be read,
- * a tick may be stored twice, but is never lost.
+ * At the first ticks of a run, it lists the names of the run's batches, which contain the first and the last tick. For
+ * ticks beyond all of them, such as those of a resumed run, nothing more is read. A batch that may have some of the
+ * ticks is read. After many reads without a match, it reads the run's ledger, which tells which batches to skip. A tick
+ * counts as stored only when it was found with the same bytes and its batch survives a crash. When a stored tick has
+ * the same number but other bytes, none of the batch's ticks counts as stored: storing them shows the conflict. When
+ * the storage can't be read, a tick may be stored twice, but is never lost.
  *
  * It doesn't see batches that other processes store after the listing.
  *
@@ -85,7 +85,10 @@ export const make = Effect.gen(function* () {
     return yield* Deferred.await(begun)
   })
 
-  /** Reads the ledger, if that is worth it, for the ticks of all batches. If it can't be read, batches are read one by one. */
+  /**
+   * Reads the ledger, if that is worth it, for the ticks of all batches. If it can't be read, batches are read one by
+   * one.
+   */
   const readLedger = Effect.fnUntraced(function* (runId: RunId.RunId, batches: EarlierBatches) {
     if (batches.isLedgerRead || batches.readInVain < readInVain) return
     batches.isLedgerRead = true

@@ -1,21 +1,22 @@
 /**
  * A service that replays dead letters whose reason may pass.
  *
- * Once an interval it looks at the dead-letter queue and replays letters, the oldest first. A letter that fails again waits
- * twice as long each time, up to a limit. Operators may replay or drop letters meanwhile. The service may be stopped during
- * a replay: the letter is then as it was, or done, or can be replayed again.
+ * Once each interval it looks at the dead-letter queue and replays letters, oldest first. A letter that fails again
+ * waits twice as long each time, up to a limit. Operators may replay or drop letters meanwhile. The service may be
+ * stopped during a replay: the letter is then unchanged, or done, or can be replayed again.
  *
- * A look is abandoned after `writeTimeout`, a replay after four times that long, with a log line at WARN. So a call that
- * hangs in the file system does not keep other letters waiting. A letter whose replay still hangs is not replayed again.
+ * A look is abandoned after `writeTimeout`, a replay after four times that long, with a log line at WARN. So a call
+ * that hangs in the file system does not keep other letters waiting. A letter whose replay still hangs is not replayed
+ * again.
  *
- * Letters that waiting can't help (an invalid tick, two ticks of one number, a fault) are left to the operator, who shows,
- * replays and drops them with `tickvault dlq`.
+ * Letters that a later replay can't store (an invalid tick, two ticks with one number, a defect) are left to the
+ * operator, who shows, replays and drops them with `tickvault dlq`.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
  * import * as RecoveryService from "tickvault/replay/RecoveryService"
  *
- * // Looks every ten seconds, for as long as the scope is open.
+ * // Looks every ten seconds while the scope is open.
  * export const program = Effect.gen(function* () {
  *   const recovery = yield* RecoveryService.make("recovery", { interval: "10 seconds" })
  *   yield* recovery.start
@@ -54,7 +55,7 @@ const { maxRetryBackoff, retryBackoffMs, retryJitter, writeTimeout } = WriteOpti
 export const Options = Schema.Struct({
   /** Pause between two looks at the queue, and the wait of a letter that has failed once. Default "1 minute". */
   interval: OptionSchema.duration(Duration.minutes(1)),
-  /** Longest wait of a letter that fails again and again. Default "1 hour". */
+  /** The longest wait of a letter that fails repeatedly. Default "1 hour". */
   maxInterval: OptionSchema.duration(Duration.hours(1)),
   /** Attempts after the first one within one replay. Default 0: the next replay is the next attempt. */
   maxRetries: OptionSchema.wholeNumber(0, 0),
@@ -64,7 +65,7 @@ export const Options = Schema.Struct({
   writeTimeout
 })
 
-/** What a service has counted since it was made, restarts included. */
+/** The counters of a service since it was made, restarts included. */
 export interface Metrics {
   /** Looks at the queue. */
   readonly looks: number
@@ -74,21 +75,21 @@ export interface Metrics {
   readonly replays_failed: number
   readonly ticks_stored: number
   readonly ticks_duplicate: number
-  /** Letters that wait for their next replay, as of the last look. */
+  /** Letters that wait for their next replay, at the last look. */
   readonly letters_waiting: number
-  /** Letters that are left to the operator, as of the last look. */
+  /** Letters that are left to the operator, at the last look. */
   readonly letters_left: number
 }
 
-/** A running or stopped service with what it has counted. */
+/** A running or stopped service and its counters. */
 export interface Instance extends Service.Service {
   readonly metrics: Effect.Effect<Metrics & Readonly<Record<string, number>>>
 }
 
-/** The reasons that a later replay may find passed. */
+/** Whether a later replay may succeed. */
 export const mayPass = (reason: Reason): boolean => reason === "storage"
 
-/** What the steps of a service share. */
+/** Shared by the steps of a service. */
 interface Recovery {
   readonly options: typeof Options.Type
   readonly parts: Parts.Parts
@@ -121,7 +122,7 @@ const leaveDamaged = (error: string): Effect.Effect<TurnResult> =>
     Effect.as("left" as const)
   )
 
-/** Replays a letter at its turn. Somebody else may have removed it since the look began. */
+/** Replays a letter at its turn. Another process may have removed it since the look began. */
 const takeTurn = (recovery: Recovery, id: string): Effect.Effect<TurnResult> => {
   const { limits, parts } = recovery
   const replayed = Effect.gen(function* () {
@@ -137,7 +138,7 @@ const takeTurn = (recovery: Recovery, id: string): Effect.Effect<TurnResult> => 
   )
 }
 
-/** Looks at the queue and replays those letters whose turn it is, one after the other. */
+/** Looks at the queue and replays the letters whose turn it is, one after the other. */
 const look = Effect.fn("RecoveryService.look")(function* (recovery: Recovery, turns: Turns, gate: Service.PauseGate) {
   const { counts, limits, parts } = recovery
   counts.looks++
@@ -149,7 +150,7 @@ const look = Effect.fn("RecoveryService.look")(function* (recovery: Recovery, tu
   for (const id of ids) {
     if (!turns.isDue(id, startMs)) continue
     yield* gate.open
-    // The wait begins with the look, however long the letters before this one took.
+    // The wait begins with the look, not when earlier letters are done.
     turns.note(id, yield* takeTurn(recovery, id), startMs)
   }
   counts.letters_waiting = turns.waiting
@@ -171,7 +172,7 @@ const work = (recovery: Recovery) => (gate: Service.PauseGate) =>
     )
   })
 
-/** As `make`, with decoded options. */
+/** Like `make`, with decoded options. */
 export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
   const recovery: Recovery = {
     options,
@@ -194,8 +195,9 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
 })
 
 /**
- * Makes the service `name`, stopped, on the dead-letter queue, storage, compression, ledger and tracker of its context: share those of
- * the persistence services. Closing the scope stops it like `stop` does. Fails with `SchemaError` on a bad option.
+ * Makes the service `name`, stopped, on the dead-letter queue, storage, compression, ledger and tracker of its context:
+ * share those of the persistence services. Closing the scope stops it like `stop` does. Fails with `SchemaError` on a
+ * bad option.
  */
 export const make = (name: string, options: typeof Options.Encoded = {}) =>
   Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeWith(name, decoded))
@@ -205,13 +207,13 @@ export class RecoveryService extends Context.Service<RecoveryService, Instance>(
 
 type Dependencies = DeadLetterQueue | Storage | Compression | RunLedger | IdempotencyTracker
 
-/** What a recovery service is made with in an app. */
+/** The options of the recovery service's layer. */
 export type LayerOptions = typeof Options.Encoded & {
   /** Name of the service in logs and metrics. Default "recovery". */
   readonly name?: string
 }
 
-/** As `layer`, with a name and decoded options. */
+/** Like `layer`, with a name and decoded options. */
 export const layerWith = (
   name: string,
   options: typeof Options.Type
@@ -232,7 +234,7 @@ export const layer = ({ name = "recovery", ...options }: LayerOptions = {}): Lay
   )
 
 /**
- * The same with the options that the environment sets, over `options`. `name` is that of the service and of its variables:
+ * Like `layer`, but environment variables override `options`. They contain `name`, the name of the service:
  * `TICKVAULT_RECOVERY_INTERVAL` by default. Fails with `ConfigError`, which names each wrong variable.
  */
 export const layerConfig = (

@@ -1,12 +1,13 @@
 /**
  * Stores the ticks of dead letters.
  *
- * A replayed batch is handled like a live one: validation, claim, write with retries, commit, entry in the ledger. Ticks
- * that the storage has with the same bytes count as duplicates. A letter with ticks of several runs becomes one file a run.
+ * A replayed batch is handled like a live one: validation, claim, write with retries, commit, entry in the ledger.
+ * Ticks that the storage has with the same bytes count as duplicates. A letter with ticks of several runs becomes one
+ * file a run.
  *
- * A letter is removed only when all of its ticks are stored and the ledger durably says so. Ticks that fail again stay in
- * the letter, and its history grows. A replay may be interrupted at any moment and repeated. Replays have metrics of their
- * own.
+ * A letter is removed only when all of its ticks are stored and the ledger has recorded that durably. Ticks that fail
+ * stay in the letter, and its history grows. A replay may be interrupted at any moment and repeated. Replays have their
+ * own metrics.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -48,27 +49,27 @@ export class Replay extends Context.Service<
   Replay,
   {
     /**
-     * Replays the letter of this id. The result says how many of its ticks could not be stored. Fails when the letter can't
-     * be read, the storage can't be read, or the result can't be recorded: then the letter stays, and the replay may be
-     * repeated. One letter at a time.
+     * Replays the letter with this id. The result has the number of ticks that could not be stored. Fails when the
+     * letter can't be read, the storage can't be read, or the result can't be recorded. Then the letter stays, and the
+     * replay may be repeated. One letter at a time.
      */
     readonly replay: (id: string) => Effect.Effect<Replayed, DeadLetterError | LetterDamaged | StorageError>
 
-    /** What a replay would do, as far as can be told. Changes nothing. */
+    /** What a replay would do, as far as is known without writing. Changes nothing. */
     readonly preview: (id: string) => Effect.Effect<Preview, DeadLetterError | LetterDamaged | StorageError>
 
     /**
-     * Throws a letter away, for a reason in words that its runs' ledgers keep: its ticks are gone for good. Those of a
-     * damaged one are named by the ledgers that have noted it; when none has, that is logged and no ledger keeps the
-     * reason. Succeeds with the ticks that are gone, as far as they are known. Notes nothing when the queue is read-only.
+     * Deletes a letter and its ticks for good. The ledgers of its runs keep `reason`. The ticks of a damaged letter come
+     * from the ledgers. When no ledger knows the letter, that is logged, and no ledger keeps the reason. Succeeds with the
+     * number of deleted ticks, as far as it is known. Records nothing when the queue is read-only.
      */
     readonly drop: (id: string, reason: string) => Effect.Effect<number, DeadLetterError | StorageError>
   }
 >()("tickvault/replay/Replay") {}
 
 /**
- * Makes replays of the dead-letter queue of the context into its storage, compressed as it says, as `name` in log lines and ledgers. Fails with
- * `SchemaError` on a bad option.
+ * Makes replays of the dead-letter queue of the context into its storage, compressed as it says, as `name` in log lines
+ * and ledgers. Fails with `SchemaError` on a bad option.
  */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
   const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)

@@ -5,7 +5,7 @@
  * import * as Metric from "effect/Metric"
  * import * as ReplayMetrics from "tickvault/replay/ReplayMetrics"
  *
- * // Letters whose ticks are all stored since.
+ * // The number of letters whose ticks a replay has stored.
  * export const stored = Metric.value(
  *   Metric.withAttributes(ReplayMetrics.replayed, { dlq: "dead-letters", outcome: "stored" })
  * )
@@ -15,15 +15,15 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 
 export const replayed = Metric.counter("persistence_dlq_replayed_total", {
-  description: "Letters replayed, by what became of them.",
+  description: "Letters replayed, by outcome.",
   incremental: true
 })
 export const replayedTicks = Metric.counter("persistence_dlq_replayed_ticks_total", {
-  description: "Ticks settled by replay, kept out of ticks_written.",
+  description: "Ticks settled by replay, not part of ticks_written.",
   incremental: true
 })
 
-/** Stored: something was written. Duplicate: all was there already. Failed: something is still a letter. */
+/** Stored: some ticks were written. Duplicate: all were stored already. Failed: some are still in the letter. */
 export type Outcome = "stored" | "duplicate" | "failed"
 
 const outcomes: ReadonlyArray<Outcome> = ["stored", "duplicate", "failed"]

@@ -1,26 +1,29 @@
 /**
- * What a replay of a dead letter comes to, or would come to.
+ * The result of a replay of a dead letter, and of a preview.
  */
 
-/** What the replay of a letter has come to, in ticks. Together they are all of the letter's. */
+/** The result of a replay, in ticks. The counts add up to all ticks of the letter. */
 export interface Replayed {
   readonly letter: string
   readonly stored: number
-  /** Stored already before this replay. */
+  /** Ticks that were stored before this replay. */
   readonly duplicate: number
-  /** Still in the letter; with 0 the letter is gone. */
+  /** Ticks still in the letter. 0: the letter is gone. */
   readonly remaining: number
-  /** Why ticks remain, in words; `undefined` when none do. */
+  /** A text why ticks remain. `undefined` when none remain. */
   readonly problem: string | undefined
 }
 
-/** What a replay would meet, in ticks, as far as can be told without writing. */
+/** The expected result of a replay, in ticks, as far as is known without writing. */
 export interface Preview {
   readonly letter: string
-  /** Would be written, as far as the storage takes them. */
+  /** Ticks that would be written, if the storage accepts them. */
   readonly fresh: number
-  /** Are stored already. */
+  /** Ticks that are stored already. */
   readonly duplicate: number
-  /** Can't be stored: an unsafe run id, a negative number, or something else has the number or the name. */
+  /**
+   * Ticks that can't be stored: an unsafe run id, a negative number, or another tick has the number or another batch
+   * the key.
+   */
   readonly refused: number
 }

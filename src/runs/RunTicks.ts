@@ -174,9 +174,9 @@ export const ticks = (runId: RunId.RunId, options: Options = {}): Stream.Stream<
   Stream.filter(merged(runId, options, loadWhole), isTick)
 
 /**
- * All intact ticks of `runId` in the range, and a `Gone` at each place where something is lost. In a batch that the ledger
- * knows, a tick is intact when it has exactly the written bytes. In another batch, it is intact when it can be read. Reports
- * missing batches too. Fails only when the storage fails.
+ * All intact ticks of `runId` in the range, and a `Gone` at each place where something is lost. In a batch that the
+ * ledger knows, a tick is intact when it has exactly the written bytes. In another batch, it is intact when it can be
+ * read. Reports missing batches too. Fails only when the storage fails.
  */
 export const salvagedTicks = (
   runId: RunId.RunId,

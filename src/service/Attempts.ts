@@ -1,10 +1,10 @@
 /**
  * Attempts with a time limit, for an operation that may never return.
  *
- * An attempt that has not answered in time is abandoned, not ended: a call that hangs in the file system can't be stopped.
- * Until it ends by itself it holds its batch, a file handle and a thread. So abandoned attempts are counted. After a few of
- * them each further attempt waits for a pause, which doubles every time: an outage of a day leaves about a dozen. As soon as
- * an attempt answers, the count starts again, even if older attempts never end.
+ * An attempt that has not answered in time is abandoned, not ended: a call that hangs in the file system can't be
+ * stopped. Until it ends by itself it holds its batch, a file handle and a thread. So abandoned attempts are counted.
+ * After a few of them each further attempt waits for a pause, which doubles every time: an outage of a day leaves about
+ * a dozen. As soon as an attempt answers, the count starts again, even if older attempts never end.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"

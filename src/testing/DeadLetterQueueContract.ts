@@ -68,7 +68,7 @@ const tests: ReadonlyArray<readonly [capacity: number, test: Test<DeadLetterQueu
       same(error.reason._tag, "QueueFull")
       same(
         error.message,
-        `dead-letter queue "${queue.name}": it holds 2 letters, the most it may: deal with some or raise its capacity`
+        `dead-letter queue "${queue.name}": it is full with 2 letters: replay or drop some, or raise its capacity`
       )
       same(yield* queue.size, 2)
       same(yield* startTicks, ["1", "2"])

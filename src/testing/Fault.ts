@@ -45,7 +45,10 @@ export const hang: Fault<never> = wait(Effect.never)
 /** The call never answers and can't be interrupted, like one that hangs in the kernel. */
 export const stuck: Fault<never> = wait(Effect.uninterruptible(Effect.never))
 
-/** The call does its work when `until` is done, and can't be interrupted before: one that hung in the kernel for a while. */
+/**
+ * The call does its work when `until` is done, and can't be interrupted before: one that hung in the kernel for a
+ * while.
+ */
 export const late = (until: Effect.Effect<void>): Fault<never> => ({ _tag: "Late", until })
 
 /** `fault`, `times` times. */

@@ -112,7 +112,10 @@ const verdict = (lines: ReadonlyArray<Line>, expected: ReadonlyArray<Expected>, 
   ]
 }
 
-/** Watches all that is logged while it lives. Dies at its end when a line was not expected or an expected one is missing. */
+/**
+ * Watches all that is logged while it lives. Dies at its end when a line was not expected or an expected one is
+ * missing.
+ */
 export const layer = (options: { readonly allow?: ReadonlyArray<Allowed> } = {}): Layer.Layer<LogWatch> =>
   Layer.effectContext(
     Effect.gen(function* () {

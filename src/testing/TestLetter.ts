@@ -45,7 +45,10 @@ export const make = Effect.fnUntraced(function* (
   )
 })
 
-/** The next version of `one`, which has the ticks `first` to `last` of `run` left, after it failed once more at `failedMs`. */
+/**
+ * The next version of `one`, which has the ticks `first` to `last` of `run` left, after it failed once more at
+ * `failedMs`.
+ */
 export const extended = Effect.fnUntraced(function* (
   one: DeadLetter.DeadLetter,
   first: number,

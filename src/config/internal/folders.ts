@@ -34,7 +34,10 @@ export const setDefaults = (document: Document): void => {
 const normal = ({ value }: Setting): string | undefined =>
   typeof value === "string" ? value.replace(/^\.\//u, "").replace(/\/+$/u, "") : undefined
 
-/** Refuses a folder of dead letters that is also something else's: two queues would count each other's letters, and a storage take them for runs. */
+/**
+ * Refuses a folder of dead letters that is also something else's: two queues would count each other's letters, and a
+ * storage take them for runs.
+ */
 export const checkSeparate = (document: Document, report: Report): void => {
   const all = withFolder(document)
   const taken = new Map<string, string>()

@@ -1,4 +1,7 @@
-/** Checks that every reference from a service leads to a resource of the right role, and is written with the right usage. */
+/**
+ * Checks that every reference from a service leads to a resource of the right role, and is written with the right
+ * usage.
+ */
 import type { Report } from "../ConfigError.ts"
 import type { Port, ServiceKind } from "../Kind.ts"
 import { didYouMean, nearest } from "../Suggestion.ts"

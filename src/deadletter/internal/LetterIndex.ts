@@ -1,8 +1,8 @@
 /**
  * The index of a folder of letters in one process: its letters, their files and their sizes.
  *
- * Other processes may add and remove letters, so the index may be out of date: list the folder first to be sure. Each change
- * is one synchronous step, so a slow or hanging call delays no other.
+ * Other processes may add and remove letters, so the index may be out of date: list the folder first to be sure. Each
+ * change is one synchronous step, so a slow or hanging call delays no other.
  */
 import type { Held } from "../DeadLetterMetrics.ts"
 import type { LetterFile } from "./letterFiles.ts"

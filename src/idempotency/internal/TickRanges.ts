@@ -1,13 +1,13 @@
 /**
  * A mutable set of tick numbers. Its memory grows with the number of gaps, not with the number of ticks.
  *
- * It keeps ranges of evenly spaced numbers in ascending order, without overlaps. A number that continues a range extends it.
- * Two single numbers form a range whose step is their distance. So a run that captures every n-th tick is one range, even
- * when its ticks come one by one. A number inside a range but not at a multiple of its step splits the range. Numbers
- * without a gap take at most two ranges.
+ * It keeps ranges of evenly spaced numbers in ascending order, without overlaps. A number that continues a range
+ * extends it. Two single numbers form a range whose step is their distance. So a run that captures every n-th tick is
+ * one range, even when its ticks come one by one. A number inside a range but not at a multiple of its step splits the
+ * range. Numbers without a gap take at most two ranges.
  *
- * Ranges lie in blocks of a few hundred. So a search takes logarithmic time, and an insertion moves only one block. Adding
- * after the last range takes constant time.
+ * Ranges lie in blocks of a few hundred. So a search takes logarithmic time, and an insertion moves only one block.
+ * Adding after the last range takes constant time.
  */
 import type * as TickSet from "../../domain/TickSet.ts"
 

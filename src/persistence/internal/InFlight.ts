@@ -1,5 +1,5 @@
 /**
- * What one persistence service has in flight, and what it has counted.
+ * The portions that one persistence service has in flight, and its counters.
  *
  * A tick is in flight from the step in which it leaves the queue to the step in which it is settled. The counts change in
  * the same steps. So at any moment `received = written + duplicate + dead-lettered + returned + lost + in flight`. What is
@@ -17,7 +17,7 @@ import { divide, type Portion } from "../Portion.ts"
 export const maxBatches = 3
 
 export class InFlight {
-  /** Ticks so far, by what has become of them. */
+  /** Ticks so far, by their outcome. */
   readonly counts = { received: 0, written: 0, duplicate: 0, deadLettered: 0, returned: 0, lost: 0 }
   batchesWritten = 0
   bytesWritten = 0
@@ -26,7 +26,7 @@ export class InFlight {
   writeRetries = 0
   private unsettled: Array<Portion> = []
 
-  /** The portions that are not settled. The array is a copy: it stays the same when one is. */
+  /** The portions that are not settled. The array is a copy and doesn't change. */
   get portions(): ReadonlyArray<Portion> {
     return this.unsettled.slice()
   }
@@ -43,7 +43,7 @@ export class InFlight {
     return portions
   }
 
-  /** So many `ticks` have left `portion`. */
+  /** Counts `ticks` settled ticks of `portion`. */
   settled(portion: Portion, ticks: number, outcome: Outcome.OfService): void {
     if (portion.settled) this.unsettled = this.unsettled.filter((other) => other !== portion)
     Match.valueTags(outcome, {

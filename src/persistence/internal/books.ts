@@ -1,5 +1,5 @@
 /**
- * The books of a service: its own counts, the account of its queue, its metrics, and whether it is degraded.
+ * The books of a service: its counters, the account of its queue, its metrics, and its degradation.
  */
 import * as Effect from "effect/Effect"
 import * as Match from "effect/Match"

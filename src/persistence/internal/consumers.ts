@@ -12,7 +12,7 @@ import type { Degradation } from "./degradation.ts"
 import { type InFlight, maxBatches } from "./InFlight.ts"
 import type { Processing } from "./processing.ts"
 
-/** What the loops of a service share. */
+/** Shared by the loops of a service. */
 interface Parts {
   readonly inFlight: InFlight
   readonly degradation: Degradation
@@ -20,7 +20,7 @@ interface Parts {
   readonly metrics: PersistenceMetrics
 }
 
-/** A batch that has just been taken, in its portions. */
+/** A batch that was just taken, and its portions. */
 interface Received {
   readonly batch: TakenBatch
   readonly portions: ReadonlyArray<Portion>
@@ -48,7 +48,7 @@ interface Taking {
 }
 
 /**
- * Takes the next batch and processes it; `false` when the queue has ended. Returns without a batch when the service is
+ * Takes the next batch and processes it. `false` when the queue has ended. Returns without a batch when the service is
  * paused or becomes degraded meanwhile. An interruption loses nothing: what has left the queue is in flight.
  */
 const takeOne = Effect.fn("PersistenceService.batch")(function* (
@@ -59,7 +59,7 @@ const takeOne = Effect.fn("PersistenceService.batch")(function* (
 ) {
   const { degradation, inFlight, metrics, processing } = parts
   const clock = yield* Clock.Clock
-  /** One at most. */
+  /** At most one. */
   const received: Array<Received> = []
   const receive = (batch: TakenBatch) => {
     const nowMs = Math.floor(clock.currentTimeMillisUnsafe())
@@ -80,7 +80,7 @@ const takeOne = Effect.fn("PersistenceService.batch")(function* (
 })
 
 /**
- * Makes the work of a service: one loop for each batch that it may have in flight, so that the next batch is made ready
+ * Makes the work of a service: one loop for each batch that it may have in flight, so that the next batch is prepared
  * while one is being written. The loops end when the queue has ended. While the service is paused or degraded they take
  * nothing.
  */

@@ -1,5 +1,5 @@
 /**
- * Dead-letters portions that could not be stored. Keeps a portion and goes on trying while the dead-letter queue refuses it.
+ * Dead-letters portions that could not be stored. Keeps a portion and retries while the dead-letter queue refuses it.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -22,13 +22,13 @@ import * as WriteOptions from "../WriteOptions.ts"
 import type { Degradation, Refusals } from "./degradation.ts"
 import { maxBatches } from "./InFlight.ts"
 
-/** Shortest pause between two attempts while both refuse the batch. */
+/** The shortest pause between two attempts while both refuse the batch. */
 const degradedBackoff = Duration.seconds(1)
 
 /** How an offer of a letter fails. */
 type LetterError = DeadLetterError | UnexpectedFailure
 
-/** What a letter says of where it comes from. */
+/** The source in a letter. */
 interface Source {
   readonly service: string
   readonly queue: string
@@ -48,7 +48,7 @@ interface Parts {
 
 const unexpected = (cause: unknown) => Effect.fail(new UnexpectedFailure({ operation: "dead-letter", cause }))
 
-/** The letter of a portion, made when it has none. */
+/** The letter of a portion. Makes it when there is none. */
 const letterOf = ({ source }: Parts, { letter, ticks }: Portion, failure: DeadLetter.Failure) =>
   letter._tag === "NoLetter"
     ? Effect.catchDefect(DeadLetter.make(ticks, failure, source), unexpected)
@@ -56,7 +56,7 @@ const letterOf = ({ source }: Parts, { letter, ticks }: Portion, failure: DeadLe
 
 /**
  * Waits for the answer to an offer of `letter`. An offer without an answer may still be kept later, so a refusal of a later
- * offer doesn't tell that the letter isn't kept. Only the answer "kept" is certain. See `tryBoth`.
+ * offer doesn't mean that the letter isn't kept. Only the answer "kept" is certain. See `tryBoth`.
  */
 const answered = (
   { deadLetters }: Parts,
@@ -94,9 +94,9 @@ const offer = Effect.fn("DeadLettering.offer")(function* (parts: Parts, portion:
 })
 
 /**
- * Tries the storage once more, where that makes sense, and the dead-letter queue. When the letter may be kept already, the
+ * Tries the storage once more, if that makes sense, and the dead-letter queue. When the letter may be kept already, the
  * queue comes first, so that its ticks are not stored as well. If then only the storage takes them, they may be in both: a
- * replay finds that out. They are never in neither.
+ * replay finds that out. They are always in at least one of the two.
  */
 const tryBoth = (parts: Parts, portion: Portion, failure: DeadLetter.Failure): Effect.Effect<void, Refusals> => {
   const give = offer(parts, portion, failure)
@@ -129,12 +129,12 @@ const keepTrying = Effect.fnUntraced(function* (
   yield* degradation.next(portion, first)
   yield* Effect.acquireUseRelease(
     Effect.forkChild(degradation.remind(portion)),
-    () => tried.pipe(Effect.retry(pauses), Effect.orDie, Effect.delay(first)), // the schedule has no end
+    () => tried.pipe(Effect.retry(pauses), Effect.orDie, Effect.delay(first)), // the schedule never ends
     Fiber.interrupt
   )
 })
 
-/** Makes what dead-letters portions of `service`, however long that takes. */
+/** Makes the function that dead-letters portions of `service`, without a time limit. */
 export const make = Effect.fnUntraced(function* (
   service: string,
   options: typeof WriteOptions.Options.Type,
@@ -154,5 +154,5 @@ export const make = Effect.fnUntraced(function* (
   })
 })
 
-/** What dead-letters a portion. */
+/** Dead-letters a portion. */
 export type DeadLetters = Effect.Success<ReturnType<typeof make>>

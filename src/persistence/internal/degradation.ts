@@ -1,7 +1,7 @@
 /**
- * Whether a service is degraded: which portions the storage and the dead-letter queue both refuse.
+ * The degradation of a service: the portions that the storage and the dead-letter queue both refuse.
  *
- * It is in the status of the service. The log says when it begins and when it ends, and reminds of it each minute in
+ * It is in the status of the service. The log shows its begin and its end, with a reminder each minute in
  * between, once for all batches in flight. A stop of the service ends it without a log line.
  */
 import * as Clock from "effect/Clock"
@@ -27,10 +27,10 @@ export interface Refusals {
 export class Degradation {
   private readonly refused = new Map<Portion.Portion, Degraded>()
 
-  /** Open while there are none. */
+  /** Open while there are no such portions. */
   readonly gate = Gate.make()
 
-  /** Since when and why the first of them is refused, and the next try of any. `undefined` while there are none. */
+  /** The start and the cause of the first one, and the next try of any. `undefined` while there are none. */
   get status(): Degraded | undefined {
     const all = [...this.refused.values()]
     const [first] = all
@@ -46,7 +46,7 @@ export class Degradation {
     this.gate.close()
   }
 
-  /** The portion is given back to the queue. */
+  /** Removes a portion that goes back to the queue. */
   forget(portion: Portion.Portion): void {
     this.refused.delete(portion)
     if (this.refused.size === 0) this.gate.open()
@@ -65,7 +65,7 @@ export class Degradation {
       )
     }).pipe(Effect.uninterruptible)
 
-  /** The next try of `portion` is after `pause`; `undefined` means now. */
+  /** Sets the next try of `portion` after `pause`. `undefined` means now. */
   readonly next = (portion: Portion.Portion, pause: Duration.Duration | undefined): Effect.Effect<void> =>
     Effect.map(Clock.currentTimeMillis, (nowMs) => {
       const nextTryMs = pause === undefined ? undefined : Math.floor(nowMs + Duration.toMillis(pause))

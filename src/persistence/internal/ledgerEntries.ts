@@ -1,5 +1,5 @@
 /**
- * What a service says in the ledger of a run of what has become of its ticks.
+ * The ledger entries of a service about its ticks.
  */
 import * as Checksum from "../../domain/Checksum.ts"
 import { RunBatch } from "../../domain/RunBatch.ts"
@@ -13,7 +13,7 @@ import type { Portion } from "../Portion.ts"
 
 const stretchesOf = ({ stretches }: RunBatch) => LedgerEntry.fromStretches(stretches)
 
-/** `service` has stored `batch`, all that was left of a portion. */
+/** The entry for `batch`, the rest of a portion, which `service` has stored. */
 export const commit = (
   service: string,
   { enqueuedAtMs, reason }: Pick<Portion, "enqueuedAtMs" | "reason">,
@@ -37,7 +37,7 @@ export const commit = (
   }
 })
 
-/** `ticks` wait in `letter`: an entry for each run that can have a ledger. */
+/** The entries for `ticks` in `letter`, one for each run with a valid id. */
 export const letters = (
   service: string,
   ticks: ReadonlyArray<Tick.Tick>,

@@ -1,5 +1,5 @@
 /**
- * What a service does with each portion that it has taken, and at a stop with those that are not settled.
+ * Processes each portion that a service has taken, and settles the rest when the service stops.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,10 +12,10 @@ import type { Settle } from "../Settler.ts"
 import type { DeadLetters } from "./deadLettering.ts"
 import { type InFlight, maxBatches } from "./InFlight.ts"
 
-/** At a stop, one portion that hangs must not take all the time of the others. */
+/** When the service stops, one hanging portion must not take all the time of the others. */
 const fewAtATime = { concurrency: maxBatches, discard: true } as const
 
-/** What the steps of a service share. */
+/** Shared by the steps of a service. */
 interface Parts {
   readonly tracker: IdempotencyTracker["Service"]
   readonly inFlight: InFlight
@@ -26,7 +26,7 @@ interface Parts {
 }
 
 /**
- * Settles as duplicate what an earlier process has stored of a portion. A portion that this process may have stored is left
+ * Settles the ticks that an earlier process has stored as duplicates. A portion that this process may have stored is left
  * alone: the next attempt finds that out.
  */
 const recall = Effect.fnUntraced(function* ({ settle, tracker }: Parts, portion: Portion.Storable) {
@@ -42,7 +42,7 @@ const giveUp = ({ deadLetter }: Parts, portion: Portion.Portion, failure: DeadLe
     ? Effect.andThen(Portion.logRefused(portion), deadLetter(portion, failure))
     : deadLetter(portion, failure)
 
-/** Stores or dead-letters one portion, however long that takes. */
+/** Stores or dead-letters one portion, without a time limit. */
 const processOne = Effect.fn("PersistenceService.portion")(function* (parts: Parts, portion: Portion.Portion) {
   yield* Effect.annotateCurrentSpan(Portion.facts(portion))
   if (portion._tag === "Refused") return yield* giveUp(parts, portion, portion.failure)
@@ -78,8 +78,8 @@ const giveBack = Effect.fnUntraced(function* ({ settle }: Parts, portion: Portio
 })
 
 /**
- * Settles what an interruption left in flight, within the shutdown timeout. The storage has the first half of that time,
- * the dead-letter queue the second. What neither has taken by then goes back to the queue.
+ * Settles the ticks that an interruption left in flight, within the shutdown timeout. The storage has the first half of it,
+ * the dead-letter queue the second. The remaining ticks go back to the queue.
  */
 const windUp = Effect.fn("PersistenceService.windUp")(
   function* (parts: Parts) {
@@ -102,16 +102,16 @@ const windUp = Effect.fn("PersistenceService.windUp")(
     )
 )
 
-/** What is done with the portions of a service. */
+/** Processes the portions of a service. */
 export interface Processing {
-  /** Stores or dead-letters `portions`, one after the other, however long that takes. Interrupted, some are left in flight. */
+  /** Stores or dead-letters `portions` one after the other, without a time limit. An interruption leaves some in flight. */
   readonly process: (portions: ReadonlyArray<Portion.Portion>) => Effect.Effect<void>
 
-  /** Settles what is left in flight, within the shutdown timeout and a moment. */
+  /** Settles what is left in flight, within the shutdown timeout and a short time more. */
   readonly windUp: Effect.Effect<void>
 }
 
-/** Makes it, with the tracker of the context. */
+/** Makes the processing, with the tracker of the context. */
 export const make = Effect.fnUntraced(function* (given: Omit<Parts, "tracker">) {
   const parts: Parts = { ...given, tracker: yield* IdempotencyTracker }
   const processing: Processing = {

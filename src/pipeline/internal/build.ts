@@ -105,7 +105,10 @@ const named = <A>(resources: ReadonlyMap<string, A>, name: string): Effect.Effec
     : Effect.succeed(found)
 }
 
-/** The tracker, which recalls what the storage had before if it is one that recalls; without a name one that finds nothing. */
+/**
+ * The tracker, which recalls what the storage had before if it is one that recalls; without a name one that finds
+ * nothing.
+ */
 const trackerOf = Effect.fnUntraced(function* (resources: Resources, name: string | undefined, storage: BuiltStorage) {
   if (name === undefined) return yield* Layer.build(IdempotencyTracker.layerDiscard)
   const { context, recalls } = yield* named(resources.trackers, name)

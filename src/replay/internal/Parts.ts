@@ -1,5 +1,5 @@
 /**
- * What replaying, previewing and dropping letters work with, taken once from the context.
+ * The services for replaying, previewing and dropping letters, taken once from the context.
  */
 import * as Effect from "effect/Effect"
 import { DeadLetterQueue } from "../../deadletter/DeadLetterQueue.ts"
@@ -10,7 +10,7 @@ import type * as WriteOptions from "../../persistence/WriteOptions.ts"
 import { Storage } from "../../storage/Storage.ts"
 import * as ReplayMetrics from "../ReplayMetrics.ts"
 
-/** Makes them for replays that call themselves `name` in ledgers. */
+/** Makes the parts of replays with the name `name` in ledgers. */
 export const make = Effect.fnUntraced(function* (name: string, options: typeof WriteOptions.Options.Type) {
   const deadLetters = yield* DeadLetterQueue
   return {

@@ -1,8 +1,8 @@
 /**
- * How long a recovery service waits for a look at the letters and for a replay.
+ * The time limits of a recovery service for a look at the letters and for a replay.
  *
- * Each letter has one replay at a time: while one that was abandoned has not ended, the next is refused at once. When its
- * caller is interrupted, a replay is waited for as long as for a write, so that it ends its present step in good order.
+ * Each letter has one replay at a time: while an abandoned one has not ended, the next is refused at once. When the caller
+ * is interrupted, it waits for the replay as long as for a write, so that the replay can finish its present step.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -10,22 +10,22 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Attempts from "../../service/Attempts.ts"
 
-/** A replay consists of reading, writing, noting and removing, and each may take as long as a write. */
+/** A replay reads, writes, records and removes. Each step may take as long as a write. */
 const steps = 4
 
 export interface TimeLimits {
   /** Fails with `Overdue` after the time limit of a write. */
   readonly look: Attempts.Attempts["run"]
-  /** Fails with `Overdue` after four times the time limit of a write, or when an earlier one of the letter hangs. */
+  /** Fails with `Overdue` after four times the time limit of a write, or when an earlier replay of the letter hangs. */
   readonly replay: <A, E>(letter: string, replay: Effect.Effect<A, E>) => Effect.Effect<A, E | Attempts.Overdue>
 }
 
-/** Makes the time limits by that of a write. */
+/** Makes the time limits from that of a write. */
 export const make = Effect.fnUntraced(function* (writeTimeout: Duration.Duration) {
-  const abandoned = yield* Scope.make() // never closed: nobody waits at the end for what was abandoned
+  const abandoned = yield* Scope.make() // never closed: nobody waits for abandoned calls
   const looks = Attempts.make(writeTimeout, abandoned)
   const replays = Attempts.make(Duration.times(writeTimeout, steps), abandoned)
-  /** The ends of replays that have not ended, by letter. */
+  /** Completes when the running replay of a letter ends, by letter. */
   const ends = new Map<string, Deferred.Deferred<void>>()
 
   const tracked = <A, E>(letter: string, end: Deferred.Deferred<void>, replay: Effect.Effect<A, E>) =>

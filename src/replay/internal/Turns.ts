@@ -1,18 +1,18 @@
 /**
- * When a recovery service looks at each letter next.
+ * The times at which a recovery service replays each letter next.
  */
 
-/** What has become of a letter at its turn; "left" is one that no waiting can help. */
+/** The result of a letter's turn. "left": a later replay can't succeed either. */
 export type TurnResult = "gone" | "failed" | "left"
 
 interface Turn {
   readonly dueMs: number
-  /** How long it has waited for this turn. */
+  /** The wait before this turn. */
   readonly waitMs: number
   readonly isLeft: boolean
 }
 
-/** Turns after `intervalMs`, and twice as long with each failure, up to `longestMs`. */
+/** The wait before a turn is `intervalMs`. Each failure doubles it, up to `longestMs`. */
 export class Turns {
   private readonly turns = new Map<string, Turn>()
   private readonly intervalMs: number
@@ -23,26 +23,26 @@ export class Turns {
     this.longestMs = Math.max(intervalMs, longestMs)
   }
 
-  /** There are these letters and no others. */
+  /** Forgets all other letters. */
   retain(ids: ReadonlyArray<string>): void {
     const known = new Set(ids)
     for (const id of this.turns.keys()) if (!known.has(id)) this.turns.delete(id)
   }
 
-  /** Whether it is the turn of this letter. One that is new has its turn at once. */
+  /** Whether it is the turn of this letter. A new letter has its turn at once. */
   isDue(id: string, nowMs: number): boolean {
     const turn = this.turns.get(id)
     return turn === undefined || turn.dueMs <= nowMs
   }
 
-  /** The turn of this letter at `nowMs` has come to `result`. */
+  /** Records the result of this letter's turn at `nowMs`. */
   note(id: string, result: TurnResult, nowMs: number): void {
     if (result === "gone") {
       this.turns.delete(id)
       return
     }
     const isLeft = result === "left"
-    // Its reason can only change by other hands: a look now and then is enough.
+    // Only another process or a person can change its reason: an occasional look is enough.
     const waitMs = isLeft ? this.longestMs : this.nextWait(this.turns.get(id))
     this.turns.set(id, { dueMs: nowMs + waitMs, waitMs, isLeft })
   }

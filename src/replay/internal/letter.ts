@@ -49,7 +49,10 @@ const count = Effect.fnUntraced(function* ({ metrics }: Parts, resolution: Resol
   yield* metrics.ticks("failed", remaining?.ticks.length ?? 0)
 })
 
-/** Records the result, then removes the letter or updates it with what remains. The next replay repeats what fails here. */
+/**
+ * Records the result, then removes the letter or updates it with the remaining ticks. The next replay repeats a failed
+ * step.
+ */
 const finish = Effect.fnUntraced(function* (
   parts: Parts,
   letter: DeadLetter.DeadLetter,
@@ -59,7 +62,7 @@ const finish = Effect.fnUntraced(function* (
   const { deadLetters } = parts
   const { duplicate, remaining, stored } = resolution
   const left = remaining?.ticks.length ?? 0
-  // A tick leaves its letter only after the ledger says where it is. When all ticks stay, there is nothing to record.
+  // A tick leaves its letter only after the ledger has recorded where it is. When all ticks stay, there is nothing to record.
   if (left < ticks.length) yield* note(parts, letter.id, ticks, resolution)
   const next =
     remaining === undefined ? deadLetters.remove(letter.id) : deadLetters.update(DeadLetter.extend(letter, remaining))
@@ -75,12 +78,12 @@ const finish = Effect.fnUntraced(function* (
 })
 
 const log = ({ duplicate, letter, problem, remaining, stored }: Replayed) =>
-  Effect.logInfo(remaining === 0 ? "Dead letter replayed" : "Dead letter replayed in part or not at all").pipe(
+  Effect.logInfo(remaining === 0 ? "Dead letter replayed" : "Dead letter replayed partly or not at all").pipe(
     Effect.annotateLogs({ letter, stored, duplicate, remaining }),
     Effect.annotateLogs(problem === undefined ? {} : { problem })
   )
 
-/** Replays the letter of this id. May be interrupted anywhere and repeated. */
+/** Replays the letter with this id. May be interrupted at any moment and repeated. */
 export const replay = Effect.fn("Replay.replay")(function* (parts: Parts, id: string) {
   yield* Effect.annotateCurrentSpan({ letter: id })
   const { letter, ticks } = yield* read(parts, id)
@@ -91,7 +94,7 @@ export const replay = Effect.fn("Replay.replay")(function* (parts: Parts, id: st
 
 const isStorable = ({ simulationRunId, tickNumber }: Tick.Tick) => RunId.is(simulationRunId) && tickNumber >= 0n
 
-/** How many of `ticks`, none of which is stored, would get a key that another batch has. */
+/** The number of `ticks`, none of them stored, whose key another batch has already. */
 const taken = Effect.fnUntraced(function* ({ storage }: Parts, ticks: ReadonlyArray<Tick.Tick>) {
   let total = 0
   for (const [runId, of] of Tick.byRun(ticks)) {
@@ -103,7 +106,7 @@ const taken = Effect.fnUntraced(function* ({ storage }: Parts, ticks: ReadonlyAr
   return total
 })
 
-/** What a replay would meet. Changes nothing. */
+/** The expected result of a replay. Changes nothing. */
 export const preview = Effect.fn("Replay.preview")(function* (parts: Parts, id: string) {
   yield* Effect.annotateCurrentSpan({ letter: id })
   const { letter, ticks } = yield* read(parts, id)
@@ -121,7 +124,7 @@ export const preview = Effect.fn("Replay.preview")(function* (parts: Parts, id: 
   return found
 })
 
-/** The ticks of a letter by run, and how many there are. For a damaged letter only the ledgers know them. */
+/** The ticks of a letter by run, and their number. Those of a damaged letter come from the ledgers. */
 const contents = Effect.fnUntraced(function* (parts: Parts, id: string) {
   const { ledger, storage } = parts
   const noted = () =>
@@ -135,7 +138,7 @@ const contents = Effect.fnUntraced(function* (parts: Parts, id: string) {
   })).pipe(Effect.catchTag("LetterDamaged", noted), Effect.catchReason("DeadLetterError", "LetterDamaged", noted))
 })
 
-/** Throws a letter away, for a `reason` in words that the ledgers keep. Gives the number of ticks that are gone. */
+/** Deletes a letter. The ledgers keep `reason`. Succeeds with the number of deleted ticks. */
 export const drop = Effect.fn("Replay.drop")(function* (parts: Parts, id: string, reason: string) {
   yield* Effect.annotateCurrentSpan({ letter: id })
   const { deadLetters, ledger } = parts
@@ -151,7 +154,7 @@ export const drop = Effect.fn("Replay.drop")(function* (parts: Parts, id: string
   yield* Effect.logWarning(
     portions.length > 0
       ? "Dead letter dropped, its ticks are gone"
-      : "Dead letter dropped that no run's ledger can tell of: which ticks are gone is not known"
+      : "Dead letter dropped, but no run's ledger can record it"
   ).pipe(Effect.annotateLogs({ letter: id, ticks, reason }))
   return ticks
 })

@@ -1,5 +1,5 @@
 /**
- * Which ticks of which runs a letter holds: from the letter itself, or, when it is damaged, from the ledgers that know it.
+ * The runs and ticks of a letter: from the letter itself, or from the ledgers when it is damaged.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -27,7 +27,7 @@ export const ofTicks = (ticks: ReadonlyArray<Tick.Tick>): ReadonlyArray<Portion>
     return [{ runId, stretches: LedgerEntry.fromStretches(TickSet.stretches(numbers)), count: numbers.length }]
   })
 
-/** What a ledger says about a letter: its ticks, and how many of them the last replay has left. */
+/** The entries of a letter in a ledger: its ticks, and the number that the last replay has left. */
 interface Noted {
   readonly stretches: Portion["stretches"]
   readonly count: number
@@ -47,8 +47,9 @@ const about = (letter: string): LedgerFold.Handlers<Noted> => ({
 })
 
 /**
- * By the ledgers of all runs in the storage of the context: reads each of them whole. The stretches are those that the letter
- * began with, the count is what the last replay has left. Fails with `StorageError` when a ledger can't be read.
+ * The portions of a letter from the ledgers of all runs in the storage of the context. Reads each ledger whole. The
+ * stretches are those at the beginning of the letter. The count is what the last replay has left. Fails with `StorageError`
+ * when a ledger can't be read.
  */
 export const ofLedgers = (letter: string): Effect.Effect<ReadonlyArray<Portion>, StorageError, Storage> =>
   RunFiles.runIds.pipe(

@@ -1,5 +1,5 @@
 /**
- * Stores ticks from a dead letter like those of a live batch, and tells what has become of each.
+ * Stores ticks from a dead letter like those of a live batch, and reports the outcome of each.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -12,14 +12,14 @@ import * as Portion from "../../persistence/Portion.ts"
 import type { Books } from "../../persistence/Settler.ts"
 import type { Parts } from "./Parts.ts"
 
-/** What has become of the ticks; each is in one of the three. */
+/** The outcomes of the ticks. Each tick is in one of the three arrays. */
 export interface Redelivered {
   readonly stored: ReadonlyArray<Tick.Tick>
   readonly duplicate: ReadonlyArray<Tick.Tick>
   readonly failed: ReadonlyArray<{ readonly ticks: ReadonlyArray<Tick.Tick>; readonly failure: DeadLetter.Failure }>
 }
 
-/** The books of one replay. They update no metrics: replays count apart from live batches. */
+/** The books of one replay. They update no metrics: replays are counted separately from live batches. */
 const makeBooks = () => {
   const stored: Array<Tick.Tick> = []
   const duplicate: Array<Tick.Tick> = []
@@ -38,7 +38,7 @@ const makeBooks = () => {
   return { books, redelivered }
 }
 
-/** Stores `ticks`. When interrupted, it releases the ticks that it has claimed and not stored. */
+/** Stores `ticks`. When interrupted, it releases the ticks that it has claimed but not stored. */
 export const redeliver = Effect.fn("Replay.redeliver")(function* ({ settler, writers }: Parts, ticks: Tick.Batch) {
   const nowMs = Math.floor(yield* Clock.currentTimeMillis)
   const portions = Portion.divide({ ticks, reason: "replay", enqueuedAtMs: nowMs, returned: false }, "split", nowMs)

@@ -1,5 +1,5 @@
 /**
- * What becomes of the ticks of a letter: stored now, stored before, or still in the letter.
+ * The outcomes of the ticks of a letter: stored now, stored before, or still in the letter.
  *
  * Only the storage proves that a tick is stored. The tracker may know a tick that another batch still has in flight, or
  * whose file was removed since. Such a tick stays in the letter.
@@ -17,24 +17,24 @@ import { KeyConflict, StorageError } from "../../storage/StorageError.ts"
 import type { Parts } from "./Parts.ts"
 import * as Redelivery from "./redelivery.ts"
 
-/** The ticks of a letter, each in one of the three. Nothing of this is recorded yet. */
+/** The ticks of a letter, each in one of the three fields. Nothing is recorded yet. */
 export interface Resolution {
   readonly stored: ReadonlyArray<Tick.Tick>
   readonly duplicate: ReadonlyArray<Tick.Tick>
-  /** What stays in the letter, and why; `undefined` when nothing does. */
+  /** The ticks that stay in the letter, and why. `undefined` when none stay. */
   readonly remaining: { readonly ticks: Tick.Batch; readonly failure: DeadLetter.Failure } | undefined
 }
 
-/** Ticks that the tracker knows and the storage doesn't have: a service has them in flight. */
+/** The tracker knows the ticks, but they are not stored: a service has them in flight. */
 export class NotStoredYet extends Schema.TaggedError<NotStoredYet>()("NotStoredYet", { ticks: Schema.Int }) {
   override get message() {
-    return `${this.ticks} ticks count as being stored by a running service, and no stored batch has them: replay again later`
+    return `${this.ticks} ticks are not stored yet, but a running service has them in flight: replay again later`
   }
 }
 
 const conflict = (key: string) => new StorageError({ operation: "commit", key, reason: new KeyConflict() })
 
-/** The first tick of each number, and those whose number was there before. */
+/** The first tick of each number, and the ticks that repeat a number. */
 const firstOfEach = (ticks: ReadonlyArray<Tick.Tick>) => {
   const seen = new Set<string>()
   const [first, again]: [Array<Tick.Tick>, Array<Tick.Tick>] = [[], []]
@@ -64,7 +64,7 @@ const failureOf = (
 }
 
 /**
- * Makes the batches that hold ticks of a letter survive a crash, before the letter goes. They may be of attempts whose
+ * Makes the batches with ticks of a letter survive a crash, before the letter is removed. They may come from attempts whose
  * outcome was not known, and the ledger may have no entry for them.
  */
 const secure = Effect.fnUntraced(function* ({ ledger, storage }: Parts, holders: StoredTicks.Divided["holders"]) {
@@ -74,7 +74,7 @@ const secure = Effect.fnUntraced(function* ({ ledger, storage }: Parts, holders:
   }
 })
 
-/** Stores what is not stored of `ticks`. Fails when the storage can't be read. May be repeated. */
+/** Stores the ticks of `ticks` that are not stored yet. Fails when the storage can't be read. May be repeated. */
 export const resolve = Effect.fn("Replay.resolve")(function* (parts: Parts, ticks: Tick.Batch) {
   const divide = (some: ReadonlyArray<Tick.Tick>) =>
     Effect.provideService(StoredTicks.divide(some), Storage, parts.storage)

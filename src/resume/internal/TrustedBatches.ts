@@ -1,8 +1,8 @@
 /**
  * The stored batches that a resumed run relies on.
  *
- * A batch is trusted when its size is the one in the ledger. A batch without an entry is read. A damaged batch is set aside:
- * its key is free again, and it counts as not stored. Memory: the ledger's entry of each batch.
+ * A batch is trusted when its size is the one in the ledger. A batch without an entry is read. A damaged batch is set
+ * aside: its key is free again, and it counts as not stored. Memory: the ledger's entry of each batch.
  */
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"

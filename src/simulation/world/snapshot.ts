@@ -19,7 +19,10 @@ const mostValueBytes = 16
 /** A tag, a length, the place, and three numbers of ten bytes with their tags. */
 const mostCellBytes = 64
 
-/** Writes the vector of `cell` at `at`, and returns the offset after it. Its lengths take a byte each: there are few axes. */
+/**
+ * Writes the vector of `cell` at `at`, and returns the offset after it. Its lengths take a byte each: there are few
+ * axes.
+ */
 const putPlace = (slab: Uint8Array, at: number, field: number, torus: Torus, cell: number): number => {
   const { axes, places } = torus
   const from = putVarint(slab, at, tag(field, 2))

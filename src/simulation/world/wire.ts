@@ -5,10 +5,16 @@
  * their shortest form. Fields without presence omit zero and empty values, as proto3 requires.
  */
 
-/** Size of the buffer that messages share. Larger: a kept message would hold more memory. Smaller: messages move more often. */
+/**
+ * Size of the buffer that messages share. Larger: a kept message would hold more memory. Smaller: messages move more
+ * often.
+ */
 const slabBytes = 64 * 1024
 
-/** A larger message gets its own buffer of its exact size: in a shared one it would leave much memory unused and uncounted. */
+/**
+ * A larger message gets its own buffer of its exact size: in a shared one it would leave much memory unused and
+ * uncounted.
+ */
 const maxSharedBytes = slabBytes / 4
 
 const utf8 = new TextEncoder()

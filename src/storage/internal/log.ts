@@ -13,7 +13,10 @@ interface Log {
   readonly file: FileSystem.File
 }
 
-/** Opens the file, made when it is missing, in a folder that exists. Its name is then as durable as the storage makes names. */
+/**
+ * Opens the file, made when it is missing, in a folder that exists. Its name is then as durable as the storage makes
+ * names.
+ */
 export const open = Effect.fnUntraced(function* (place: StorageFolder, path: string) {
   const file = yield* place.fs.open(path, { flag: "a" })
   yield* syncFolder(place, place.path.dirname(path))

@@ -58,7 +58,10 @@ export class JoinedLedger {
   }
 }
 
-/** Compares `files` with their entries, and keeps the rest of the ledger of the run. Reports damaged lines to `onDamage`. */
+/**
+ * Compares `files` with their entries, and keeps the rest of the ledger of the run. Reports damaged lines to
+ * `onDamage`.
+ */
 export const joinLedger = Effect.fnUntraced(function* (
   runId: RunId.RunId,
   files: Files,
