@@ -1,9 +1,9 @@
 /**
- * The whole pipeline as one layer, for an app that makes its own ticks: offer them to `TickQueue`, and each is stored,
+ * The whole pipeline as one layer, for an app that makes its own ticks. Offer them to `TickQueue`, and each is stored,
  * dead-lettered or named as a duplicate.
  *
- * Closing the layer's scope ends it in good order: the queue ends, the services settle what is in it, and only what is
- * left after `shutdownTimeout` is given up, with its count at ERROR.
+ * Closing the layer's scope shuts it down cleanly: the queue ends, and the services settle its ticks. Ticks that are left
+ * after `shutdownTimeout` are given up, with their count at ERROR.
  *
  * ```ts
  * import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -52,7 +52,7 @@ export const Options = Schema.Struct({
   directory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data"))),
   /** Name of the storage in logs and metrics. Default "files". */
   storageName: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("files"))),
-  /** What is made durable before a batch or a letter counts as kept, as of `FileStorage`. Default "full". */
+  /** What is made durable before a batch or a letter counts as kept: see `FileStorage`. Default "full". */
   durability: FileStorage.Options.fields.durability,
   ...Compression.Options.fields,
   /** Persistence services that compete for the queue. Default 2. */
@@ -71,26 +71,26 @@ export interface PartOptions {
    * pipeline.
    */
   readonly deadLetters?: typeof FileDeadLetterQueue.Options.Encoded
-  /** A service that replays dead letters by itself; "off" for none. Default "off". */
+  /** A service that replays dead letters automatically. "off" for none. Default "off". */
   readonly recovery?: typeof RecoveryService.Options.Encoded | "off"
 }
 
 export class Pipeline extends Context.Service<
   Pipeline,
   {
-    /** What has become of every tick so far. */
+    /** The outcomes of all ticks so far. */
     readonly balance: Effect.Effect<Balance.Balance>
 
     /**
-     * Ends the queue and waits until everything in it is settled; succeeds with the balance then. Interrupted, the queue
-     * has ended all the same. Dies with the cause when a persistence service has failed, after the others have ended; the
-     * balance can still be read.
+     * Ends the queue and waits until everything in it is settled. Succeeds with the balance. When interrupted, the
+     * queue has still ended. Dies with the cause when a persistence service has failed, after the others have ended.
+     * The balance can still be read then.
      */
     readonly drain: Effect.Effect<Balance.Balance>
   }
 >()("tickvault/Pipeline") {}
 
-/** Ends the queue, and waits until the services have settled what is in it. */
+/** Ends the queue, and waits until the services have settled its ticks. */
 const make = Effect.fnUntraced(function* (shutdownTimeout: Duration.Input) {
   const queue = yield* TickQueue.TickQueue
   const { instances } = yield* PersistenceService.PersistenceService
@@ -105,7 +105,7 @@ const make = Effect.fnUntraced(function* (shutdownTimeout: Duration.Input) {
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       yield* Effect.timeoutOption(Effect.exit(drain), shutdownTimeout)
-      // What the services have in hand they settle when they are stopped: only then is it known what is left.
+      // The services settle their ticks in flight when they are stopped: only then the rest is known.
       yield* Effect.forEach(services, (service) => service.stop, { concurrency: "unbounded", discard: true })
       const left = yield* balance
       if (Balance.isSettled(left)) return
@@ -124,7 +124,7 @@ type Parts =
   | DeadLetterQueue
 
 /**
- * A pipeline over a queue, a storage, a compression, the ledger, a tracker and a dead-letter queue of your choice, with
+ * A pipeline with a queue, a storage, a compression, the ledger, a tracker and a dead-letter queue of your choice, with
  * `names` for its services.
  */
 export const layerServices = (
@@ -171,7 +171,7 @@ const layerOf = (decoded: Decoded) => {
   )
 }
 
-/** What the layers provide. */
+/** The services that the layers provide. */
 type Provided =
   | Pipeline
   | PersistenceService.PersistenceService
@@ -191,8 +191,8 @@ const letterOptions = (
 ) => ({ directory: path.join(storage.directory, ".dead-letters"), durability: storage.durability, ...own })
 
 /**
- * The durable pipeline: files and the ledgers of their runs, a folder of dead letters, de-duplication that knows what the
- * files have and, with `recovery`, a service that replays dead letters. Fails when an option is bad or a folder can't be
+ * The durable pipeline: files and the ledgers of their runs, a folder of dead letters, de-duplication that knows the ticks
+ * in the files and, with `recovery`, a service that replays dead letters. Fails when an option is bad or a folder can't be
  * used.
  */
 export const layer = (
@@ -222,8 +222,8 @@ export const layer = (
 const Own = Schema.Struct({ shutdownTimeout: Options.fields.shutdownTimeout })
 
 /**
- * The same with the options that the environment sets, over `options`: the variables that `tickvault run` reads without a
- * file, for parts of the same names. `TICKVAULT_STORAGE_MAIN_ROOT_DIRECTORY` is the folder of the runs,
+ * Like `layer`, but environment variables override `options`. They are those that `tickvault run` reads without a file, for
+ * parts with the same names. `TICKVAULT_STORAGE_MAIN_ROOT_DIRECTORY` is the folder of the runs,
  * `TICKVAULT_PERSISTENCE_1_MAX_BATCH_SIZE` an option of the first service, `TICKVAULT_RECOVERY_INTERVAL` one of the replays,
  * if there are any, and `TICKVAULT_SHUTDOWN_TIMEOUT` one of the pipeline. Fails with `ConfigError`, which names each wrong
  * variable.

@@ -1,12 +1,12 @@
 /**
- * Compression for new batches, and the functions that compress and decompress. Readers look at the content of an object, not
- * at its name.
+ * Compression for new batches, and the functions that compress and decompress. Readers look at the content of an
+ * object, not at its name.
  *
- * Those who write batches take the `Compression` from their context, beside the `Storage`. The storage itself only keeps
- * bytes.
+ * Those who write batches take the `Compression` from their context, beside the `Storage`. The storage itself only
+ * keeps bytes.
  *
- * A compressed batch is one zstd frame with the size and the checksum of its content; any zstd tool reads it. The work is
- * done in a stream, in threads of Node: at most a few MiB of a batch are in memory a second time.
+ * A compressed batch is one zstd frame with the size and the checksum of its content; any zstd tool reads it. The work
+ * is done in a stream, in threads of Node: at most a few MiB of a batch are in memory a second time.
  *
  * ```ts
  * import * as Layer from "effect/Layer"

@@ -1,8 +1,8 @@
 /**
  * Memory for the pieces of the objects that are written.
  *
- * A buffer that is lent belongs to one write. Only a write that has succeeded gives it back. One that was abandoned may still
- * read it later.
+ * A buffer that is lent belongs to one write. Only a write that has succeeded gives it back. One that was abandoned may
+ * still read it later.
  *
  * ```ts
  * import { WriteBuffers } from "tickvault/batch/WriteBuffers"

@@ -1,5 +1,5 @@
 /**
- * What is wrong with a configuration: all problems at once, each with its path, what was found and what is allowed.
+ * All problems of a configuration at once, each with its path, the value found and what is allowed.
  *
  * ```ts
  * import type { ConfigError } from "tickvault"
@@ -10,19 +10,19 @@
 import * as Schema from "effect/Schema"
 
 export const Problem = Schema.Struct({
-  /** Where, such as "pipeline.services.persistence-1.options.maxBatchSize". */
+  /** The path, such as "pipeline.services.persistence-1.options.maxBatchSize". */
   path: Schema.String,
-  /** The value as it may be shown; empty when the problem isn't a value's. */
+  /** The value as text. Empty when the problem is not about a value. */
   found: Schema.String,
-  /** What is allowed there, or what to do about it. */
+  /** What is allowed, or what to do about it. */
   message: Schema.String,
-  /** Who set it: "file NAME", "environment NAME", "command line --flag" or "default". */
+  /** The source: "file NAME", "environment NAME", "command line --flag" or "default". */
   source: Schema.String
 })
 
 export type Problem = typeof Problem.Type
 
-/** Collects a problem; the rest of the configuration is still read. */
+/** Collects a problem. The rest of the configuration is still read. */
 export type Report = (problem: Problem) => void
 
 const line = (problem: Problem, fileSource: string): string => {
@@ -33,7 +33,7 @@ const line = (problem: Problem, fileSource: string): string => {
 
 /** The configuration can't be used. `message` has one line for each problem. */
 export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
-  /** Where the pipeline was described: "file NAME", or "default" for the embedded one. */
+  /** The source of the pipeline: "file NAME", or "default" for the embedded one. */
   source: Schema.String,
   problems: Schema.NonEmptyArray(Problem)
 }) {

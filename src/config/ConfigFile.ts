@@ -1,8 +1,8 @@
 /**
  * Reads a configuration file: HOCON, YAML or JSON, by its extension.
  *
- * A configuration is one file of at most 1 MiB. Nothing else is opened and nothing is fetched, whatever the file says, and
- * environment variables are not read into it. The result is a plain value; `PipelineConfig.resolve` checks it.
+ * A configuration is one file of at most 1 MiB. No other file is opened, nothing is fetched, and environment variables are
+ * not read into it. The result is a plain value. `PipelineConfig.resolve` checks it.
  *
  * ```ts
  * import { ConfigFile } from "tickvault"
@@ -19,7 +19,7 @@ import * as Stream from "effect/Stream"
 import * as Yaml from "effect/encoding/Yaml"
 import * as Hocon from "./internal/hocon.ts"
 
-/** Largest file that is read, in bytes. */
+/** The largest size of a file, in bytes. */
 export const maxBytes = 1024 * 1024
 
 /** The file can't be read as a configuration. */
@@ -36,7 +36,7 @@ export class ConfigFileError extends Schema.TaggedError<ConfigFileError>()("Conf
   }
 }
 
-/** A file's content, as `PipelineConfig.resolve` takes it. */
+/** A file's content, for `PipelineConfig.resolve`. */
 export interface ConfigFile {
   readonly name: string
   readonly value: unknown
@@ -52,7 +52,7 @@ const parsers: ReadonlyMap<string, (text: string) => Effect.Effect<unknown, Synt
   ["json", (text) => parseJson(text)]
 ])
 
-/** What a parser refuses, before the file is named. */
+/** A problem of a parser, without the name of the file. */
 interface Syntax {
   readonly problem: string
   readonly line?: number
@@ -61,7 +61,7 @@ interface Syntax {
 const parseHocon = (text: string): Effect.Effect<unknown, Syntax> =>
   Effect.mapError(Hocon.parse(text), ({ line, problem }) => (line === undefined ? { problem } : { problem, line }))
 
-/** The parser gives the line of a problem in its message only. Where the message has none, no line is shown. */
+/** The parser gives the line of a problem only in its message. Without one in the message, no line is shown. */
 const yamlSyntax = (cause: unknown): Syntax => {
   const message = cause instanceof Error ? cause.message : String(cause)
   const line = /\bline (?<line>\d+)/u.exec(message)?.groups?.["line"]
@@ -90,7 +90,7 @@ const unreadable = (file: string) => (error: PlatformError) => {
   }
 }
 
-/** The bytes of the file: at most one more than the largest file has. */
+/** The bytes of the file, at most `maxBytes` + 1. */
 const bytesOf = Effect.fnUntraced(function* (
   file: string
 ): Effect.fn.Return<Uint8Array, ConfigFileError, FileSystem.FileSystem> {

@@ -1,8 +1,8 @@
 /**
- * The resources and services of a resolved configuration: the options of each, what it connects to, and how it is made.
+ * The resources and services of a resolved configuration: the options of each, its connections, and how it is made.
  *
- * A kind (`Kind`) makes these of what a configuration says. Who builds or inspects a pipeline asks for a role and never
- * for a kind: what a storage can do is the same for all storages.
+ * A kind (`Kind`) makes these from the configuration. Code that builds or inspects a pipeline uses roles, never kinds:
+ * all storages can do the same.
  *
  * ```ts
  * import { Configured, type PipelineConfig } from "tickvault"
@@ -37,7 +37,7 @@ import type { StorageError } from "../storage/StorageError.ts"
 /** Options by their names. */
 export type Settings = Readonly<Record<string, unknown>>
 
-/** What every configured resource and service has. */
+/** The common part of all configured resources and services. */
 export interface Configured<Options extends Settings = Settings> {
   /** The name of its kind. */
   readonly kind: string
@@ -46,22 +46,22 @@ export interface Configured<Options extends Settings = Settings> {
   readonly options: Options
 }
 
-/** What resources are made with. */
+/** The services for making resources. */
 export type Platform = FileSystem.FileSystem | Path.Path
 
 type ResourceLayer<Service> = Layer.Layer<Service, Schema.SchemaError | StorageError, Platform>
 
-/** Where something stays when the process ends, for those who look at it later. */
+/** The location of data that stays when the process ends, for later readers. */
 export interface Lasting<Service> {
-  /** Where it is, in words for people. Two resources with the same location are the same. */
+  /** The location as text for people. Two resources with the same location are the same. */
   readonly location: Effect.Effect<string, never, Path.Path>
-  /** Whether the location is there. */
+  /** Whether the location exists. */
   readonly exists: Effect.Effect<boolean, PlatformError, Platform>
-  /** Opens what is there to be read. Makes nothing. */
+  /** Opens it read-only. Creates nothing. */
   readonly read: Effect.Effect<Service, Schema.SchemaError | StorageError, Platform>
 }
 
-/** Looks whether a resource can work, without disturbing anybody. Never fails. */
+/** Checks whether a resource can work, without disturbing other processes. Never fails. */
 export type StartCheck = (
   depth: FolderChecks.Depth,
   planned: FolderChecks.Planned | undefined
@@ -76,11 +76,11 @@ export interface ConfiguredStorage<Options extends Settings = Settings> extends 
   readonly role: "storage"
   /** The storage, and the compression of the batches that are written to it. */
   readonly layer: ResourceLayer<Storage | Compression>
-  /** Absent: what is stored ends with the process. */
+  /** Absent: the stored objects end with the process. */
   readonly lasting?: Lasting<Storage["Service"]>
   /** Absent: there is nothing to check. */
   readonly check?: StartCheck
-  /** The space that ticks take here. `madeBy` says whether they are known to be those of an engine. */
+  /** The space for ticks in this storage. `madeBy` says whether an engine makes them. */
   readonly planned: (ticks: FolderChecks.Planned, madeBy: "engine" | "unknown") => FolderChecks.Planned
 }
 
@@ -97,27 +97,27 @@ export interface ConfiguredTracker<Options extends Settings = Settings> extends 
   readonly role: "idempotency tracker"
   /** `onForgotten` is called with each run whose ticks are forgotten. */
   readonly layer: (onForgotten: (runId: RunId.RunId) => void) => ResourceLayer<IdempotencyTracker>
-  /** Whether it is to recall what a storage had before (`Recall`). */
+  /** Whether it recalls the ticks of earlier processes (`Recall`). */
   readonly recalls: boolean
 }
 
 export type ConfiguredResource = ConfiguredQueue | ConfiguredStorage | ConfiguredDeadLetterQueue | ConfiguredTracker
 
-/** A run that an engine goes on with. */
+/** A run that an engine resumes. */
 export interface Resumption {
   readonly resume: SimulationEngine.Resume
-  /** What the run began with. Counts instead of the configured settings of the world and sampling interval. */
+  /** The settings that the run began with. They replace the configured settings of the world and the sampling interval. */
   readonly settings: RunSettings
 }
 
-/** Something that is allowed and that whoever runs the pipeline should know. */
+/** Something that is allowed but that an operator should know. */
 export interface Note {
   readonly path: string
   readonly message: string
 }
 
 interface ConfiguredServiceBase<Options extends Settings> extends Configured<Options> {
-  /** What to know about the service in this pipeline. Paths are relative to the service. */
+  /** Notes about the service in this pipeline. Paths are relative to the service. */
   readonly notes: (config: PipelineConfig) => ReadonlyArray<Note>
 }
 
@@ -126,12 +126,12 @@ export interface ConfiguredEngine<Options extends Settings = Settings> extends C
   readonly role: "engine"
   readonly resources: {
     readonly tickData: string
-    /** Where the run's metadata goes; absent when no persistence service stores the engine's ticks. */
+    /** The storage of the run's metadata. `undefined` when no persistence service stores the engine's ticks. */
     readonly storage: string | undefined
   }
-  /** What a new run is made with. */
+  /** The settings of a new run. */
   readonly settings: RunSettings
-  /** The last tick; absent when the engine goes on until it is stopped. */
+  /** The last tick. `undefined` when the engine runs until it is stopped. */
   readonly maxTicks: number | undefined
   /** Makes the engine, stopped. */
   readonly make: (
@@ -141,7 +141,7 @@ export interface ConfiguredEngine<Options extends Settings = Settings> extends C
     Schema.SchemaError | RestoreError | SimulationEngine.SettingsMismatch,
     TickQueue | Storage | Scope.Scope
   >
-  /** The size of the ticks that it is going to make after tick `done`. */
+  /** The size of the ticks that it will make after tick `done`. */
   readonly planned: (done: number) => Effect.Effect<FolderChecks.Planned>
 }
 
@@ -155,7 +155,7 @@ export interface ConfiguredPersistence<Options extends Settings = Settings> exte
     readonly dlq: string | undefined
     readonly idempotencyTracker: string | undefined
   }
-  /** What a replay of its dead letters takes from its options. */
+  /** The options for a replay of its dead letters. */
   readonly replay: typeof PersistenceService.Options.Encoded
   /** Makes the service, stopped. */
   readonly make: Effect.Effect<
@@ -185,11 +185,11 @@ export type ConfiguredService = ConfiguredEngine | ConfiguredPersistence | Confi
 
 /** A pipeline ready to be built. Every name that a service refers to is a key of `resources`. */
 export interface PipelineConfig {
-  /** The whole pipeline's time to end in good order. */
+  /** The time for a clean shutdown of the whole pipeline. */
   readonly shutdownTimeout: Duration.Duration
   readonly resources: Readonly<Record<string, ConfiguredResource>>
   readonly services: Readonly<Record<string, ConfiguredService>>
-  /** Services to start, in order; those not named here are started by hand. */
+  /** Services to start, in order. Other services are started only on request. */
   readonly startupSequence: ReadonlyArray<string>
 }
 

@@ -1,9 +1,8 @@
 /**
- * What a kind of resource or service says of itself: its class names, its options, what it connects to, and what it is
- * when it is configured.
+ * A kind of resource or service: its class names, its options, its connections, and how it is configured.
  *
- * A kind is one record, made here. `PipelineConfig` takes a list of them as data and knows none by its name: add a record
- * of your own to the list, and configurations can name it.
+ * A kind is one record, made here. `PipelineConfig` takes a list of kinds as data and knows none by name: add your own
+ * record to the list, and configurations can use it.
  *
  * ```ts
  * import { Compression, type Configured, Kind, Kinds, Storage } from "tickvault"
@@ -33,12 +32,12 @@ import * as Schema from "effect/Schema"
 import * as OptionForm from "../domain/OptionForm.ts"
 import type { Configured, ConfiguredResource, ConfiguredService, Settings } from "./Configured.ts"
 
-/** What a resource is good for. A service asks for a role, not for a kind. */
+/** The role of a resource. A service asks for a role, not for a kind. */
 export type ResourceRole = ConfiguredResource["role"]
 
 export type ServiceRole = ConfiguredService["role"]
 
-/** What is made of options, or what each of their schemas refuses. */
+/** Decoded options, or the error of each of their schemas. */
 export type Decoded<A> = Result.Result<A, ReadonlyArray<Schema.SchemaError>>
 
 /** The option of a resource that names the folder of its files. */
@@ -47,8 +46,8 @@ export interface FolderOption {
   /** The folder when nothing is set. */
   readonly fallback: string
   /**
-   * Set when no other resource may use the folder: by default it is this subfolder of the folder of the first storage that
-   * has one.
+   * Set when no other resource may use the folder. Then its default is this subfolder of the folder of the first storage
+   * with a folder.
    */
   readonly subfolder?: string
 }
@@ -59,32 +58,32 @@ export interface Port {
   readonly role: ResourceRole
   readonly required: boolean
   /**
-   * A port that isn't set leads to where the ticks are stored that go into the queue of the port `of`. `ask` is the message
-   * when they are stored in several places.
+   * When the port isn't set, it leads to the storage of the ticks that go into the queue of the port `of`. `ask` is the
+   * message when there are several such storages.
    */
   readonly followsTicks?: { readonly of: string; readonly ask: string }
 }
 
-/** What all kinds have in common. */
+/** The common part of all kinds. */
 export interface Kind {
   /** The kind's name: the first of its class names. */
   readonly name: string
-  /** Last segments of the class names that mean this kind. */
+  /** Last segments of the class names of this kind. */
   readonly classNames: ReadonlyArray<string>
   readonly forms: ReadonlyMap<string, OptionForm.Form>
-  /** The specification's names for options of ours. */
+  /** The specification's names for our options. */
   readonly aliases: OptionForm.Aliases
   /** Options that are accepted and do nothing, each with the reason. */
   readonly ignored: ReadonlyMap<string, string>
-  /** The options that flags of the command line set, by the flags: "data" for `--data`. */
+  /** The options that command-line flags set, by flag: "data" for `--data`. */
   readonly flags: ReadonlyMap<string, string>
 }
 
 export interface ResourceKind<out C extends ConfiguredResource = ConfiguredResource> extends Kind {
   readonly role: ResourceRole
-  /** Whether what it holds stays when the process ends. */
+  /** Whether its content stays when the process ends. */
   readonly lasts: boolean
-  /** What whoever runs a pipeline with it should know. */
+  /** What an operator of a pipeline with it should know. */
   readonly note: string | undefined
   readonly folder: FolderOption | undefined
   readonly configure: (name: string, options: unknown) => Decoded<C>
@@ -95,7 +94,7 @@ export interface ResourceKind<out C extends ConfiguredResource = ConfiguredResou
 export interface ServiceKind<out C extends ConfiguredService = ConfiguredService> extends Kind {
   readonly role: ServiceRole
   readonly ports: ReadonlyMap<string, Port>
-  /** `connected` has the resource's name for each port that is connected. `undefined` when a required one isn't. */
+  /** `connected` has the resource's name for each connected port. `undefined` when a required port isn't connected. */
   readonly configure: (
     name: string,
     options: unknown,
@@ -134,13 +133,13 @@ export const options = <S extends OptionsSchema>(schema: S): Options<S["Type"]> 
     )
 })
 
-/** The options of a kind that has none. */
+/** For a kind without options. */
 export const noOptions: Options<Readonly<Record<string, never>>> = options(Schema.Struct({}))
 
-/** What all kinds are described by. */
+/** The common description of all kinds. */
 export interface Description<O extends Settings> {
   readonly name: string
-  /** Further class names, those of the specification. */
+  /** Further class names, from the specification. */
   readonly otherNames?: ReadonlyArray<string>
   readonly options: Options<O>
   readonly aliases?: OptionForm.Aliases
@@ -157,7 +156,7 @@ const common = <O extends Settings>(description: Description<O>): Kind => ({
   flags: new Map(Object.entries(description.flags ?? {}))
 })
 
-/** A kind of resource. `configure` says what a resource of this kind is, given its name and decoded options. */
+/** A kind of resource. `configure` makes the configured resource from its name and decoded options. */
 export const resource = <O extends Settings, C extends ConfiguredResource>(
   description: Description<O> & {
     readonly role: C["role"]
@@ -180,8 +179,8 @@ export const resource = <O extends Settings, C extends ConfiguredResource>(
 })
 
 /**
- * A kind of service. `configure` says what a service of this kind is, given its name, its decoded options and the names of
- * the resources that its ports lead to; nothing when a required port isn't connected, which has been reported.
+ * A kind of service. `configure` makes the configured service from its name, its decoded options and the names of the
+ * resources at its ports. It returns `undefined` when a required port isn't connected, which is already reported.
  */
 export const service = <O extends Settings, C extends ConfiguredService>(
   description: Description<O> & {

@@ -1,12 +1,11 @@
 /**
- * The one configuration of a pipeline: which resources and services there are, how they connect, and all their options.
+ * The configuration of a pipeline: its resources and services, their connections and all their options.
  *
- * Sources, later over earlier: the embedded pipeline or else the file (which replaces it as a whole), environment
- * variables, the command line. `resolve` is pure: its caller reads the file (`ConfigFile`), the environment and the flags.
- * All problems are reported at once, each with its path, what was found and what is allowed. A configuration that resolves
- * can be built.
+ * The sources, where later ones win: the file, or the embedded pipeline when there is no file; environment variables; the
+ * command line. `resolve` is pure: its caller reads the file (`ConfigFile`), the environment and the flags. It reports all
+ * problems at once, each with its path, the value found and what is allowed. A configuration that resolves can be built.
  *
- * It knows the kinds that it is given, and starts nothing; that is the `ServiceManager`'s job.
+ * It knows only the kinds that it is given. It starts nothing: that is the job of `ServiceManager`.
  *
  * ```ts
  * import { ConfigFile, Kinds, PipelineConfig } from "tickvault"
@@ -46,18 +45,18 @@ export interface Resolved {
   readonly notes: ReadonlyArray<Note>
 }
 
-/** What a configuration is made of. */
+/** The sources of a configuration. */
 export interface Sources {
-  /** The kinds that it may name: `Kinds.all`, and those of your own. */
+  /** The kinds that it may use: `Kinds.all`, and your own. */
   readonly kinds: Kinds
-  /** The pipeline: what `ConfigFile.read` gives, or without a name `EmbeddedPipeline.document`. */
+  /** The pipeline: from `ConfigFile.read`, or from `EmbeddedPipeline.document` without a name. */
   readonly pipeline: { readonly name?: string; readonly value: unknown }
-  /** Environment variables, as `environment` finds them. Only those that begin with `TICKVAULT_` are looked at. */
+  /** Environment variables, from `environment`. Only those that begin with `TICKVAULT_` count. */
   readonly env: Readonly<Record<string, string>>
   readonly overrides: ReadonlyArray<Overrides.Override>
 }
 
-/** The configuration that the sources make together, or all that is wrong with it. */
+/** The configuration that the sources make together, or all of its problems. */
 export const resolve = (sources: Sources): Result.Result<Resolved, ConfigError> => {
   const problems: Array<Problem> = []
   const report = (problem: Problem) => void problems.push(problem)
@@ -86,8 +85,8 @@ export const resolve = (sources: Sources): Result.Result<Resolved, ConfigError> 
 }
 
 /**
- * The overrides that flags of the command line mean, by their names without dashes: `{ data: "./runs", maxBatchSize: 500 }`.
- * Those that are `undefined` were not given. Each kind says which of its options a flag sets.
+ * The overrides for command-line flags, given by their names without dashes: `{ data: "./runs", maxBatchSize: 500 }`.
+ * `undefined` flags are ignored. Each kind defines which of its options a flag sets.
  */
 export const overrides = (flags: Readonly<Record<string, unknown>>): ReadonlyArray<Overrides.Override> =>
   Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [{ flag, value }]))

@@ -24,7 +24,7 @@ const distance = (from: string, to: string): number => {
   return last[to.length] ?? 0
 }
 
-/** The known name nearest to `name`, when it is near enough. Longer names may differ by more. */
+/** The known name nearest to `name`, if it is near enough. Longer names may differ more. */
 export const nearest = (name: string, known: Iterable<string>): string | undefined => {
   const found = name.toLowerCase().slice(0, 200)
   let best: { readonly candidate: string; readonly edits: number } | undefined
@@ -37,7 +37,7 @@ export const nearest = (name: string, known: Iterable<string>): string | undefin
   return best.edits <= bearable && best.edits < best.candidate.length ? best.candidate : undefined
 }
 
-/** "did you mean `x`?", or else the known names; `none` when there are none. */
+/** "did you mean `x`?", or else the known names, or `none` when there are no names. */
 export const didYouMean = (name: string, known: ReadonlyArray<string>, none: string): string => {
   const near = nearest(name, known)
   if (near !== undefined) return `did you mean \`${near}\`?`

@@ -8,7 +8,7 @@ export const kind = Kind.resource({
   name: "DiscardDeadLetterQueue",
   role: "dead-letter queue",
   lasts: false,
-  note: "letters are thrown away: A BATCH THAT CAN'T BE STORED IS LOST",
+  note: "letters are discarded: A BATCH THAT CAN'T BE STORED IS LOST",
   options: Kind.noOptions,
   configure: (self): ConfiguredDeadLetterQueue => ({
     ...self,

@@ -1,4 +1,4 @@
-/** The kind of the idempotency tracker that finds nothing, on purpose. */
+/** The kind of the idempotency tracker that remembers nothing, on purpose. */
 import type { ConfiguredTracker } from "../config/Configured.ts"
 import * as Kind from "../config/Kind.ts"
 import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"

@@ -1,5 +1,5 @@
 /**
- * The pipeline that runs without a configuration file, in the shape of one.
+ * The pipeline that runs without a configuration file, in the form of a configuration file.
  *
  * ```ts
  * import { EmbeddedPipeline } from "tickvault"
@@ -14,7 +14,7 @@ import * as PersistenceService from "./PersistenceServiceKind.ts"
 import * as SimulationEngine from "./SimulationEngineKind.ts"
 import * as TickQueue from "./TickQueueKind.ts"
 
-/** What the embedded pipeline consists of. */
+/** The parts of the embedded pipeline. */
 export interface Embedded {
   /** Whether it has the built-in simulation. */
   readonly engine: boolean
@@ -25,7 +25,7 @@ export interface Embedded {
 /** The pipeline of `tickvault run`. */
 export const run: Embedded = { engine: true, instances: 2 }
 
-/** The names of its parts. Environment variables are made of them. */
+/** The names of its parts. Environment variables contain them. */
 export const names = {
   engine: "simulation-engine",
   queue: "raw-tick-data",
@@ -51,7 +51,7 @@ const persistence = {
   }
 }
 
-/** The embedded pipeline, as `PipelineConfig.resolve` takes it. */
+/** The embedded pipeline, for `PipelineConfig.resolve`. */
 export const document = (embedded: Embedded) => {
   const services = {
     ...(embedded.engine ? { [names.engine]: engine } : {}),

@@ -13,7 +13,7 @@ import * as Folder from "./internal/folder.ts"
 
 type Options = typeof FileDeadLetterQueue.Options.Type
 
-/** Letters lie in a file storage with its default for this. */
+/** The file storage of the letters uses its default for this. */
 const { temporaryFileMaxAge } = Schema.decodeSync(FileStorage.Options)({})
 
 const check =

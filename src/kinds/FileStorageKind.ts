@@ -1,4 +1,4 @@
-/** The kind of the storage that keeps objects as files below one folder. */
+/** The kind of the storage that keeps objects as files in one folder. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"

@@ -1,7 +1,7 @@
 /**
  * The kinds of resources and services that come with tickvault.
  *
- * A new one is a module beside this and a line here. `Kind` shows how to add one of your own.
+ * A new kind is a module in this folder and a line here. `Kind` shows how to add your own.
  *
  * ```ts
  * import { EmbeddedPipeline, Kinds, PipelineConfig } from "tickvault"
@@ -41,14 +41,14 @@ export const all: Kind.Kinds = {
   services: [SimulationEngine.kind, PersistenceService.kind, RecoveryService.kind]
 }
 
-/** The names of the kinds of resources that have the role and last: what a configuration without one of them lacks. */
+/** The names of the lasting kinds of resources with the role, for messages. */
 export const lasting = (role: Kind.ResourceRole): string =>
   all.resources
     .filter((kind) => kind.role === role && kind.lasts)
     .map(({ name }) => name)
     .join(" or ")
 
-/** The names of the kinds of services that have the role. */
+/** The names of the kinds of services with the role, for messages. */
 export const withRole = (role: Kind.ServiceRole): string =>
   all.services
     .filter((kind) => kind.role === role)

@@ -3,7 +3,7 @@ import { type ConfiguredRecovery, type Note, type PipelineConfig, servicesOf } f
 import * as Kind from "../config/Kind.ts"
 import * as RecoveryService from "../replay/RecoveryService.ts"
 
-/** Letters belong into the storage of the services that send them. */
+/** Notes when letters would not go to the storage of the services that send them. */
 const notes = ({ dlq, storage }: ConfiguredRecovery["resources"], config: PipelineConfig): ReadonlyArray<Note> => {
   const senders = servicesOf(config, "persistence").filter(({ resources }) => resources.dlq === dlq)
   const storages = new Set(senders.map(({ resources }) => resources.storage))

@@ -15,7 +15,7 @@ type Options = typeof SimulationEngine.Options.Type & typeof World.Options.Type
 const engine = Kind.options(SimulationEngine.Options)
 const world = Kind.options(World.Options)
 
-/** Two schemas take the options: what both refuse is reported at once. */
+/** Two schemas decode the options. The problems of both are reported at once. */
 const decode = (raw: unknown): Kind.Decoded<Options> => {
   const [ofEngine, ofWorld] = [engine.decode(raw), world.decode(raw)]
   if (Result.isFailure(ofEngine)) {
@@ -26,7 +26,7 @@ const decode = (raw: unknown): Kind.Decoded<Options> => {
 
 const worldOf = ({ organisms, seed, shape }: Options): typeof World.Options.Type => ({ shape, organisms, seed })
 
-/** Larger worlds are not made for their size alone: that would take longer than all other checks. */
+/** A larger world is not made only to measure its ticks: that would take longer than all other checks. */
 const mostCells = 65_536
 
 /** Bytes of the first tick of the world. */
@@ -46,7 +46,7 @@ const planned = Effect.fnUntraced(function* (name: string, options: Options, don
   return { bytes: ticks * bytes, basis: `${ticks} ticks of the size of the first one, ${bytes} bytes; they may grow` }
 })
 
-/** The engine, stopped; one that goes on with a run has the settings with which the run began. */
+/** The engine, stopped. When it resumes a run, it has the settings with which the run began. */
 const make = (name: string, options: Options, resumption: Resumption | undefined) =>
   resumption === undefined
     ? Effect.provideServiceEffect(SimulationEngine.makeWith(name, options), Simulation, World.make(worldOf(options)))

@@ -1,5 +1,5 @@
 /**
- * The account of a pipeline: what it has received and what has become of every tick.
+ * The balance of a pipeline: the received ticks and their outcomes.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -23,20 +23,20 @@ export interface Balance {
   readonly written: number
   readonly duplicate: number
   readonly deadLettered: number
-  /** Given back to a queue and not taken again. */
+  /** Returned to a queue and not taken again. */
   readonly returned: number
   readonly lost: number
-  /** Waiting in a queue or in the hands of a service. */
+  /** Waiting in a queue, or in flight in a service. */
   readonly inFlight: number
   /** Files written. */
   readonly batches: number
-  /** Bytes of the ticks in them, with the length of each. */
+  /** Bytes of the ticks in them, including the length of each. */
   readonly writtenBytes: number
-  /** Bytes of the files written, compressed where they are. */
+  /** Bytes of the files written, after compression. */
   readonly storedBytes: number
 }
 
-/** The balance of `queues` and the services that persist what is in them. */
+/** The balance of `queues` and the services that take from them. */
 export const of = Effect.fnUntraced(function* (
   queues: ReadonlyArray<TickQueue.TickQueue["Service"]>,
   services: ReadonlyArray<PersistenceService.Instance>

@@ -1,5 +1,5 @@
 /**
- * How much a pipeline is going to store, as far as that can be told before it starts. The numbers are rough, and say so.
+ * Estimates how much a pipeline will store, before it starts. Each estimate names its basis.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -14,10 +14,10 @@ import * as Effect from "effect/Effect"
 import { type ConfiguredStorage, type PipelineConfig, startedOf } from "../config/Configured.ts"
 import type * as FolderChecks from "../storage/FolderChecks.ts"
 
-/** What is going to be stored in one storage. */
+/** The estimate for one storage. */
 export type Planned = FolderChecks.Planned
 
-/** By the name of the storage. One that is not in it gets nothing, as far as is known. */
+/** The estimates by the name of the storage. A storage without one gets nothing, as far as is known. */
 export type PlannedSpace = ReadonlyMap<string, Planned>
 
 /** The space that `ticks` take in the storage of this name. */
@@ -39,8 +39,8 @@ const add = (planned: Map<string, Planned>, storage: string, { basis, bytes }: P
 }
 
 /**
- * The space for what the engines make that start with the pipeline: their ticks after tick `done`, each as large as the
- * first one.
+ * The space for the ticks of the engines that start with the pipeline: those after tick `done`, each as large as the first
+ * tick.
  */
 export const ofEngines = Effect.fnUntraced(function* (
   config: PipelineConfig,
@@ -58,7 +58,7 @@ export const ofEngines = Effect.fnUntraced(function* (
   return planned
 })
 
-/** The space for `planned` coming through the queue. Several storages that take from it share it, and each may get all. */
+/** The space for `planned` in the storages of the queue. Several storages share the ticks, and each may get all. */
 export const ofInput = (config: PipelineConfig, planned: Planned): PlannedSpace =>
   new Map(
     startedOf(config, "persistence").map(

@@ -1,9 +1,9 @@
 /**
  * Builds the resources and services of a configuration and runs them by name.
  *
- * Resources are made first and shared by reference; services are made stopped and start in the order of
- * `startupSequence`. One failing service takes no other down. Closing the scope stops all services, then closes the
- * resources; `shutdown` before it lets them end in good order.
+ * Resources are made first and shared. Services are made stopped and start in the order of `startupSequence`. A failing
+ * service does not stop others. Closing the scope stops all services, then closes the resources. Call `shutdown` before
+ * that for a clean end.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -50,7 +50,7 @@ export class UnknownService extends Schema.TaggedError<UnknownService>()("Unknow
   known: Schema.Array(Schema.String)
 }) {
   override get message() {
-    return `there is no service "${this.name}"; there are ${this.known.join(", ")}`
+    return `there is no service "${this.name}"; known: ${this.known.join(", ")}`
   }
 }
 
@@ -60,7 +60,7 @@ export interface ServiceStatus {
   readonly state: Service.State
   /** Why it is in `ERROR`. */
   readonly error: string | undefined
-  /** There while a persistence service keeps a batch that storage and dead-letter queue both refuse. */
+  /** Set while a persistence service keeps a batch that the storage and the dead-letter queue both refuse. */
   readonly degraded: Degraded | undefined
   readonly metrics: Readonly<Record<string, number>>
 }
@@ -99,23 +99,22 @@ export class ServiceManager extends Context.Service<
     readonly resumeAll: Effect.Effect<void>
     readonly restartAll: Effect.Effect<void>
 
-    /** What has become of all ticks so far. */
+    /** The outcomes of all ticks so far. */
     readonly balance: Effect.Effect<Balance.Balance>
 
     readonly serviceStatus: Effect.Effect<ReadonlyArray<ServiceStatus>>
     readonly resourceStatus: Effect.Effect<ReadonlyArray<ResourceStatus>>
 
     /**
-     * Ends in good order: stops the engines and replays, ends the queues and waits until the running persistence services
-     * have settled everything; then waits for a replay at most the configuration's `shutdownTimeout`. What has to be
-     * settled takes as long as it takes; bound that with `shutdownTimeout` too. Succeeds although services have failed:
-     * their statuses say so.
+     * Shuts down cleanly. Stops the engines and replays, ends the queues, and waits until the running persistence services
+     * have settled everything. Then it waits for a replay, at most for the configuration's `shutdownTimeout`. Settling has
+     * no time limit: bound it with `shutdownTimeout` too. Succeeds even when services have failed: see their statuses.
      */
     readonly shutdown: Effect.Effect<void>
   }
 >()("tickvault/pipeline/ServiceManager") {}
 
-/** A run that an engine goes on with. */
+/** A run that an engine resumes. */
 export type Resumption = Configured.Resumption
 
 const statusOf = Effect.fnUntraced(function* (
@@ -147,19 +146,21 @@ const resourceStatus = ({ deadLetterQueues, queues }: Build.Pipeline, config: Co
 const each = (of: ReadonlyMap<string, Service.Service<unknown>>, operation: "start" | "stop" | "pause" | "resume") =>
   Effect.forEach([...of.values()], (service) => service[operation], { concurrency: "unbounded", discard: true })
 
-/** What a pipeline is built with beside its configuration. */
+/** Options for building a pipeline. */
 export interface BuildOptions {
-  /** Runs to go on with, by the names of their engines; the other engines begin new ones. Default none. */
+  /** Runs to resume, by the names of their engines. The other engines begin new runs. Default none. */
   readonly resume?: ReadonlyMap<string, Resumption>
 }
 
-/** A run whose engine isn't there would begin anew under another name instead of going on. */
+/** Dies when a run to resume names no engine: otherwise a new run would begin instead. */
 const checkEngines = (
   config: Configured.PipelineConfig,
   resume: ReadonlyMap<string, Resumption>
 ): Effect.Effect<void> => {
   const stray = [...resume.keys()].find((name) => config.services[name]?.role !== "engine")
-  return stray === undefined ? Effect.void : Effect.die(new Error(`"${stray}" is to resume a run and is no engine`))
+  return stray === undefined
+    ? Effect.void
+    : Effect.die(new Error(`"${stray}" should resume a run but is not an engine`))
 }
 
 /** Operations on one service by its name. */
@@ -200,13 +201,13 @@ const operationsOnAll = (
   }
 }
 
-/** Ends the pipeline in good order. A replay that hangs goes on in `scope`. */
+/** Shuts the pipeline down cleanly. A hanging replay continues in `scope`. */
 const shutdown = Effect.fnUntraced(function* (
   { engines, persistence, queues, recovery }: Build.Pipeline,
   { shutdownTimeout }: Configured.PipelineConfig,
   scope: Scope.Scope
 ) {
-  // Not waited for before the ticks are settled: a replay that hangs must not keep the run from ending.
+  // Waits for replays only after the ticks are settled: a hanging replay must not block the end of the run.
   const replays = yield* Effect.forkIn(each(recovery, "stop"), scope, { startImmediately: true })
   yield* each(engines, "stop")
   yield* Effect.forEach(queues.values(), (queue) => queue.end, { discard: true })
@@ -220,9 +221,8 @@ const shutdown = Effect.fnUntraced(function* (
 
 /**
  * Builds all of `config`, stopped, in the scope. Fails with `StorageError` when a folder can't be used, with `SchemaError`
- * on an option that `config` should not have, and with `RestoreError` or `SettingsMismatch` when a run can't go on from the
- * tick that it is to.
- * A name in `resume` that is no engine's is a defect.
+ * on a bad option, and with `RestoreError` or `SettingsMismatch` when a run can't be resumed. A name in `resume` that is
+ * not an engine is a defect.
  */
 export const make = Effect.fnUntraced(function* (config: Configured.PipelineConfig, options: BuildOptions = {}) {
   const resume = options.resume ?? new Map<string, Resumption>()

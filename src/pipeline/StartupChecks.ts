@@ -25,9 +25,9 @@ import type { PipelineConfig } from "../config/Configured.ts"
 import type * as FolderChecks from "../storage/FolderChecks.ts"
 import type { PlannedSpace } from "./PlannedSpace.ts"
 
-/** The pipeline can't work now. Nothing has been started. */
+/** The pipeline can't work now. Nothing was started. */
 export class StartRefused extends Schema.TaggedError<StartRefused>()("StartRefused", {
-  /** What is wrong and what to do, at least one. */
+  /** Each problem and what to do about it. At least one. */
   problems: Schema.Array(Schema.String)
 }) {
   override get message() {
@@ -48,18 +48,17 @@ const clock = (nowMs: number, newestMs: number): FolderChecks.Check => {
     message,
     facts
   })
-  const remedy = "set the clock (date, NTP): times in names and records come from it"
+  const remedy = "set the clock (date, NTP): names and records contain its time"
   if (nowMs < firstSaneMs) return of("problem", `it says that it is before 2025; ${remedy}`)
   const behindMs = newestMs - nowMs
-  if (behindMs <= toleratedMs) return of("ok", "neither before 2025 nor before what was stored last")
+  if (behindMs <= toleratedMs) return of("ok", "not before 2025, and not before the last stored file")
   const behind = Duration.format(Duration.seconds(Math.round(behindMs / 1000)))
-  return of("warning", `it is ${behind} behind what was stored last; ${remedy}`)
+  return of("warning", `it is ${behind} behind the last stored file; ${remedy}`)
 }
 
 /**
- * Checks every resource of `config` that has checks, then the clock. A "quick" check takes milliseconds; a "thorough" one
- * also looks for what crashes left behind, and removes temporary files that are old enough. Sets the gauge of free bytes.
- * Never fails.
+ * Checks every resource of `config` that has checks, then the clock. A "quick" check takes milliseconds. A "thorough" check
+ * also looks for leftovers of crashes, and removes old temporary files. Sets the gauge of free bytes. Never fails.
  */
 export const check = (
   config: PipelineConfig,
@@ -78,7 +77,7 @@ export const check = (
     return [...checks, clock(yield* Clock.currentTimeMillis, newestMs)]
   })
 
-/** What the storages log themselves when they open. */
+/** The subjects that the storages log themselves when they open. */
 const saidByStorages: ReadonlySet<FolderChecks.Subject> = new Set(["hard links", "fsync"])
 
 /** Checks quickly and logs each warning. Fails with `StartRefused` when there is a problem. */

@@ -1,5 +1,5 @@
 /**
- * When the ticks that wait in a queue become a batch: enough of them, enough bytes, or long enough a wait.
+ * When waiting ticks become a batch: at a number of ticks, at a number of bytes, or after a time.
  *
  * ```ts
  * import * as Duration from "effect/Duration"
@@ -13,16 +13,16 @@ import type * as Tick from "../domain/Tick.ts"
 
 /** The limits of a batch. The first one that is reached closes it. */
 export interface BatchPolicy {
-  /** Most ticks in a batch; at least 1. */
+  /** The largest number of ticks in a batch, at least 1. */
   readonly maxTicks: number
-  /** Most bytes of payload in a batch; only a single tick may be larger. */
+  /** The largest number of payload bytes in a batch. Only a single tick may be larger. */
   readonly maxBytes: number
-  /** Longest time from the arrival of the first tick. */
+  /** The longest time from the arrival of the first tick. */
   readonly timeout: Duration.Duration
 }
 
 /**
- * Why a batch was closed: it had its ticks (`size`) or bytes (`bytes`), its time was over (`timeout`), the queue could
+ * Why a batch was closed: it reached its ticks (`size`) or bytes (`bytes`), its time was over (`timeout`), the queue could
  * not hold a whole one (`memory`), the run changed (`run_change`), no more ticks will come (`shutdown`), or it was not closed
  * by a queue but comes from a dead letter (`replay`).
  */
@@ -38,8 +38,8 @@ export const flushReasons = [...queueFlushReasons, "replay"] as const
 export interface TakenBatch {
   readonly ticks: Tick.Batch
   readonly reason: FlushReason
-  /** When its oldest tick entered the queue, in milliseconds since 1970. */
+  /** The time when its oldest tick entered the queue, in milliseconds since 1970. */
   readonly enqueuedAtMs: number
-  /** Whether a consumer had it before and gave it back without knowing whether it was stored. */
+  /** Whether a consumer had it before and returned it without knowing whether it was stored. */
   readonly returned: boolean
 }

@@ -1,5 +1,5 @@
 /**
- * What a queue tells the metric registry. Updated once a batch, never per tick.
+ * The metrics of a queue. Updated once a batch, never per tick.
  *
  * ```ts
  * import * as Metric from "effect/Metric"
@@ -36,13 +36,13 @@ export const make = Effect.fnUntraced(function* (name: string, ticks: number) {
   yield* Metric.update(blockedTotal, 0)
   yield* Metric.update(depthNow, 0)
   return {
-    /** Reports how many ticks were accepted since the queue was made, and how many wait now. */
+    /** Reports the number of accepted ticks since the queue was made, and the number of waiting ticks. */
     update: (accepted: number, waiting: number) => {
       const since = accepted - reported
       reported = accepted
       return Effect.andThen(Metric.update(acceptedTotal, since), Metric.update(depthNow, waiting))
     },
-    /** Counts the time `wait` takes, whether it ends or is interrupted. */
+    /** Counts the duration of `wait`, also when it is interrupted. */
     trackBlocked: <A, E, R>(wait: Effect.Effect<A, E, R>) =>
       Effect.flatMap(Clock.currentTimeMillis, (start) =>
         Effect.ensuring(

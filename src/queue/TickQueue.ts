@@ -2,9 +2,9 @@
  * The bounded queue between the producers of ticks and the services that persist them.
  *
  * It is bounded twice, by ticks and by bytes. A full queue makes the producer wait. A tick larger than the whole byte
- * budget still passes, alone. Consumers compete, and each takes a whole batch in one step: a batch has ticks that followed
- * each other in the queue. Consumers tell the queue, in one call for many ticks, what became of the ticks that they took;
- * the queue counts it.
+ * budget still passes, alone. Consumers compete, and each takes a whole batch in one step: the ticks of a batch followed
+ * each other in the queue. Consumers report the outcomes of their ticks to the queue, many ticks in one call, and
+ * the queue counts them.
  *
  * The queue owns no thread and no fiber. Waiting can be interrupted at any time. A tick leaves the queue and reaches its
  * consumer in one step that no interruption divides.
@@ -49,22 +49,22 @@ import * as QueueMetrics from "./QueueMetrics.ts"
 /** Settings of a queue. */
 export const Options = Schema.Struct({
   /**
-   * Most ticks that wait in the queue. Default 10,000. Too low: a batch closes before it is whole, because no more
+   * The largest number of waiting ticks. Default 10,000. Too low: a batch closes before it is whole, because no more
    * ticks can wait (flush reason `memory`). Too high: more memory, and more ticks to settle at shutdown.
    */
   capacity: OptionSchema.wholeNumber(1, 10_000),
   /**
-   * Most bytes of payload that wait in the queue. Default 268,435,456 (256 MiB). A tick larger than this still passes,
+   * The largest number of waiting payload bytes. Default 268,435,456 (256 MiB). A tick larger than this still passes,
    * alone.
    */
   maxBytes: OptionSchema.wholeNumber(1, 256 * 1024 * 1024)
 })
 
-/** What has become of ticks that left the queue. `returned` gives them back: they are taken again, before all others. */
+/** The outcome of ticks that left the queue. `returned` ticks go back: they are taken again, before all others. */
 export type Outcome = "stored" | "duplicate" | "dead-lettered" | "lost" | "returned"
 
 /**
- * How many ticks a queue accepted, and where they are now. At all times
+ * The number of ticks that a queue has accepted, and where they are now. At all times
  * `accepted = waiting + inHand + stored + duplicate + deadLettered + lost + returned`.
  */
 export interface Account {
@@ -75,7 +75,7 @@ export interface Account {
   readonly duplicate: number
   readonly deadLettered: number
   readonly lost: number
-  /** Given back and not taken again so far. */
+  /** Returned and not taken again so far. */
   readonly returned: number
 }
 
@@ -86,29 +86,29 @@ export class TickQueue extends Context.Service<
     readonly name: string
 
     /**
-     * Puts `ticks` into the queue in their order, waiting while it is full. Succeeds with how many it took: all of
-     * them, or fewer when the queue has ended. Interrupted, those already in stay in; `accepted` is called with the
-     * number of ticks in the same step in which they enter.
+     * Puts `ticks` into the queue in order, and waits while it is full. Succeeds with the number of accepted ticks: all of
+     * them, or fewer when the queue has ended. After an interruption, the accepted ticks stay in the queue. It calls
+     * `accepted` with the number of ticks in the same step in which they enter.
      */
     readonly offerAll: (ticks: ReadonlyArray<Tick.Tick>, accepted?: (count: number) => void) => Effect.Effect<number>
 
-    /** Puts one tick into the queue, waiting while it is full; `false` when the queue has ended. */
+    /** Puts one tick into the queue, and waits while it is full. `false` when the queue has ended. */
     readonly offer: (tick: Tick.Tick) => Effect.Effect<boolean>
 
     /**
-     * Waits for the next batch and hands it to `receive` in the same step in which it leaves the queue. From then on the
-     * receiver has to settle each of its ticks. If it is interrupted before, nothing has left the queue. Fails with `Done`
+     * Waits for the next batch and passes it to `receive` in the same step in which it leaves the queue. From then on the
+     * receiver must settle each of its ticks. When interrupted before that, nothing has left the queue. Fails with `Done`
      * when the queue has ended and is empty.
      */
     readonly take: (policy: BatchPolicy, receive: (batch: TakenBatch) => void) => Effect.Effect<void, Cause.Done>
 
     /**
-     * Says what became of ticks that were taken. Call it once for each tick, with as many ticks as share an outcome. Ticks
+     * Reports the outcome of taken ticks. Call it once for each tick, with all ticks that share an outcome. Ticks
      * settled as `returned` go to the next consumer as a batch of their own.
      */
     readonly settle: (ticks: ReadonlyArray<Tick.Tick>, outcome: Outcome) => Effect.Effect<void>
 
-    /** No more ticks are accepted; what is in the queue can still be taken. */
+    /** Ends the queue: it accepts no more ticks. The ticks in it can still be taken. */
     readonly end: Effect.Effect<void>
 
     readonly account: Effect.Effect<Account>
@@ -125,7 +125,7 @@ const counterOf = {
   lost: "lost"
 } as const satisfies Record<Exclude<Outcome, "returned">, keyof Account>
 
-/** Waits until a batch can be taken and gives the reason. Takes nothing. */
+/** Waits until a batch can be taken, and succeeds with the reason. Takes nothing. */
 const waitForBatch = Effect.fnUntraced(function* (handover: Handover, policy: BatchPolicy) {
   while (handover.returned.length === 0) {
     const reason = handover.closes(policy)
@@ -147,7 +147,7 @@ const waitForBatch = Effect.fnUntraced(function* (handover: Handover, policy: Ba
   return "shutdown"
 })
 
-/** Takes the next batch and hands it to `receive` in the step in which the account changes. */
+/** Takes the next batch and passes it to `receive` in the step in which the account changes. */
 const takeBatch = (
   handover: Handover,
   policy: BatchPolicy,
@@ -183,7 +183,7 @@ const settle = (handover: Handover, ticks: ReadonlyArray<Tick.Tick>, outcome: Ou
   handover.arrival.openUnsafe()
 }
 
-/** As `make`, with decoded options. */
+/** Like `make`, with decoded options. */
 export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
   const queue = yield* Queue.bounded<Tick.Tick, Cause.Done>(options.capacity)
   const handover = new Handover(new WaitingTicks(queue, options))
@@ -245,7 +245,7 @@ export const make = (name: string, options: typeof Options.Encoded = {}) =>
 export const layer = (name: string, options: typeof Options.Encoded = {}): Layer.Layer<TickQueue, Schema.SchemaError> =>
   Layer.effect(TickQueue, make(name, options))
 
-/** The same with what the environment sets over `options`: by default `TICKVAULT_RAW_TICK_DATA_CAPACITY` and so on. */
+/** Like `layer`, but environment variables override `options`, by default `TICKVAULT_RAW_TICK_DATA_CAPACITY` and so on. */
 export const layerConfig = (
   name = "raw-tick-data",
   options: typeof Options.Encoded = {}

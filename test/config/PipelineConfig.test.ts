@@ -132,7 +132,7 @@ describe("a file", () => {
       twin(': found "raw-tick-data", is the name of a resource too')
       twin(".option: unknown key `option`: did you mean `options`?")
       twin(".resources.input: found 5, must be ")
-      twin(".resources.storage: found nothing, is required: must name a storage, and none is configured")
+      twin(".resources.storage: found nothing, is required: must name a storage, but none is configured")
       assert.strictEqual(error.problems.length, 29, error.message)
       assert.match(error.message, /^29 problems in the configuration \(file .*wrong\.conf\):\n/u)
     }).pipe(Effect.provide(NodeServices.layer))
@@ -228,7 +228,7 @@ describe("a file", () => {
   it.effect("may have other sections beside the wrapper, which are not read", () =>
     Effect.gen(function* () {
       const resolved = yield* good({ file: { name: "x.conf", value: { pipeline: small().value, node: { port: 1 } } } })
-      assert.deepInclude(resolved.notes, { path: "node", message: "lies beside `pipeline`: it is not read" })
+      assert.deepInclude(resolved.notes, { path: "node", message: "is outside of `pipeline`: it is not read" })
       const error = yield* wrong({ file: { name: "x.conf", value: { pipeline: small().value, startupSequence: [] } } })
       assert.include(error.message, "belongs inside `pipeline`")
     })

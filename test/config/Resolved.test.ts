@@ -56,9 +56,9 @@ describe("the wiring", () => {
         resolved.notes.map(({ message, path }) => `${path}: ${message}`),
         [
           "pipeline.resources.store: ticks are kept in memory: they are gone when the process ends",
-          "pipeline.resources.spare: letters are thrown away: A BATCH THAT CAN'T BE STORED IS LOST",
+          "pipeline.resources.spare: letters are discarded: A BATCH THAT CAN'T BE STORED IS LOST",
           "pipeline.resources.spare: no service uses it",
-          "pipeline.services.persist: is not in startupSequence: it is not started by itself",
+          "pipeline.services.persist: is not in startupSequence: it is not started automatically",
           "pipeline.services.persist.resources.dlq: has no dead-letter queue: A BATCH THAT CAN'T BE STORED IS LOST",
           "pipeline.services.persist.options.shutdownTimeout: is cut short by the pipeline's own shutdownTimeout of 10 seconds"
         ]

@@ -134,7 +134,7 @@ it.effect.each(["start", "stop", "pause", "resume", "restart"] as const)(
         assert.strictEqual(error._tag, "UnknownService")
         assert.strictEqual(
           error.message,
-          'there is no service "persistence-3"; there are simulation-engine, persistence-1, persistence-2'
+          'there is no service "persistence-3"; known: simulation-engine, persistence-1, persistence-2'
         )
       })
     )

@@ -158,7 +158,7 @@ describe("the clock", () => {
     }).pipe(Effect.provide(platform))
   )
 
-  it.effect("that is more than a minute behind what was stored last is worth a warning", () =>
+  it.effect("that is more than a minute behind the last stored file gives a warning", () =>
     Effect.gen(function* () {
       const { config, data, fs, nowMs, open, path } = yield* setup()
       yield* open
@@ -171,7 +171,7 @@ describe("the clock", () => {
       assert.deepStrictEqual(bad(checks), ["warning system clock"])
       assert.match(
         find(checks, "system", "clock")?.message ?? "",
-        /^it is 1m 30s behind what was stored last; set the clock/u
+        /^it is 1m 30s behind the last stored file; set the clock/u
       )
     }).pipe(Effect.provide(platform))
   )

@@ -4,7 +4,10 @@
  */
 import * as Bytes from "effect/Bytes"
 
-/** What comes next: the header of a frame or of a block, or the checksum at the end of a frame, which counts as a header. */
+/**
+ * What comes next: the header of a frame or of a block, or the checksum at the end of a frame, which counts as a
+ * header.
+ */
 type Phase = "frame" | "block" | "checksum"
 
 /** The size of a header, the size of what follows it, and which header comes next. */

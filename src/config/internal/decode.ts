@@ -1,4 +1,4 @@
-/** Decodes the options of every component with the schema of its kind, and names each wrong one by its path. */
+/** Decodes the options of every component with the schema of its kind, and reports each wrong one with its path. */
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -65,7 +65,7 @@ export const services = (
 const ShutdownTimeout = Schema.Struct({ shutdownTimeout: OptionSchema.duration(Duration.seconds(20)) })
 const shutdownForm = OptionForm.of(ShutdownTimeout.fields.shutdownTimeout.ast)
 
-/** The whole pipeline's time to end in good order. Default 20 seconds. */
+/** The time for a clean shutdown of the whole pipeline. Default 20 seconds. */
 export const shutdownTimeout = (setting: Setting | undefined, report: Report): Duration.Duration => {
   const raw = setting === undefined ? {} : { shutdownTimeout: OptionForm.normalise(shutdownForm, setting.value) }
   const result = Schema.decodeUnknownResult(ShutdownTimeout)(raw)

@@ -1,8 +1,8 @@
 /**
- * Reads the shape of a configuration: which components there are, of which kind, and who set each of their options. A
- * component is a resource or a service.
+ * Reads the shape of a configuration: its components, their kinds, and the source of each option. A component is a resource
+ * or a service.
  *
- * Values stay raw here; the schemas of the kinds check them later. A component that can't be read is reported and left out,
+ * Values stay raw here: the schemas of the kinds check them later. A component that can't be read is reported and left out,
  * so that the rest is still checked.
  */
 import * as OptionForm from "../../domain/OptionForm.ts"
@@ -11,7 +11,7 @@ import type { Kind, Kinds, ResourceKind, ServiceKind } from "../Kind.ts"
 import { didYouMean } from "../Suggestion.ts"
 import { describe } from "../../domain/ValueText.ts"
 
-/** A raw value and who set it. */
+/** A raw value and its source. */
 export interface Setting {
   readonly value: unknown
   readonly source: string
@@ -47,7 +47,7 @@ type Pairs = ReadonlyArray<readonly [string, unknown]>
 const isSection = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** The names and values of a section; an absent or empty one has none. Own keys only: no key can reach a prototype. */
+/** The names and values of a section. An absent or empty section has none. Only own keys: no key can reach a prototype. */
 const pairsOf = (value: unknown, path: string, source: string, report: Report): Pairs => {
   if (value === undefined || value === null) return []
   if (isSection(value)) return Object.entries(value)

@@ -1,4 +1,4 @@
-/** The folders of resources: their defaults, and that dead letters share none. */
+/** The folders of resources: their defaults, and the check that dead letters have their own. */
 import type { Report } from "../ConfigError.ts"
 import type { FolderOption, ResourceKind } from "../Kind.ts"
 import type { Document, Draft, Setting } from "./document.ts"
@@ -6,17 +6,17 @@ import { describe } from "../../domain/ValueText.ts"
 
 type Resource = Draft<ResourceKind>
 
-/** The resources with a folder, and which option names it. */
+/** The resources with a folder, and the option that names it. */
 const withFolder = ({
   resources
 }: Document): ReadonlyArray<{ readonly draft: Resource; readonly folder: FolderOption }> =>
   resources.flatMap((draft) => (draft.kind.folder === undefined ? [] : [{ draft, folder: draft.kind.folder }]))
 
-/** The folder as it was set, else the kind's own default. */
+/** The configured folder, or else the default of the kind. */
 const settingOf = (draft: Resource, { fallback, option }: FolderOption): Setting =>
   draft.options.get(option) ?? { value: fallback, source: "default", path: draft.path }
 
-/** Gives those that want a subfolder of their own one in the folder of the first storage, unless theirs is set. */
+/** Sets the default of each resource that needs its own subfolder: it is in the folder of the first storage. */
 export const setDefaults = (document: Document): void => {
   const all = withFolder(document)
   const storage = all.find(({ draft }) => draft.kind.role === "storage")
@@ -35,8 +35,8 @@ const normal = ({ value }: Setting): string | undefined =>
   typeof value === "string" ? value.replace(/^\.\//u, "").replace(/\/+$/u, "") : undefined
 
 /**
- * Refuses a folder of dead letters that is also something else's: two queues would count each other's letters, and a
- * storage take them for runs.
+ * Refuses a folder of dead letters that another resource uses too. Otherwise two queues would count each other's letters,
+ * and a storage would treat them as runs.
  */
 export const checkSeparate = (document: Document, report: Report): void => {
   const all = withFolder(document)

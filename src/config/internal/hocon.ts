@@ -1,11 +1,10 @@
 /**
- * Reads HOCON, confined to the text it is given.
+ * Reads HOCON from one text only.
  *
- * The parser opens files and addresses for `include`, reads environment variables for `${X}` and runs code in its
- * transforms. None of this happens here: the text is screened first (`hoconScreen`), the environment is off, and the
- * parse itself has no way to open another source or to make a transform. A substitution names a value of the same file;
- * one that doesn't is refused even when it is optional, because it would silently leave out what its author expected
- * from the environment.
+ * The parser can open files and addresses for `include`, read environment variables for `${X}` and run code in its
+ * transforms. None of this happens here: the text is screened first (`hoconScreen`), the environment is off, and the parse
+ * can't open another source or make a transform. A substitution must name a value of the same file. An optional one is
+ * refused too when it doesn't: it would silently omit a value that its author expected from the environment.
  */
 import type { Context, Node } from "@pushcorn/hocon-parser"
 import * as Effect from "effect/Effect"
@@ -22,10 +21,10 @@ export class HoconError extends Schema.TaggedError<HoconError>()("HoconError", {
   }
 }
 
-/** Most rounds of substitutions: values that contain each other grow with every round. */
+/** The largest number of substitution rounds: values that contain each other grow with every round. */
 const maxRounds = 20
 
-/** A parse that can't open another source, can't transform and always ends. A refusal is thrown, as the parser expects. */
+/** A parse that can't open another source, can't transform and always ends. It throws a refusal, as the parser expects. */
 const confine = (Base: typeof Context): typeof Context =>
   class extends Base {
     override createNode(type: unknown): Node {
@@ -33,7 +32,7 @@ const confine = (Base: typeof Context): typeof Context =>
       const checkUpdated = node.checkUpdated.bind(node)
       let rounds = 0
       node.checkUpdated = () => {
-        if (++rounds > maxRounds) throw new HoconError({ problem: "the substitutions don't come to an end" })
+        if (++rounds > maxRounds) throw new HoconError({ problem: "the substitutions never end" })
         return checkUpdated()
       }
       return node
@@ -53,14 +52,14 @@ const missing = (name: string): string =>
   `\${${name}} names no value of this file, or only itself; environment variables are not read into it: ` +
   "set an option with TICKVAULT_<COMPONENT>_<OPTION>"
 
-/** The parser's message, with what to do. */
+/** The parser's message in plain words, with what to do. */
 const inOurWords = (words: string): string => {
   const name = /^Unable to resolve '(?<name>.*)'\.$/u.exec(words)?.groups?.["name"]
   if (name !== undefined) return missing(name)
   return words === "Unexpected token." ? 'unexpected text: quote a value that contains ":" or "="' : words
 }
 
-/** The parser's message without its inner names. The place that it gives becomes the line. */
+/** The parser's message without its internal names. Its position becomes the line. */
 const fromParser = (cause: unknown): HoconError => {
   if (Schema.is(HoconError)(cause)) return cause
   const message = cause instanceof Error ? cause.message : String(cause)
@@ -79,9 +78,9 @@ const valueAt = (value: unknown, path: ReadonlyArray<string>): unknown => {
   return current
 }
 
-/** The value of a HOCON text. Reads nothing else. */
+/** The value of a HOCON text. Reads no other source. */
 export const parse = Effect.fnUntraced(function* (text: string): Effect.fn.Return<unknown, HoconError> {
-  // Loaded when a file needs it: it takes longer to load than all the rest of the configuration.
+  // Loaded only when a file needs it: loading takes longer than all the rest of the configuration.
   const { default: parser } = yield* Effect.promise(() => import("@pushcorn/hocon-parser"))
   const Tokenizer = parser.getClass("core.Tokenizer")
   const tokens = yield* Effect.try({ try: () => new Tokenizer().tokenize(text, true), catch: fromParser })

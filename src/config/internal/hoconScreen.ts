@@ -1,7 +1,7 @@
 /**
- * Checks the tokens of a HOCON text before it is parsed, and names the first that a configuration may not have.
+ * Checks the tokens of a HOCON text before it is parsed, and reports the first forbidden one.
  *
- * The parser has extensions that a configuration may not use: keys and substitutions that begin with "{" are run as code,
+ * The parser has forbidden extensions: it runs keys and substitutions that begin with "{" as code,
  * `|` applies transforms, `include` opens files and addresses, and a key `__proto__` changes every object. So keys and
  * substitutions may only have plain words, which is enough for all keys of a configuration.
  */
@@ -45,11 +45,11 @@ const segmentsOf = (tokens: ReadonlyArray<Token>): ReadonlyArray<string> | undef
   return segments.every(isPlain) ? segments : undefined
 }
 
-/** A bracket that is open, and how far the value in it has come. */
+/** An open bracket, and the state of the value in it. */
 interface Frame {
   readonly open: Token | undefined
   readonly isArray: boolean
-  /** In an object: the key is complete, what follows is its value. */
+  /** In an object: the key is complete, and its value follows. */
   assigned: boolean
   /** The value has begun, so that the end of the line ends it. */
   begun: boolean
@@ -59,7 +59,7 @@ class Screen {
   readonly substitutions: Array<Substitution> = []
   violation: Violation | undefined
   private readonly frames: Array<Frame> = [{ open: undefined, isArray: false, assigned: false, begun: false }]
-  /** Text tokens that may turn out to be a key. */
+  /** Text tokens that may become a key. */
   private run: Array<Token> = []
   private runEnded = false
 
@@ -128,7 +128,7 @@ class Screen {
     if (frame !== undefined) frame.assigned = false
   }
 
-  /** Takes `${...}` whole; gives the number of tokens after the first. */
+  /** Takes a whole `${...}`. Returns the number of tokens after the first. */
   private substitution(token: Token, tokens: ReadonlyArray<Token>, index: number): number {
     const end = tokens.findIndex((each, at) => at > index && each.type.description === "CLOSE_CURLY")
     const inner = tokens.slice(index + 1, Math.max(index + 1, end))
@@ -144,7 +144,7 @@ class Screen {
     return end === -1 ? 0 : end - index
   }
 
-  /** Takes one token; gives the number of further tokens that belonged to it. */
+  /** Takes one token. Returns the number of further tokens that belong to it. */
   take(token: Token, tokens: ReadonlyArray<Token>, index: number): number {
     switch (token.type.description) {
       case "VALUE":

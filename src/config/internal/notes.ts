@@ -1,4 +1,4 @@
-/** What is allowed in a configuration and worth knowing. */
+/** Notes on things that are allowed in a configuration but worth knowing. */
 import type { Note, PipelineConfig } from "../Configured.ts"
 import type { Document } from "./document.ts"
 import type { Wiring } from "./wiring.ts"
@@ -17,14 +17,14 @@ const serviceNotes = (config: PipelineConfig): ReadonlyArray<Note> =>
     const path = `pipeline.services.${service.name}`
     const isStarted = config.startupSequence.includes(service.name)
     return [
-      ...(isStarted ? [] : [{ path, message: "is not in startupSequence: it is not started by itself" }]),
+      ...(isStarted ? [] : [{ path, message: "is not in startupSequence: it is not started automatically" }]),
       ...service.notes(config).map((note) => ({ path: `${path}.${note.path}`, message: note.message }))
     ]
   })
 
 /** All notes, in the order of the configuration. */
 export const notes = (document: Document, wiring: Wiring, config: PipelineConfig): ReadonlyArray<Note> => [
-  ...document.unread.map((key) => ({ path: key, message: "lies beside `pipeline`: it is not read" })),
+  ...document.unread.map((key) => ({ path: key, message: "is outside of `pipeline`: it is not read" })),
   ...resourceNotes(document, wiring),
   ...serviceNotes(config)
 ]

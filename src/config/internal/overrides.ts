@@ -1,4 +1,4 @@
-/** The sources over the file: environment variables, then the flags of the command line. */
+/** The sources that override the file: environment variables, then command-line flags. */
 import * as Str from "effect/String"
 import * as OptionConfig from "../../domain/OptionConfig.ts"
 import type { Report } from "../ConfigError.ts"
@@ -8,7 +8,7 @@ import type { Document, Draft } from "./document.ts"
 import { setOption } from "./document.ts"
 import { describe } from "../../domain/ValueText.ts"
 
-/** Variables with the prefix that are no option of the pipeline. */
+/** Variables with the prefix that are not options of the pipeline. */
 const otherVariables: ReadonlySet<string> = new Set(["TICKVAULT_LOG_LEVEL", "TICKVAULT_LOG_FORMAT"])
 
 interface Target {
@@ -35,7 +35,7 @@ const targetsOf = (document: Document): ReadonlyMap<string, ReadonlyArray<Target
 
 const pathOf = ({ draft, option }: Pick<Target, "draft" | "option">): string => `${draft.path}.options.${option}`
 
-/** What is wrong with the variable; `undefined` when it can be set. */
+/** The problem with the variable. `undefined` when it can be set. */
 const violation = (targets: ReadonlyMap<string, ReadonlyArray<Target>>, name: string) => {
   const [target, other] = targets.get(name) ?? []
   if (target === undefined) {
@@ -53,8 +53,8 @@ const isOfUnreadable = (document: Document, name: string): boolean =>
   [...document.unreadable].some((each) => name.startsWith(OptionConfig.variable(each, "")))
 
 /**
- * The document with the variables of the environment over it. An empty variable counts as not set. Only variables with
- * the prefix are looked at; each of them must name an option.
+ * The document, overridden by environment variables. An empty variable counts as not set. Only variables with the prefix
+ * count, and each of them must name an option.
  */
 export const environment = (document: Document, env: Readonly<Record<string, string>>, report: Report): Document => {
   const targets = targetsOf(document)
@@ -77,17 +77,17 @@ export const environment = (document: Document, env: Readonly<Record<string, str
   return { ...document, shutdownTimeout }
 }
 
-/** A flag of the command line, and the value that it was given. It sets an option of each component whose kind names it. */
+/** A command-line flag and its value. It sets an option of each component whose kind defines the flag. */
 export interface Override {
-  /** Without dashes, as the kinds name it: "data", "maxBatchSize". */
+  /** The flag without dashes: "data", "maxBatchSize". */
   readonly flag: string
   readonly value: unknown
 }
 
-/** "maxBatchSize" as the command line spells it: "--max-batch-size". */
+/** The spelling of "maxBatchSize" on the command line: "--max-batch-size". */
 const spelled = (flag: string): string => `--${flag.replaceAll(/[A-Z]/gu, (letter) => `-${letter.toLowerCase()}`)}`
 
-/** Sets what the command line says. A flag without a component that it could set is a problem. */
+/** Applies the command line. A flag that sets no component is a problem. */
 export const commandLine = (document: Document, kinds: Kinds, given: ReadonlyArray<Override>, report: Report): void => {
   for (const { flag, value } of given) {
     const source = `command line ${spelled(flag)}`

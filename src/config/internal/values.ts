@@ -41,7 +41,7 @@ const portValues = (draft: Draft<ServiceKind>, wiring: Wiring): ReadonlyArray<Re
     }
   })
 
-/** All values in the order of the configuration; within a component in the order of its options. */
+/** All values in the order of the configuration, and of the options in each component. */
 export const values = (document: Document, wiring: Wiring, config: PipelineConfig): ReadonlyArray<ResolvedValue> => [
   {
     path: "pipeline.shutdownTimeout",

@@ -9,7 +9,7 @@ import type { Document, Draft, Setting } from "./document.ts"
 import * as Folders from "./folders.ts"
 import { describe } from "../../domain/ValueText.ts"
 
-/** For each service the resource that each of its ports leads to. */
+/** For each service, the resource of each of its ports. */
 export type Wiring = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 const written = (port: Port, name: string): string => (port.usage === undefined ? name : `${port.usage}:${name}`)
@@ -17,10 +17,10 @@ const written = (port: Port, name: string): string => (port.usage === undefined 
 const fitting = (document: Document, port: Port): ReadonlyArray<string> =>
   document.resources.filter((draft) => draft.kind.role === port.role).map((draft) => draft.name)
 
-/** What would have been right, naming what there is. */
+/** A hint at the valid values. */
 const hint = (document: Document, port: Port): string => {
   const names = fitting(document, port)
-  if (names.length === 0) return `must name a ${port.role}, and none is configured`
+  if (names.length === 0) return `must name a ${port.role}, but none is configured`
   return `must be ${names.map((name) => `"${written(port, name)}"`).join(" or ")}`
 }
 
@@ -66,7 +66,7 @@ const connect = (document: Document, draft: Draft<ServiceKind>, report: Report):
   return connected
 }
 
-/** The resources that the ports of `draft` lead to which are `wanted`. */
+/** The resources of the ports of `draft` that are `wanted`. */
 const connectedTo = (draft: Draft<ServiceKind>, wiring: Wiring, wanted: (port: Port) => boolean) =>
   [...draft.kind.ports].flatMap(([key, port]) => (wanted(port) ? (wiring.get(draft.name)?.get(key) ?? []) : []))
 
@@ -80,7 +80,7 @@ const storagesOf = (document: Document, wiring: Wiring, queue: string | undefine
   return new Set(consumers.flatMap((draft) => connectedTo(draft, wiring, ({ role }) => role === "storage")))
 }
 
-/** Connects the ports that lead to where ticks are stored unless they are set. */
+/** Connects each unset port that follows ticks to the storage of those ticks. */
 const followTicks = (document: Document, wiring: ReadonlyMap<string, Map<string, string>>, report: Report): void => {
   for (const draft of document.services) {
     for (const [key, port] of draft.kind.ports) {
@@ -97,7 +97,7 @@ const followTicks = (document: Document, wiring: ReadonlyMap<string, Map<string,
   }
 }
 
-/** Follows all references. Those that lead nowhere are reported and left out. */
+/** Follows all references. Reports wrong references and leaves them out. */
 export const check = (document: Document, report: Report): Wiring => {
   const wiring = new Map(document.services.map((draft) => [draft.name, connect(document, draft, report)]))
   followTicks(document, wiring, report)

@@ -12,7 +12,7 @@ const isFolder = Effect.fnUntraced(function* (folder: string) {
   )
 })
 
-/** What lasts in `folder`, a path from the working directory; `read` opens it by its absolute path. */
+/** The lasting location `folder`, a path from the working directory. `read` gets its absolute path. */
 export const lasting = <Service>(
   folder: string,
   read: (folder: string) => Lasting<Service>["read"]

@@ -1,7 +1,7 @@
 /**
  * Builds the resources of a pipeline from their layers, once each, and the services on them.
  *
- * A service gets what its resources are: the context of each that it is connected to.
+ * A service gets the context of each resource that it is connected to.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -41,7 +41,7 @@ export interface Pipeline {
   readonly deadLetterQueues: ReadonlyMap<string, DeadLetterQueue.DeadLetterQueue["Service"]>
 }
 
-/** A storage with the compression of its batches, the ledgers that are kept in it, and what it had before. */
+/** A storage with the compression of its batches, its ledgers, and the recall of earlier ticks. */
 interface BuiltStorage {
   readonly context: Context.Context<Storage.Storage | Compression | RunLedger.RunLedger>
   readonly recall: Recall.Recall
@@ -97,7 +97,7 @@ const buildResource = (into: Resources, configured: ConfiguredResource) => {
   }
 }
 
-/** What a configuration names and promises to be there; its absence is a fault of `PipelineConfig.resolve`. */
+/** The resource `name`, which must exist. Its absence is a bug of `PipelineConfig.resolve`. */
 const named = <A>(resources: ReadonlyMap<string, A>, name: string): Effect.Effect<A> => {
   const found = resources.get(name)
   return found === undefined
@@ -106,8 +106,7 @@ const named = <A>(resources: ReadonlyMap<string, A>, name: string): Effect.Effec
 }
 
 /**
- * The tracker, which recalls what the storage had before if it is one that recalls; without a name one that finds
- * nothing.
+ * The tracker `name`, with the recall of the storage if its kind recalls. Without a name, a tracker that remembers nothing.
  */
 const trackerOf = Effect.fnUntraced(function* (resources: Resources, name: string | undefined, storage: BuiltStorage) {
   if (name === undefined) return yield* Layer.build(IdempotencyTracker.layerDiscard)
@@ -119,7 +118,7 @@ const trackerOf = Effect.fnUntraced(function* (resources: Resources, name: strin
   )
 })
 
-/** What every service that stores ticks works on: a storage with its compression and ledgers, and a tracker. */
+/** The context of every service that stores ticks: a storage with its compression and ledgers, and a tracker. */
 const storing = Effect.fnUntraced(function* (resources: Resources, storage: string, tracker: string | undefined) {
   const built = yield* named(resources.storages, storage)
   return Context.merge(built.context, yield* trackerOf(resources, tracker, built))
@@ -175,7 +174,7 @@ const buildServices = Effect.fnUntraced(function* (
   const engines = new Map<string, SimulationEngine.Instance>()
   const persistence = new Map<string, PersistenceService.Instance>()
   const recovery = new Map<string, RecoveryService.Instance>()
-  /** Puts a service where all are, and where those of its role are. */
+  /** Adds a service to all services, and to those of its role. */
   const add = <A extends Service.Service<unknown>>(ofRole: Map<string, A>, service: A): void => {
     ofRole.set(service.name, service)
     services.set(service.name, service)

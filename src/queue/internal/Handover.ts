@@ -1,11 +1,11 @@
-/** What the producers and consumers of a queue share: the ticks that wait, the account, and what each waits for. */
+/** Shared by the producers and consumers of a queue: the waiting ticks, the account, and the demands of both sides. */
 import * as Latch from "effect/Latch"
 import * as MutableList from "effect/MutableList"
 import type * as Tick from "../../domain/Tick.ts"
 import type { BatchPolicy, FlushReason, TakenBatch } from "../BatchPolicy.ts"
 import type { WaitingTicks } from "./WaitingTicks.ts"
 
-/** Opening a latch may run those who wait for it at once, so each step changes everything else first. */
+/** Opening a latch may run waiting fibers at once, so each step changes everything else first. */
 export class Handover {
   readonly waiting: WaitingTicks
   readonly counts = { accepted: 0, inHand: 0, stored: 0, duplicate: 0, deadLettered: 0, lost: 0 }
@@ -13,7 +13,7 @@ export class Handover {
   ended = false
   /** A producer waits for room: the queue will hold no more than it does now. */
   producerWaits = false
-  /** What the consumer whose turn it is waits for. */
+  /** The policy of the consumer that waits now. */
   demand: BatchPolicy | undefined
 
   readonly room = Latch.makeUnsafe(false)
@@ -23,7 +23,10 @@ export class Handover {
     this.waiting = waiting
   }
 
-  /** Adds ticks from `from` on while there is room; gives the index of the first that is not in. After `end`, none. */
+  /**
+   * Adds ticks from `from` on while there is room. Returns the index of the first tick not added. After `end` it adds
+   * none.
+   */
   add(ticks: ReadonlyArray<Tick.Tick>, from: number, nowMs: number, accepted: (count: number) => void): number {
     if (this.ended) return from
     const wasEmpty = this.waiting.count === 0
@@ -36,7 +39,7 @@ export class Handover {
     return next
   }
 
-  /** Why a batch can be taken now; `undefined` while it is worth waiting for more. */
+  /** Why a batch can be taken now. `undefined` while it is worth waiting for more. */
   closes(policy: BatchPolicy): FlushReason | undefined {
     const { bytes, count, isFull } = this.waiting
     if (count === 0) return undefined

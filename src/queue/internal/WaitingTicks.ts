@@ -1,33 +1,33 @@
 /**
- * The ticks that wait in a queue: an Effect `Queue` of them, their bytes, and the times at which they arrived.
+ * The waiting ticks of a queue: an Effect `Queue`, their bytes, and their times of arrival.
  *
- * What is done once a tick is done in plain loops: a tick that waits costs no object and no effect of its own.
+ * Plain loops do the work per tick: a waiting tick needs no object and no effect of its own.
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Tick from "../../domain/Tick.ts"
 
-/** The most that may wait: ticks, and bytes of payload. A single tick may be larger. */
+/** The limits of the queue: ticks, and bytes of payload. A single tick may be larger. */
 export interface Budget {
   readonly capacity: number
   readonly maxBytes: number
 }
 
-/** Ticks that leave the queue, and when the first of them arrived, in milliseconds since 1970. */
+/** Ticks that leave the queue, and the arrival of the first one, in milliseconds since 1970. */
 export interface Leaving {
   readonly ticks: Tick.Batch
   readonly enqueuedAtMs: number
 }
 
 export class WaitingTicks {
-  /** How many wait. */
+  /** The number of waiting ticks. */
   count = 0
-  /** Their bytes of payload. */
+  /** The bytes of their payloads. */
   bytes = 0
   private readonly queue: Queue.Queue<Tick.Tick, Cause.Done>
   private readonly budget: Budget
-  /** The first ticks that wait. They left `queue` with a batch that had no room for their bytes. */
+  /** The first waiting ticks. They left `queue` with a batch that had no room for their bytes. */
   private over: ReadonlyArray<Tick.Tick> = []
   /** The times of arrival, in order, with the number of ticks that arrived then and still wait. */
   private readonly arrivals: Array<{ readonly atMs: number; count: number }> = []
@@ -41,12 +41,12 @@ export class WaitingTicks {
     return this.count >= this.budget.capacity
   }
 
-  /** When the first tick that waits arrived; `undefined` when none waits. */
+  /** The arrival of the first waiting tick. `undefined` when none waits. */
   get firstAtMs(): number | undefined {
     return this.arrivals[0]?.atMs
   }
 
-  /** Adds ticks from index `from` on while there is room. Gives the index of the first that is not in. */
+  /** Adds ticks from index `from` on while there is room. Returns the index of the first tick not added. */
   add(ticks: ReadonlyArray<Tick.Tick>, from: number, atMs: number): number {
     let until = from
     for (let tick = ticks[until]; tick !== undefined && !this.isFull; tick = ticks[++until]) {
@@ -65,7 +65,7 @@ export class WaitingTicks {
   }
 
   /**
-   * Takes the next ticks: up to `most`, and up to `maxBytes` of payload, but at least one. `leave` gets them in the step
+   * Takes the next ticks: at most `most`, and at most `maxBytes` of payload, but at least one. `leave` gets them in the step
    * in which they stop waiting. There must be ticks: then this doesn't wait.
    */
   take(most: number, maxBytes: number, leave: (leaving: Leaving) => void): Effect.Effect<void, Cause.Done> {
@@ -81,7 +81,7 @@ export class WaitingTicks {
     })
   }
 
-  /** Counts off as many of `next`, which are the first ticks, as are within the limits. Gives how many. */
+  /** Removes as many of the first ticks, `next`, as are within the limits. Returns their number. */
   private remove(next: ReadonlyArray<Tick.Tick>, most: number, maxBytes: number): number {
     let fit = 0
     let bytes = 0
