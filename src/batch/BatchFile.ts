@@ -1,10 +1,10 @@
 /**
- * Batches of ticks as stored objects: what they are named, how they are written, read, checked and salvaged.
+ * Batches of ticks as stored objects: their names, and writing, reading, checking and salvaging them.
  *
  * An object is a sequence of delimited messages, plain or compressed, which any program can read. The ledger of the run has
  * a running checksum after each message. Each checksum proves its message, and the last one proves the whole batch. The
  * checksums are those of the messages, not of their compression. Readers look at the content of an object, not at its name.
- * So ticks that were stored in one way are found when they are to be stored in the other.
+ * So ticks that are stored with one compression are found when they are stored again with the other.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -40,16 +40,16 @@ export type { Contents } from "./internal/scanner.ts"
 
 /** The outcome of writing a batch. */
 export interface Written extends Content.Put {
-  /** Its key. Not the given one when the same ticks were stored before, compressed in the other way. */
+  /** Its key. It differs from the given key when the same ticks were stored before with the other compression. */
   readonly key: StorageKey.StorageKey
   /** The running checksum after each of its ticks. */
   readonly checks: ReadonlyArray<number>
 }
 
-/** The checksum of an object whose ticks have these checks. */
+/** The checksum of an object whose ticks have these running checksums. */
 export const checksum = (checks: ReadonlyArray<number>): number => checks.at(-1) ?? Checksum.empty
 
-/** `ticks` in the delimited format, piece by piece; notes in `checks` the running checksum after each tick. */
+/** `ticks` in the delimited format, piece by piece. Adds the running checksum after each tick to `checks`. */
 function* encode(
   ticks: Tick.Batch,
   checks: Array<number>,
@@ -70,7 +70,7 @@ function* encode(
   }
 }
 
-/** Whether the delimited messages of a batch that begins with this tick would be taken for compressed ones. */
+/** Whether the plain bytes of a batch that begins with this tick would look compressed. */
 const isAmbiguous = ([tick]: Tick.Batch): boolean =>
   tick.payload.length < 0x80 && [...Delimited.encode([tick])].some(Compression.isCompressed)
 
@@ -78,15 +78,15 @@ const isAmbiguous = ([tick]: Tick.Batch): boolean =>
 const compressionOf = (ticks: Tick.Batch) =>
   Compression.Compression.useSync((compression) => (isAmbiguous(ticks) ? Compression.always(compression) : compression))
 
-/** Key of `batch`, which says how it is going to be compressed. */
+/** Key of `batch`. Its suffix depends on the compression. */
 export const keyOf = (
   batch: RunBatch<Tick.Batch>
 ): Effect.Effect<StorageKey.StorageKey, never, Compression.Compression> =>
   Effect.map(compressionOf(batch.ticks), ({ codec }) => StorageKey.ofRunBatch(batch, codec))
 
 /**
- * The outcome when `key` holds `ticks` already. `undefined` when nothing is there, or only the empty file that a crash left
- * behind where names are reserved. Fails with `KeyConflict` when other ticks are there.
+ * The outcome when `key` has `ticks` already. `undefined` when nothing is stored, or only an empty file that a crash has
+ * left. Fails with `KeyConflict` when other ticks are stored.
  */
 const find = Effect.fnUntraced(function* (
   storage: Storage.Storage["Service"],
@@ -134,7 +134,7 @@ export const write = (
         return { ...put, key, checks }
       }),
       Effect.catchReason("StorageError", "KeyConflict", (_, conflict) =>
-        // Other bytes may be the same ticks: compressed since, at another level, or by another version of the library.
+        // Other bytes may be the same ticks: compressed later, at another level, or by another version of the library.
         Effect.flatMap(unlessMissing(find(storage, key, ticks)), (same) =>
           same === undefined ? Effect.fail(conflict) : Effect.succeed(same)
         )
@@ -170,8 +170,8 @@ export const read = (key: StorageKey.StorageKey): Stream.Stream<Tick.Tick, Stora
   )
 
 /**
- * All ticks of a batch in their order, and its checksum; `undefined` when it is not in the format. Memory: all of it, which
- * may be that of `chunks`.
+ * All ticks of a batch in order, and its checksum. `undefined` when it is not in the format. Memory: the whole batch, in
+ * the memory of `chunks` if given.
  */
 export const readWhole = (
   key: StorageKey.StorageKey,
@@ -206,7 +206,7 @@ export const readWhole = (
     )
   })
 
-/** Lets `scanner` look at all of a batch, or what comes before its first damage. */
+/** Passes a whole batch to `scanner`, or the part before its first damage. */
 const run = (
   key: StorageKey.StorageKey,
   scanner: Scanner,
@@ -225,9 +225,9 @@ const run = (
   )
 
 /**
- * Reads a whole batch and says what is in it, with the running checksum after each message. A damage is no failure: the
- * result has what comes before it, and the problem. Memory: one message, and the tick numbers of the batch. `onBytes` is
- * called with the size of every chunk, decompressed.
+ * Reads a whole batch and describes its content, with the running checksum after each message. A damage is not a failure:
+ * the result describes the part before it, and the problem. Memory: one message, and the tick numbers of the batch. Calls
+ * `onBytes` with the size of every decompressed chunk.
  */
 export const scan = (
   key: StorageKey.StorageKey,
@@ -243,8 +243,8 @@ export const scan = (
   })
 
 /**
- * Like `scan`, with one checksum of the whole object instead of one for each message, which is quicker. When the object has
- * a problem, the checksum is that of the bytes that were read.
+ * Like `scan`, but faster: with one checksum of the whole object instead of one for each message. When the object has a
+ * problem, the checksum covers the bytes that were read.
  */
 export const prove = (
   key: StorageKey.StorageKey,
@@ -260,9 +260,10 @@ export const prove = (
   })
 
 /**
- * All ticks of a damaged batch that can be read. With `checks` (from the run's ledger), those that are exactly as they were
- * written; without, those that have the form of a tick of the run. Damages are given by their place in the decompressed
- * object. After a damage of the compression everything is gone; its size is given as far as the ledger knows it.
+ * All ticks of a damaged batch that can be read. With `checks` (from the run's ledger), these are ticks with exactly the
+ * written bytes. Without, these are messages with the form of a tick of the run. A damage has its offset in the
+ * decompressed object. After a damage of the compression everything is lost. The size of the loss is known only with the
+ * ledger.
  */
 export const salvage = (
   key: StorageKey.StorageKey,

@@ -16,7 +16,7 @@
  *
  * export const storage = Layer.merge(FileStorage.layer(), Compression.layer({ compressionLevel: 3 }))
  *
- * // Plain bytes pass as they are.
+ * // Plain bytes pass unchanged.
  * export const size = (bytes: Uint8Array) =>
  *   Stream.runFold(Compression.decompressed(Stream.make(bytes)), () => 0, (total, chunk) => total + chunk.length)
  * ```
@@ -43,7 +43,7 @@ export class Compression extends Context.Service<
   { readonly codec: "none" } | { readonly codec: "zstd"; readonly level: number }
 >()("tickvault/batch/Compression") {}
 
-/** Batches are stored as they are. */
+/** Batches are not compressed. */
 export const none: Compression["Service"] = { codec: "none" }
 
 /** `compression`, or the quickest one when that is none. */
@@ -52,7 +52,7 @@ export const always = (compression: Compression["Service"]): Compression["Servic
 
 const mostLevel = 22
 
-/** The compression settings, for the options of what brings a compression. `codec` is the default of `compression`. */
+/** The compression settings, for options that include them. `codec` is the default of `compression`. */
 export const fields = (codec: Codec) => ({
   /** Compression for new batches: "none" or "zstd". Both are read. Default "zstd" with files, "none" in memory. */
   compression: Schema.Literals(["none", "zstd"]).pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed(codec))),
@@ -68,11 +68,11 @@ export const fields = (codec: Codec) => ({
 /** Settings of a compression. `compression` has the default "zstd". */
 export const Options = Schema.Struct(fields("zstd"))
 
-/** The compression that decoded options mean. */
+/** The compression of decoded options. */
 export const makeWith = (options: typeof Options.Type): Compression["Service"] =>
   options.compression === "none" ? none : { codec: "zstd", level: options.compressionLevel }
 
-/** As `layer`, with decoded options. */
+/** Like `layer`, with decoded options. */
 export const layerWith = (options: typeof Options.Type): Layer.Layer<Compression> =>
   Layer.succeed(Compression, makeWith(options))
 
@@ -101,17 +101,17 @@ export type ZstdError = Zstd.ZstdError
 
 export const isDamage = Schema.is(Zstd.ZstdError)
 
-/** Compresses step by step: see `Coder`. Lives in the scope. Fails when there is no memory for it. */
+/** Makes a coder that compresses step by step and lives in the scope. Fails when there is no memory for it. */
 export const compressor = Zstd.compressor
 
-/** A stream of zstd: bytes are put in, and what comes out is taken before more goes in. */
+/** A zstd stream: put bytes in, and take all output before you put more. */
 export type Coder = Zstd.Coder
 
 const magicBytes = 4
 
 type Chunks = Arr.NonEmptyReadonlyArray<Uint8Array>
 
-/** Cuts nothing. */
+/** Passes chunks uncut. */
 const asTheyCome = { push: (chunk: Uint8Array): Array<Uint8Array> => [chunk], end: (): Array<Uint8Array> => [] }
 
 /** Decompresses `chunks` and all that is pulled after them. `cutter` cuts both into the pieces that are put in. */
@@ -149,7 +149,7 @@ const decompressing = <E>(
   })
 }
 
-/** The first bytes of `chunks`, as many as tell whether a frame begins. */
+/** The first bytes of `chunks`, enough to know whether a frame begins. */
 const head = (chunks: ReadonlyArray<Uint8Array>): Uint8Array =>
   Bytes.concat(chunks.map((chunk) => chunk.subarray(0, magicBytes))).subarray(0, magicBytes)
 

@@ -15,7 +15,7 @@
  */
 import { BufferPool } from "../storage/BufferPool.ts"
 
-/** Largest buffer that is kept for the next write, in bytes. */
+/** The largest buffer that is kept for the next write, in bytes. */
 const maxKeptBytes = 8 * 1024 * 1024
 
 /** The buffers of one write. */
@@ -32,7 +32,7 @@ export interface Loan {
 export class WriteBuffers {
   private readonly pool: BufferPool
 
-  /** Keeps buffers for as many writes at a time as `maxWrites`. */
+  /** Keeps buffers for `maxWrites` concurrent writes. */
   constructor(maxWrites: number) {
     this.pool = new BufferPool(2 * maxWrites)
   }

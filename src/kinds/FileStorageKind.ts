@@ -17,8 +17,8 @@ const Options = Schema.Struct({ ...FileStorage.Options.fields, ...Compression.Op
 type Options = typeof Options.Type
 
 /**
- * How much smaller zstd makes ticks at least: measured ones became 28 to 400 times as small. The low number is on
- * purpose: a disk that turns out too full is worse than a warning too many.
+ * The assumed compression ratio of zstd for ticks. Measured: 28 to 400. It is low on purpose: a full disk is worse than
+ * an unnecessary warning.
  */
 const leastCompression = 10
 

@@ -1,6 +1,6 @@
 /**
- * Buffers that are used again. A fresh buffer costs more than what is done with it: the system clears its pages one by one,
- * and the garbage collector has to find out that it is free.
+ * Buffers that are reused. A fresh buffer costs more than the work with it: the system clears its pages one by one, and the
+ * garbage collector must find it later.
  *
  * ```ts
  * import { BufferPool } from "tickvault/storage/BufferPool"
@@ -15,17 +15,17 @@ export class BufferPool {
   private readonly idle: Array<Uint8Array> = []
   private readonly maxIdle: number
 
-  /** Keeps at most `maxIdle` buffers that nobody uses. */
+  /** Keeps at most `maxIdle` unused buffers. */
   constructor(maxIdle: number) {
     this.maxIdle = maxIdle
   }
 
-  /** A buffer that nobody else uses, with any bytes in it: one that was given back, or else a new one of `newBytes`. */
+  /** A buffer for the caller alone, with any content: a returned one, or else a new one of `newBytes`. */
   take(newBytes: number): Uint8Array {
     return this.idle.pop() ?? new Uint8Array(newBytes)
   }
 
-  /** Nobody uses `buffer` any more, and nothing writes into it any more. */
+  /** Returns `buffer` to the pool. Nothing may use it or write into it any more. */
   giveBack(buffer: Uint8Array): void {
     if (this.idle.length < this.maxIdle) this.idle.push(buffer)
   }

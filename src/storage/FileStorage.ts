@@ -1,5 +1,5 @@
 /**
- * Objects as files below one folder.
+ * Objects as files in one folder.
  *
  * A commit is atomic and durable, and never overwrites. It writes the bytes to a temporary file with a unique name in the
  * folder of the key, fsyncs the file, *links* it to the final name, and fsyncs the folder. A link fails when the name is
@@ -46,11 +46,11 @@ import * as StoredFiles from "./StoredFiles.ts"
 
 /** Settings of a folder of stored objects. */
 export const Options = Schema.Struct({
-  /** Folder that holds the runs; made when it is missing. Default "./data". */
+  /** Folder of the runs. Created when it is missing. Default "./data". */
   rootDirectory: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("./data"))),
   /**
    * Age at which a start removes a temporary file as the leftover of a crash. Default "1 hour". Too low: the start may
-   * remove the file of a slow write of another process; that write fails then and is retried.
+   * remove the file of a slow write of another process. That write then fails and is retried.
    */
   temporaryFileMaxAge: OptionSchema.duration(Duration.hours(1)),
   /**
@@ -61,22 +61,22 @@ export const Options = Schema.Struct({
   durability: Medium.Durability.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed("full" as const)))
 })
 
-/** A storage in a folder, and what the file system of the folder can do. */
+/** A storage in a folder, and the abilities of its file system. */
 export type FileStorage = Storage["Service"] & { readonly medium: Medium.Medium }
 
-/** Makes `folder` with what is missing above it, each durable in its parent. */
+/** Creates `folder` and missing folders above it, each durable in its parent. */
 const makeFolder = Effect.fnUntraced(function* (place: StorageFolder, folder: string) {
   const { fs, path } = place
   const missing: Array<string> = []
   for (let one = folder; !(yield* fs.exists(one)); one = path.dirname(one)) missing.push(one)
   for (const one of missing.toReversed()) {
-    // Another process may make it at the same time.
+    // Another process may create it at the same time.
     yield* fs.makeDirectory(one).pipe(Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void))
     yield* syncFolder(place, path.dirname(one))
   }
 })
 
-/** Makes the root folder, checks that it can be used, and removes what a crash left behind. */
+/** Creates the root folder, checks that it can be used, and removes leftovers of crashes. */
 const open = Effect.fnUntraced(function* (place: StorageFolder, root: string, maxAge: Duration.Duration) {
   const { fs } = place
   yield* makeFolder(place, root)
@@ -90,7 +90,7 @@ const open = Effect.fnUntraced(function* (place: StorageFolder, root: string, ma
   )
 })
 
-/** What the file system of the folder can do. Where that can't be tried now (a full disk), all of it is assumed. */
+/** The abilities of the folder's file system. When they can't be tried now (a full disk), it assumes all of them. */
 const probe = Effect.fnUntraced(function* (place: StorageFolder, root: string) {
   const abilities = yield* Medium.probe(place.fs, place.path, root).pipe(
     Effect.catchIf(
@@ -105,7 +105,7 @@ const probe = Effect.fnUntraced(function* (place: StorageFolder, root: string) {
   return medium
 })
 
-/** As `make`, with decoded options. */
+/** Like `make`, with decoded options. */
 export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
   const { durability, rootDirectory, temporaryFileMaxAge } = options
   const fs = yield* FileSystem.FileSystem
@@ -194,7 +194,7 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
   return storage
 })
 
-/** Makes the storage `name`. Fails with `StorageError` when the folder can't be made, read and written. */
+/** Makes the storage `name`. Fails with `StorageError` when the folder can't be created, read or written. */
 export const make = (name: string, options: typeof Options.Encoded = {}) =>
   Effect.flatMap(Schema.decodeEffect(Options)(options), (decoded) => makeWith(name, decoded))
 
@@ -205,7 +205,7 @@ export const layer = (
   Layer.effect(Storage, make("files", options))
 
 /**
- * The same with the options that the environment sets, over `options`. `name` is that of the storage and of its variables:
+ * Like `layer`, but environment variables override `options`. They contain `name`, the name of the storage:
  * `TICKVAULT_STORAGE_MAIN_ROOT_DIRECTORY` by default. Fails with `ConfigError`, which names each wrong variable.
  */
 export const layerConfig = (

@@ -1,7 +1,7 @@
 /**
- * Checks whether a folder can be used, by trying, and without disturbing a process that works there.
+ * Checks by trying whether a folder can be used, without disturbing a process that works there.
  *
- * A check leaves nothing behind and makes no folder. Only a thorough check removes leftovers: temporary files so old that a
+ * A check leaves nothing and creates no folder. Only a thorough check removes leftovers: temporary files so old that a
  * start would remove them.
  *
  * ```ts
@@ -36,15 +36,15 @@ import * as Medium from "./Medium.ts"
 import type { StorageError } from "./StorageError.ts"
 import * as StorageMetrics from "./StorageMetrics.ts"
 
-/** What is going to be stored in a folder. */
+/** The estimate of what will be stored in a folder. */
 export interface Planned {
   /** `undefined`: unknown. */
   readonly bytes: number | undefined
-  /** What the number rests on, in words. */
+  /** The basis of the estimate, as text. */
   readonly basis: string
 }
 
-/** How bad it is: with a "warning" less is promised or something may go wrong, with a "problem" the pipeline can't work. */
+/** "warning": less is guaranteed, or something may go wrong. "problem": the pipeline can't work. */
 export type Verdict = "ok" | "warning" | "problem"
 
 /** What was checked. */
@@ -59,19 +59,19 @@ export type Subject =
   | "set aside"
   | "clock"
 
-/** One thing that was checked. */
+/** The result of one check. */
 export interface Check {
-  /** Name of the storage or dead-letter queue; "system" for the whole machine. */
+  /** Name of the storage or dead-letter queue. "system" for the whole machine. */
   readonly resource: string
   readonly subject: Subject
   readonly verdict: Verdict
-  /** What was found and, unless that is as it should be, what to do. */
+  /** The finding and, unless it is good, what to do. */
   readonly message: string
-  /** The same for programs. */
+  /** The finding for programs. */
   readonly facts: Readonly<Record<string, string | number | boolean>>
 }
 
-/** A folder that a resource keeps its files in. */
+/** The folder of a resource. */
 export interface Folder {
   readonly resource: string
   readonly path: string
@@ -81,13 +81,13 @@ export interface Folder {
   readonly planned: Planned | undefined
 }
 
-/** "quick" takes milliseconds; "thorough" also deals with leftovers, and looks at every file for that. */
+/** "quick" takes milliseconds. "thorough" also checks leftovers, which looks at every file. */
 export type Depth = "quick" | "thorough"
 
 /** The checks of a resource. */
 export interface Checked {
   readonly checks: ReadonlyArray<Check>
-  /** When something was last stored there, in milliseconds since 1970; 0 when nothing was. */
+  /** The time of the last stored file, in milliseconds since 1970. 0 when nothing is stored. */
   readonly newestMs: number
 }
 
@@ -105,7 +105,7 @@ const warning = (subject: Subject, message: string, facts: Check["facts"] = {}):
   verdict: "warning"
 })
 
-/** A running pipeline waits until a retryable failure passes; any other one is a problem. */
+/** A retryable failure is a warning, because a running pipeline waits until it passes. Any other failure is a problem. */
 const failed = (subject: Subject, error: StorageError): Finding => ({
   ...ok(subject, error.message, { reason: error.reason._tag }),
   verdict: error.isRetryable ? "warning" : "problem"
@@ -137,7 +137,7 @@ const abilitiesOf = (abilities: Medium.Abilities, { durability }: Folder): Reado
   ]
 }
 
-/** What can be done with files in a folder that exists. */
+/** Checks the files and abilities of an existing folder. */
 const medium = (fs: FileSystem.FileSystem, path: Path.Path, folder: Folder) =>
   Effect.andThen(Medium.tryFile(fs, path, folder.path), Medium.probe(fs, path, folder.path)).pipe(
     Effect.map((abilities) => [ok("files", "written, fsynced and read back"), ...abilitiesOf(abilities, folder)]),
@@ -146,7 +146,7 @@ const medium = (fs: FileSystem.FileSystem, path: Path.Path, folder: Folder) =>
 
 const space = Effect.fnUntraced(function* ({ planned, resource }: Folder, place: string) {
   const free = yield* FreeSpace.of(place)
-  if (free === undefined) return ok("free space", "the system does not say how much there is")
+  if (free === undefined) return ok("free space", "the system does not report it")
   yield* StorageMetrics.free(resource, free)
   const facts = { freeBytes: free, ...(planned?.bytes === undefined ? {} : { plannedBytes: planned.bytes }) }
   const there = `${ValueText.bytes(free)} free`
@@ -155,7 +155,7 @@ const space = Effect.fnUntraced(function* ({ planned, resource }: Folder, place:
   const both = `${there}, planned: about ${ValueText.bytes(planned.bytes)} (${planned.basis})`
   return free >= planned.bytes
     ? ok("free space", both, facts)
-    : warning("free space", `${both}; make room or choose another folder, else the pipeline waits for room`, facts)
+    : warning("free space", `${both}; make room or choose another folder, otherwise the pipeline waits for room`, facts)
 })
 
 const leftovers = Effect.fnUntraced(function* (folder: Folder) {
@@ -173,7 +173,7 @@ const leftovers = Effect.fnUntraced(function* (folder: Folder) {
       : warning(
           "leftovers",
           `temporary files: ${message}; empty files that a crash left behind: ${empty.length}, the first one ${empty[0]}; ` +
-            "store their ticks again, which takes the names over, or remove them",
+            "store their ticks again, which replaces these files, or remove them",
           facts
         ),
     aside === 0
@@ -184,7 +184,7 @@ const leftovers = Effect.fnUntraced(function* (folder: Folder) {
   ]
 })
 
-/** When something was last put into the folder or one below it, in milliseconds since 1970. */
+/** The time of the last file in the folder or one below it, in milliseconds since 1970. */
 const newest = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: Path.Path, root: string) {
   const below = yield* Effect.orElseSucceed(fs.readDirectoryEntries(root), () => [])
   const folders = below.filter(({ type }) => type === "Directory").map(({ name }) => path.join(root, name))
@@ -211,7 +211,7 @@ export const check = Effect.fnUntraced(function* (
   if (place !== folder.path) {
     return { checks: of([ok("folder", `${folder.path} will be made`, facts), ...common]), newestMs: 0 }
   }
-  // Before anything is tried: that changes the times.
+  // Reads the time before any trial, because trials change it.
   const newestMs = yield* newest(fs, path, place)
   const tried = yield* medium(fs, path, folder)
   const left =

@@ -1,13 +1,13 @@
 /**
- * Room on the medium under a folder. An adapter of Node: Effect's file system does not tell.
+ * Free space under a folder, from Node: Effect's file system does not report it.
  */
 import * as Effect from "effect/Effect"
 // Effect's file system has no statfs. @effect-diagnostics-next-line nodeBuiltinImport:off
 import { statfs } from "node:fs/promises"
 
 /**
- * Bytes that this process could still write below `folder`, which exists; `undefined` where the system doesn't say.
- * Quotas are not known.
+ * Bytes that this process can still write in `folder`, which must exist. `undefined` when the system doesn't report it.
+ * Ignores quotas.
  */
 export const of = (folder: string): Effect.Effect<number | undefined> =>
   Effect.tryPromise(() => statfs(folder)).pipe(

@@ -1,8 +1,8 @@
 /**
- * What crashes of earlier processes left in the folder of a storage, and what was set aside there.
+ * Finds leftovers of crashes and files that were set aside in the folder of a storage.
  *
- * Temporary files are looked for in the folder and in the folders of runs. Another process may be writing to a file that is
- * younger than `beforeMs`: it is left alone.
+ * It searches for temporary files in the folder and in the folders of runs. Another process may be writing to a file
+ * that is younger than `beforeMs`: such a file is not removed.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -54,7 +54,7 @@ export const temporaryFiles = (
     return { old, young }
   })
 
-/** Removes the temporary files below `root` that are old; gives their number. */
+/** Removes the old temporary files below `root`. Succeeds with their number. */
 export const sweep = Effect.fnUntraced(function* (root: string, beforeMs: number) {
   const fs = yield* FileSystem.FileSystem
   const { old } = yield* temporaryFiles(root, beforeMs)
@@ -66,8 +66,8 @@ const isEmptySince = ({ mtime, size, type }: FileSystem.File.Info, beforeMs: num
   type === "File" && Number(size) === 0 && Option.exists(mtime, (written) => written.getTime() <= beforeMs)
 
 /**
- * Keys below `root` whose file is empty since `beforeMs`, in ascending order. A crash leaves such files behind where there
- * are no hard links. Logs may be empty and are left out. Takes long, because it looks at every file.
+ * Keys below `root` whose file is empty since `beforeMs`, in ascending order. On a file system without hard links, a crash
+ * leaves such files. Ignores logs, which may be empty. Takes long, because it looks at every file.
  */
 export const emptyObjects = (
   root: string,
@@ -92,7 +92,7 @@ export const emptyObjects = (
     })
   )
 
-/** How many files below `root` were set aside. */
+/** The number of files below `root` that were set aside. */
 export const setAsideFiles = (root: string): Effect.Effect<number, PlatformError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem

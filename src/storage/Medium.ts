@@ -1,7 +1,7 @@
 /**
- * Finds out what the file system of a folder can do, by trying it there with files that are removed afterwards.
+ * Finds the abilities of a folder's file system, by trying with files that are removed afterwards.
  *
- * `FileStorage` does so when it opens, and `tickvault doctor` when it is called. Both may run while other processes work in
+ * `FileStorage` does this when it opens, and `tickvault doctor` too. Both may run while other processes work in
  * the folder: the files have unique names that no key can have.
  *
  * ```ts
@@ -28,13 +28,13 @@ import { IoFailure, reasonOf, StorageError } from "./StorageError.ts"
 
 /**
  * What is durable before an operation succeeds. "full": files and their names in folders. "file": only files. "none":
- * neither; the system writes both when it likes.
+ * neither: the system decides when it writes them.
  */
 export const Durability = Schema.Literals(["full", "file", "none"])
 
 export type Durability = typeof Durability.Type
 
-/** What the file system under a folder can do. */
+/** The abilities of the file system of a folder. */
 export interface Abilities {
   /** Whether a file can have a second name. If not, a commit reserves its name with an empty file. */
   readonly hardLinks: boolean
@@ -42,31 +42,31 @@ export interface Abilities {
   readonly folderSync: boolean
 }
 
-/** What a storage does with it. */
+/** The abilities, and the durability that a storage uses. */
 export interface Medium extends Abilities {
   readonly durability: Durability
 }
 
-/** What the file systems of most systems can do. */
+/** The abilities of most file systems. */
 export const able: Abilities = { hardLinks: true, folderSync: true }
 
-/** That there are no hard links, and what that means. */
+/** The message that there are no hard links. */
 export const withoutLinks =
   "No hard links on this file system: commits reserve their name with an empty file and rename the object over it. A " +
-  "crash in between leaves the empty file, which is taken over when its key is written again"
+  "crash in between leaves the empty file, which is replaced when its key is written again"
 
-/** That folders can't be fsynced, and what that means. */
+/** The message that folders can't be fsynced. */
 export const withoutFolderSync =
   "Folders can't be fsynced on this file system: a power cut may take the names of objects that were committed shortly " +
   "before"
 
-/** Where the medium is weaker than the settings of the storage promise, one sentence each. */
+/** One message for each ability that the settings of the storage need but the file system lacks. */
 export const shortfalls = ({ durability, folderSync, hardLinks }: Medium): ReadonlyArray<string> => [
   ...(hardLinks ? [] : [withoutLinks]),
   ...(folderSync || durability !== "full" ? [] : [withoutFolderSync])
 ]
 
-/** Codes that mean that the file system has no hard links. */
+/** Error codes of a file system without hard links. */
 const meansNoLinks: ReadonlySet<string> = new Set([
   "EPERM",
   "ENOTSUP",
@@ -78,8 +78,8 @@ const meansNoLinks: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The folder itself when it exists, else the one above it in which it can be made. Makes nothing. Fails with `StorageError`
- * when there is no such folder, or this process may not read and write there.
+ * The folder itself if it exists, or else the folder above in which it can be created. Creates nothing. Fails with
+ * `StorageError` when there is no such folder, or when this process may not read and write there.
  */
 export const locate = (
   fs: FileSystem.FileSystem,
@@ -114,8 +114,8 @@ const temporary = (fs: FileSystem.FileSystem, path: Path.Path, folder: string) =
   )
 
 /**
- * Tries in `folder`, which exists, what it can do. Takes a few calls of the system, one of them an fsync. Fails with
- * `StorageError` when no file can be made there.
+ * Tries the abilities of an existing `folder`. Takes a few system calls, one of them an fsync. Fails with `StorageError`
+ * when no file can be created there.
  */
 export const probe = (
   fs: FileSystem.FileSystem,
@@ -138,8 +138,8 @@ export const probe = (
 const pattern = Uint8Array.from({ length: 4096 }, (_, index) => (index * 31) & 0xff)
 
 /**
- * Writes a file of 4 KiB in `folder`, which exists, fsyncs it and reads it back. Fails with `StorageError` when any of that
- * fails, or something else is read.
+ * Writes a file of 4 KiB in an existing `folder`, fsyncs it and reads it back. Fails with `StorageError` when a step fails,
+ * or when it reads other bytes.
  */
 export const tryFile = (
   fs: FileSystem.FileSystem,
@@ -153,6 +153,6 @@ export const tryFile = (
     )
     const read = yield* Effect.mapError(Effect.andThen(written, fs.readFile(file)), storageError("open", folder))
     if (Bytes.Equivalence(read, pattern)) return
-    const reason = new IoFailure({ code: "what was written is not what is read" })
+    const reason = new IoFailure({ code: "it reads other bytes than were written" })
     return yield* new StorageError({ operation: "open", key: folder, reason })
   }).pipe(Effect.scoped, Effect.uninterruptible)

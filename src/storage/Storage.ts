@@ -1,8 +1,8 @@
 /**
- * Durable, write-once home of objects.
+ * Durable, write-once storage of objects.
  *
- * The port between the pipeline and whatever keeps its bytes: the contract and a layer in memory. `FileStorage` is the
- * durable implementation; all of them pass the same suite of tests.
+ * The port between the pipeline and the place of its bytes: the contract, and an implementation in memory. `FileStorage` is
+ * the durable implementation. All implementations pass the same contract suite.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -26,22 +26,22 @@ import * as Stream from "effect/Stream"
 import { KeyConflict, ObjectMissing, StorageError } from "./StorageError.ts"
 import type { StorageKey } from "./StorageKey.ts"
 
-/** The outcome of a commit: the object is new, or the same bytes were there already. */
+/** The outcome of a commit: the object is new, or the same bytes were stored already. */
 export interface Committed {
   readonly outcome: "created" | "identical"
   /** Size of the object. */
   readonly bytes: number
 }
 
-/** An object being written. Nobody sees any of it before `commit`; closing its scope without a commit leaves nothing. */
+/** An object that is being written. It is invisible before `commit`. Closing its scope without a commit leaves nothing. */
 export interface Writer {
-  /** Appends `bytes`. Don't change them before it is done. */
+  /** Appends `bytes`. Don't change them before this completes. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, StorageError>
 
   /**
    * Publishes the whole object under its key. Never replaces another object. After success the object survives a crash.
    * Not interruptible. Fails with `KeyConflict` when the key holds other bytes. After any other failure the object may be
-   * there or not: write it again to find out. Call it once.
+   * stored or not: write it again to find out. Call it once.
    */
   readonly commit: Effect.Effect<Committed, StorageError>
 }
@@ -49,29 +49,29 @@ export interface Writer {
 /** A log: bytes are only added at its end. Only one process may have it open. */
 export interface Appender {
   /**
-   * Adds `bytes` at the end, in one piece. Readers see them at once. After a failure a part of them may be there: go on
-   * in another log. Not interruptible.
+   * Adds `bytes` at the end, in one piece. Readers see them at once. After a failure a part of them may be written:
+   * continue with another log. Not interruptible.
    */
   readonly append: (bytes: Uint8Array) => Effect.Effect<void, StorageError>
 
-  /** Makes all that was appended survive a crash of the system. Not interruptible. */
+  /** Makes all appended bytes survive a crash of the system. Not interruptible. */
   readonly sync: Effect.Effect<void, StorageError>
 }
 
-/** What is known of a stored object without reading it. */
+/** What is known about a stored object without reading it. */
 export interface Stat {
   readonly bytes: number
-  /** When it was last written to, in milliseconds since 1970; `undefined` where the storage doesn't know. */
+  /** The time of the last write, in milliseconds since 1970. `undefined` when the storage doesn't know. */
   readonly modifiedAtMs: number | undefined
 }
 
 /**
- * Who owns the memory of the chunks of an object. "kept", the default: the reader, for as long as it likes. "lent": the
- * storage, which may write over a chunk once the reader asks for the next. A `Room`: the reader, who gives the memory.
+ * The owner of the memory of an object's chunks. "kept", the default: the reader, without time limit. "lent": the
+ * storage, which may overwrite a chunk when the reader asks for the next. A `Room`: the reader, who provides the memory.
  */
 export type Chunks = "kept" | "lent" | Room
 
-/** Gives memory to read into, at least one byte. The memory that it gave before is full by then. */
+/** Returns memory to read into, at least one byte. It is called again only when that memory is full. */
 export type Room = () => Uint8Array
 
 export class Storage extends Context.Service<
@@ -80,26 +80,26 @@ export class Storage extends Context.Service<
     /** The name in log lines and metrics. */
     readonly name: string
 
-    /** Where the objects are, for people: a folder, "memory". */
+    /** The place of the objects, as text for people: a folder, "memory". */
     readonly location: string
 
     /** Begins an object. */
     readonly create: (key: StorageKey) => Effect.Effect<Writer, StorageError, Scope.Scope>
 
     /**
-     * The bytes of an object in chunks, never all of them at once. Fails with `ObjectMissing` when there is none. A storage
-     * may ignore "lent" and a `Room`, and give "kept" chunks.
+     * The bytes of an object in chunks, never all at once. Fails with `ObjectMissing` when there is none. A storage
+     * may ignore "lent" and a `Room`, and return "kept" chunks.
      */
     readonly read: (key: StorageKey, chunks?: Chunks) => Stream.Stream<Uint8Array, StorageError>
 
     /** Keys that start with `prefix`, in ascending order. */
     readonly list: (prefix: string) => Stream.Stream<StorageKey, StorageError>
 
-    /** Size and age of an object; `undefined` when there is none. */
+    /** Size and age of an object. `undefined` when there is none. */
     readonly stat: (key: StorageKey) => Effect.Effect<Stat | undefined, StorageError>
 
     /**
-     * Opens the log under `key` to add to its end; makes it when it is missing. The name of the log survives a crash; for
+     * Opens the log under `key` to add to its end. Creates it when it is missing. The name of the log survives a crash. For
      * its bytes see `sync`. A log is read and listed like an object. A key holds either an object or a log.
      */
     readonly append: (key: StorageKey) => Effect.Effect<Appender, StorageError, Scope.Scope>
@@ -110,18 +110,18 @@ export class Storage extends Context.Service<
      */
     readonly secure: (key: StorageKey) => Effect.Effect<void, StorageError>
 
-    /** Removes an object, durably; `false` when there was none. */
+    /** Removes an object durably. `false` when there was none. */
     readonly remove: (key: StorageKey) => Effect.Effect<boolean, StorageError>
 
     /**
-     * Moves a damaged object out of the way, durably: its key is free again, and its bytes are kept under no key. Succeeds
-     * with the new place, for people. Fails with `ObjectMissing` when there is none.
+     * Sets a damaged object aside, durably: its key is free again, and its bytes are kept without a key. Succeeds
+     * with the new place, as text for people. Fails with `ObjectMissing` when there is none.
      */
     readonly setAside: (key: StorageKey) => Effect.Effect<string, StorageError>
   }
 >()("tickvault/storage/Storage") {}
 
-/** Creates, writes and commits one object. Interrupted before the commit, it leaves nothing. */
+/** Creates, writes and commits one object. When interrupted before the commit, it leaves nothing. */
 export const write = (
   storage: Storage["Service"],
   key: StorageKey,
@@ -203,5 +203,5 @@ const inMemory = (name: string) => {
 /** Makes a storage that keeps its objects in process memory. */
 export const makeMemory = (name: string): Effect.Effect<Storage["Service"]> => Effect.sync(() => inMemory(name))
 
-/** Keeps objects in process memory; they are gone when the process ends. */
+/** Keeps objects in process memory. They are gone when the process ends. */
 export const layerMemory: Layer.Layer<Storage> = Layer.effect(Storage, makeMemory("memory"))

@@ -1,7 +1,7 @@
 /**
  * The failure of every storage operation. Its reason says whether the failure may pass, so that a retry makes sense.
  *
- * Reasons are made from the `errno` code that the system returned, never from the text of a message.
+ * Reasons come from the `errno` code of the system, never from the text of a message.
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -52,7 +52,7 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>()("Connec
   }
 }
 
-/** The process or the system has no file handles or memory to spare. Passes when others are closed. */
+/** The process or the system has too few file handles or too little memory. Passes when others are closed. */
 export class Throttled extends Schema.TaggedError<Throttled>()("Throttled", { code: Schema.String }) {
   readonly isRetryable = true
   readonly errorType = "throttled"
@@ -68,11 +68,11 @@ export class CompressionFailed extends Schema.TaggedError<CompressionFailed>()("
   readonly isRetryable = true
   readonly errorType = "other"
   override get message() {
-    return `compressing failed (${this.code}): make memory free, or set a lower compressionLevel, or compression to "none"`
+    return `compressing failed (${this.code}): free memory, or set a lower compressionLevel, or set compression to "none"`
   }
 }
 
-/** The folder was removed meanwhile. The next attempt makes it again. */
+/** The folder was removed meanwhile. The next attempt creates it again. */
 export class FolderMissing extends Schema.TaggedError<FolderMissing>()("FolderMissing", { code: Schema.String }) {
   readonly isRetryable = true
   readonly errorType = "io"
@@ -81,7 +81,7 @@ export class FolderMissing extends Schema.TaggedError<FolderMissing>()("FolderMi
   }
 }
 
-/** The system does not let this process do that. */
+/** The system refuses the operation to this process. */
 export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", {
   code: Schema.String
 }) {
@@ -101,7 +101,7 @@ export class ReadOnly extends Schema.TaggedError<ReadOnly>()("ReadOnly", { code:
   }
 }
 
-/** The system can't have an object there: something on the way is no folder, or the name is too long for it. */
+/** There can be no object at this path: a part of the path is no folder, or the name is too long. */
 export class InvalidPlace extends Schema.TaggedError<InvalidPlace>()("InvalidPlace", { code: Schema.String }) {
   readonly isRetryable = false
   readonly errorType = "other"
@@ -110,7 +110,7 @@ export class InvalidPlace extends Schema.TaggedError<InvalidPlace>()("InvalidPla
   }
 }
 
-/** The key already holds other bytes. Never retried: two objects claim one name, and the first one keeps it. */
+/** The key has other bytes already. Never retried: the first of two objects keeps the name. */
 export class KeyConflict extends Schema.TaggedError<KeyConflict>()("KeyConflict", {}) {
   readonly isRetryable = false
   readonly errorType = "other"
@@ -128,7 +128,7 @@ export class ObjectMissing extends Schema.TaggedError<ObjectMissing>()("ObjectMi
   }
 }
 
-/** What is stored is not in the delimited format, or cut. */
+/** The stored object is not in the delimited format, or cut. */
 export class ObjectDamaged extends Schema.TaggedError<ObjectDamaged>()("ObjectDamaged", { problem: Schema.String }) {
   readonly isRetryable = false
   readonly errorType = "other"
@@ -137,7 +137,7 @@ export class ObjectDamaged extends Schema.TaggedError<ObjectDamaged>()("ObjectDa
   }
 }
 
-/** Every way in which storage fails. */
+/** All reasons. */
 export const Reason = Schema.Union([
   NoSpace,
   IoFailure,
@@ -171,10 +171,10 @@ export class StorageError extends Schema.TaggedError<StorageError>()("StorageErr
     "secure",
     "set-aside"
   ]),
-  /** The key, or the prefix or folder where the operation has no key. */
+  /** The key. The prefix or the folder when the operation has no key. */
   key: Schema.String,
   reason: Reason,
-  /** What the system returned, when it did. */
+  /** The error of the system, if any. */
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   get isRetryable(): boolean {

@@ -24,12 +24,12 @@ import type * as TickSet from "../domain/TickSet.ts"
 
 export type StorageKey = string & Brand.Brand<"StorageKey">
 
-/** How the bytes of a batch are compressed. */
+/** The compression of a batch. */
 export type Codec = "none" | "zstd"
 
 const brand = Brand.nominal<StorageKey>()
 
-/** Longest key, in characters. */
+/** The longest key, in characters. */
 const maxKeyLength = 1024
 
 /** The key is not safe as a path. */
@@ -42,7 +42,10 @@ export class InvalidStorageKey extends Schema.TaggedError<InvalidStorageKey>()("
   }
 }
 
-/** Letters, digits, "_", "-", and between them single dots and slashes, as nearly all keys are: no segment has a fault. */
+/**
+ * A fast test that accepts nearly all valid keys: letters, digits, "_" and "-" with single dots and slashes between
+ * them.
+ */
 const plain = /^[\w-]+(?:[./][\w-]+)*$/u
 
 const violation = (key: string): string | undefined => {
@@ -57,7 +60,7 @@ const violation = (key: string): string | undefined => {
   return undefined
 }
 
-/** Checks `key`. Fails with `InvalidStorageKey`, which says what is wrong with it. */
+/** Checks `key`. Fails with `InvalidStorageKey`, which names the problem. */
 export const parse = (key: string): Effect.Effect<StorageKey, InvalidStorageKey> => {
   const reason = violation(key)
   return reason === undefined
@@ -73,31 +76,31 @@ const pad = (tickNumber: bigint): string => tickNumber.toString().padStart(19, "
 /** Key of the metadata of a run. */
 export const metadata = (runId: RunId.RunId): StorageKey => brand(`${runId}/metadata.pb`)
 
-/** What the names of compressed batches end in beyond those of others. */
+/** The additional suffix of compressed batches. */
 const zstdSuffix = ".zst"
 
 const named = (runId: RunId.RunId, { first, last }: TickSet.Range, codec: Codec): StorageKey =>
   brand(`${runId}/batch_${pad(first)}_${pad(last)}.pb${codec === "zstd" ? zstdSuffix : ""}`)
 
 /**
- * Key of a batch of `runId` that is stored with `codec`: it names the smallest and the largest tick in it, so that keys
+ * Key of a batch of `runId` with `codec`. It contains the smallest and the largest tick, so that keys
  * sort like their ticks.
  */
 export const batch = (runId: RunId.RunId, ticks: Tick.Batch, codec: Codec = "none"): StorageKey =>
   named(runId, range(ticks), codec)
 
-/** The same, from what the batch knows of its numbers. */
+/** Like `batch`, from the stretches of the batch. */
 export const ofRunBatch = (batch: RunBatch<Tick.Batch>, codec: Codec): StorageKey =>
   named(batch.runId, rangeOf(batch), codec)
 
-/** Whether `key` is the name of something compressed. What it holds need not be. */
+/** Whether `key` has the suffix of a compressed batch. Its content may still be uncompressed. */
 export const isCompressed = (key: string): boolean => key.endsWith(zstdSuffix)
 
-/** Key that the batch under `key` has where batches are stored the other way, compressed or not. */
+/** Key of the same batch with the other compression. */
 export const sibling = (key: StorageKey): StorageKey =>
   brand(isCompressed(key) ? key.slice(0, -zstdSuffix.length) : `${key}${zstdSuffix}`)
 
-/** What the key of a batch says: its run, and its smallest and largest tick. */
+/** The content of a batch's key: its run, and its smallest and largest tick. */
 export interface BatchName {
   readonly runId: RunId.RunId
   readonly first: bigint
@@ -106,7 +109,7 @@ export interface BatchName {
 
 const batchKey = /^[^/]+\/batch_\d{19}_\d{19}\.pb(?:\.zst)?$/u
 
-/** The run of the batch that `key` is the key of. */
+/** The run in the key of a batch. */
 const runOf = (key: string): RunId.RunId | undefined => {
   if (!batchKey.test(key)) return undefined
   const runId = key.slice(0, key.indexOf("/"))
@@ -116,7 +119,7 @@ const runOf = (key: string): RunId.RunId | undefined => {
 /** Whether `key` is the key of a batch. */
 export const isBatch = (key: string): boolean => runOf(key) !== undefined
 
-/** What `key` says, when it is the key of a batch. */
+/** The content of `key`, if it is the key of a batch. */
 export const batchName = (key: string): BatchName | undefined => {
   const runId = runOf(key)
   if (runId === undefined) return undefined
@@ -125,16 +128,16 @@ export const batchName = (key: string): BatchName | undefined => {
   return { runId, first: BigInt(key.slice(first, first + 19)), last: BigInt(key.slice(last, last + 19)) }
 }
 
-/** What the keys of the batches of `runId` begin with. */
+/** The prefix of the keys of the batches of `runId`. */
 export const batchPrefix = (runId: RunId.RunId): string => `${runId}/batch_`
 
-/** Key of the ledger that the writer of this name keeps of `runId`. The name has letters, digits and "-" only. */
+/** Key of the ledger log of `runId` by this writer. Its name has only letters, digits and "-". */
 export const ledger = (runId: RunId.RunId, writer: string): StorageKey => brand(`${ledgerPrefix(runId)}${writer}.log`)
 
-/** What the keys of the ledgers of `runId` begin with. */
+/** The prefix of the keys of the ledger logs of `runId`. */
 export const ledgerPrefix = (runId: RunId.RunId): string => `${runId}/ledger/`
 
-/** Smallest and largest tick number of `batch`, from what it knows of its numbers. */
+/** Smallest and largest tick number of `batch`, from its stretches. */
 export const rangeOf = (batch: RunBatch<Tick.Batch>): TickSet.Range => batch.range ?? range(batch.ticks)
 
 /** Smallest and largest tick number of `ticks`. Looks at each of them. */

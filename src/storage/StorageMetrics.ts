@@ -1,5 +1,5 @@
 /**
- * What a storage tells the metric registry.
+ * The metrics of a storage.
  *
  * ```ts
  * import * as Metric from "effect/Metric"
@@ -26,7 +26,7 @@ export const recoveredTemporaryFiles = Metric.counter("persistence_recovered_tem
 })
 export const freeBytes = Metric.gauge("persistence_storage_free_bytes", { description: "Room left." })
 
-/** Room left where the files of `storage` lie. */
+/** Sets the free space of `storage`. */
 export const free = (storage: string, bytes: number): Effect.Effect<void> =>
   Metric.update(Metric.withAttributes(freeBytes, { storage }), bytes)
 

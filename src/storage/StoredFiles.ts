@@ -1,5 +1,5 @@
 /**
- * The objects below one folder, read only. Nothing is made, changed or removed, so it can read the folder of another
+ * The objects in one folder, read-only. It creates, changes and removes nothing, so it can read the folder of another
  * process, a copy, or a read-only mount. `FileStorage` reads with the same functions.
  *
  * ```ts
@@ -26,7 +26,7 @@ import * as StorageKey from "./StorageKey.ts"
 const wayOf = (chunks: Storage.Chunks) =>
   chunks === "kept" ? Chunks.kept : chunks === "lent" ? Chunks.lent : Chunks.into(chunks)
 
-/** The operations of a storage that change nothing, over the files below `root`. */
+/** The reading operations of a storage, for the files below `root`. */
 export const reading = (
   fs: FileSystem.FileSystem,
   path: Path.Path,
@@ -59,8 +59,8 @@ const refuse = (operation: StorageError["operation"]) => (key: string) =>
   Effect.fail(new StorageError({ operation, key, reason: new ReadOnly({ code: "opened to be read" }) }))
 
 /**
- * The storage `name` in a folder that exists. Whatever would change it fails with `ReadOnly`. Fails with `StorageError`
- * when the folder is missing or can't be listed.
+ * The storage `name` in an existing folder. Every change fails with `ReadOnly`. Fails with `StorageError` when the folder is
+ * missing or can't be listed.
  */
 export const make = Effect.fnUntraced(function* (name: string, rootDirectory: string) {
   const fs = yield* FileSystem.FileSystem

@@ -64,11 +64,8 @@ describe("the scan of a batch", () => {
         const bytes = Buffer.concat([...Delimited.encode(ticks)])
         return Effect.map(BatchFile.scan(Stored.withObject(storage, key, bytes), key), ({ problem }) => problem)
       }
-      assert.match((yield* problemOf(TestTick.range("other", 1, 5))) ?? "", /tick 1 is of another run$/u)
-      assert.strictEqual(
-        yield* problemOf(TestTick.range("run", 1, 6)),
-        "it holds ticks 1 to 6, which is not what its name says"
-      )
+      assert.match((yield* problemOf(TestTick.range("other", 1, 5))) ?? "", /tick 1 belongs to another run$/u)
+      assert.strictEqual(yield* problemOf(TestTick.range("run", 1, 6)), "it has ticks 1 to 6, but its name has others")
       assert.strictEqual(yield* problemOf([]), "it is empty")
       assert.isUndefined(yield* problemOf(TestTick.range("run", 1, 5)))
     }).pipe(watched)

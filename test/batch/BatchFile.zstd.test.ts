@@ -391,7 +391,7 @@ describe("a damaged compression", () => {
       // A window of 2^41 bytes, the largest that there is.
       const huge = yield* holding(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0xff, 1, 0, 0))
       const { problem } = yield* BatchFile.scan(huge.storage, huge.key)
-      assert.include(problem, "asks for a window of more than 134217728 bytes")
+      assert.include(problem, "needs a window of more than 134217728 bytes")
     })
   )
 

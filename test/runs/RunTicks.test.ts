@@ -256,7 +256,7 @@ describe("a damaged batch", () => {
       yield* tamper(underneath, key, (bytes) => bytes.slice(0, Delimited.encodedBytes(ticksOf(1, 3))))
       const { before, error } = yield* untilFailure(InStorage.ticks(storage, run))
       assert.deepStrictEqual(before, [1, 2, 3])
-      assert.include(error?.message, "it holds ticks 1 to 3, which is not what its name says")
+      assert.include(error?.message, "it has ticks 1 to 3, but its name has others")
     }).pipe(Effect.provide(memory))
   )
 

@@ -31,7 +31,7 @@ describe("what a folder can do", () => {
     }).pipe(Effect.provide(platform))
   )
 
-  it.effect("is nothing when what is read is not what was written", () =>
+  it.effect("is nothing when it reads other bytes than were written", () =>
     Effect.gen(function* () {
       const { folder, fs, path } = yield* setup
       yield* Medium.tryFile(fs, path, folder)
@@ -40,7 +40,7 @@ describe("what a folder can do", () => {
         readFile: (file) => Effect.map(fs.readFile(file), (bytes) => bytes.with(4095, (bytes[4095] ?? 0) ^ 1))
       })
       const error = yield* Effect.flip(Medium.tryFile(lying, path, folder))
-      assert.include(error.message, "what was written is not what is read")
+      assert.include(error.message, "it reads other bytes than were written")
     }).pipe(Effect.provide(platform))
   )
 })

@@ -63,7 +63,7 @@ export const read = (
 
 /** The outcome of a write, and its sizes. */
 export interface Put extends Storage.Committed {
-  /** Size of the object; `bytes` is the size before compression. */
+  /** Size of the object. `bytes` is the size before compression. */
   readonly storedBytes: number
 }
 
@@ -71,7 +71,7 @@ const failed = (key: StorageKey) => (error: Compression.ZstdError) =>
   new StorageError({ operation: "write", key, reason: new CompressionFailed({ code: error.code }), cause: error })
 
 /**
- * Stores `pieces`, `bytes` in all, as one object that is compressed in this way. Interrupted before the commit, it leaves
+ * Stores `pieces`, `bytes` in total, as one object with this compression. When interrupted before the commit, it leaves
  * nothing.
  */
 export const write = (
@@ -106,7 +106,7 @@ export const write = (
   )
 }
 
-/** Compares bytes that come in pieces with others that come in other pieces. */
+/** Compares two sequences of bytes that are cut into different pieces. */
 class Comparison {
   private readonly pieces: Iterator<Uint8Array>
   private piece: Uint8Array | undefined
@@ -123,7 +123,7 @@ class Comparison {
     this.position = 0
   }
 
-  /** Whether `chunk` is what comes next. */
+  /** Whether the next expected bytes are those of `chunk`. */
   matches(chunk: Uint8Array): boolean {
     for (let from = 0; from < chunk.length;) {
       if (this.piece === undefined) return false

@@ -1,24 +1,24 @@
 /**
- * Finds out what is in a batch, message by message, without copying them.
+ * Scans the content of a batch, message by message, without copies.
  */
 import * as Delimited from "../../domain/Delimited.ts"
 import { TickHeader } from "../../domain/TickHeader.ts"
 import * as TickSet from "../../domain/TickSet.ts"
 import * as StorageKey from "../../storage/StorageKey.ts"
 
-/** What an object holds, up to its end or its first damage. */
+/** The content of an object, up to its end or its first damage. */
 export interface Contents {
-  /** Bytes read, after decompression where it is compressed. */
+  /** Bytes read, after decompression. */
   readonly bytes: number
   readonly count: number
   readonly stretches: ReadonlyArray<TickSet.Stretch>
-  /** Ticks that are in it more than once. */
+  /** The number of ticks that repeat another one. */
   readonly repeated: number
-  /** What is wrong with the object itself: not in the format, cut, or with ticks outside the range in its name. */
+  /** A problem of the object itself: not in the format, cut, or with ticks outside the range in its name. */
   readonly problem: string | undefined
 }
 
-/** Looks at the messages of a batch one by one. Not shared: it has state. */
+/** Scans the messages of a batch one by one. It has state: use one for each batch. */
 export class Scanner {
   private readonly decoder = new Delimited.Decoder()
   private readonly header = new TickHeader()
@@ -34,7 +34,7 @@ export class Scanner {
     this.onFramed = onFramed
   }
 
-  /** Takes the next chunk, and says whether to read on. Keeps nothing of `chunk`. */
+  /** Takes the next chunk. Returns whether to continue. Keeps nothing of `chunk`. */
   push(chunk: Uint8Array): boolean {
     this.bytes += chunk.length
     const error = this.decoder.visit(chunk, this.onMessage)
@@ -52,7 +52,7 @@ export class Scanner {
     this.onFramed?.(bytes.subarray(begin, end))
     this.numbers.push(header.tickNumber)
     if (name === undefined || header.simulationRunId === name.runId) return true
-    this.problem = decoder.failure(`tick ${header.tickNumber} is of another run`).message
+    this.problem = decoder.failure(`tick ${header.tickNumber} belongs to another run`).message
     return false
   }
 
@@ -71,5 +71,5 @@ const rangeProblem = (name: StorageKey.BatchName | undefined, stretches: Readonl
   if (first === undefined) return "it is empty"
   return name === undefined || (first === name.first && last === name.last)
     ? undefined
-    : `it holds ticks ${first} to ${last}, which is not what its name says`
+    : `it has ticks ${first} to ${last}, but its name has others`
 }

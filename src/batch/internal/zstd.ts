@@ -1,6 +1,6 @@
 /**
- * Node's zstd, driven step by step: bytes are put in, and what comes out is taken before more goes in. The work is done
- * by threads of Node's own, off the main thread.
+ * Node's zstd, driven step by step: put bytes in, and take all output before you put more. Threads of Node do the work, not
+ * the main thread.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -17,7 +17,7 @@ export class ZstdError extends Schema.TaggedError<ZstdError>()("ZstdError", { ca
 
   override get message() {
     if (this.code === "ZSTD_error_frameParameter_windowTooLarge") {
-      return `the zstd compression asks for a window of more than ${maxWindowBytes} bytes, which is refused: no level makes one`
+      return `the zstd compression needs a window of more than ${maxWindowBytes} bytes, which is refused: no level of ours makes one`
     }
     const problem = this.cause instanceof Error ? this.cause.message : String(this.cause)
     return `the zstd compression is damaged or cut (${problem})`
@@ -30,15 +30,15 @@ const maxWindowBytes = 2 ** 27
 /** A zstd stream. It has state, so don't share it. */
 export interface Coder {
   /**
-   * Puts `bytes` in. Call it only when `next` has given `undefined` for all earlier bytes. Work on the bytes begins at
+   * Puts `bytes` in. Call it only after `next` has returned `undefined` for all earlier bytes. Work on the bytes begins at
    * once: don't change them.
    */
   readonly put: (bytes: Uint8Array) => void
   /** Ends the input. */
   readonly end: () => void
   /**
-   * The next piece of output. Gives `undefined` when all input so far is used up, and after `end` when all output has been
-   * given.
+   * The next piece of output. `undefined` when all input so far is used up, and after `end` when all output was
+   * returned.
    */
   readonly next: Effect.Effect<Uint8Array | undefined, ZstdError>
 }
@@ -47,7 +47,7 @@ export interface Coder {
 class NodeCoder implements Coder {
   private readonly zstd: ZstdCompress | ZstdDecompress
   private failure: ZstdError | undefined
-  /** Whether all input is used up, and all output was given or can be read. */
+  /** Whether all input is used up, and all output is returned or readable. */
   private isIdle = true
   private notify: () => void = () => undefined
 
@@ -80,7 +80,7 @@ class NodeCoder implements Coder {
   readonly next: Effect.Effect<Uint8Array | undefined, ZstdError> = Effect.callback((resume) => {
     const done = (result: Effect.Effect<Uint8Array | undefined, ZstdError>) => {
       this.notify = () => undefined
-      resume(result) // may go on at once, and call again
+      resume(result) // the fiber may continue at once and call again
     }
     const step = () => {
       const out: unknown = this.zstd.read()
@@ -93,7 +93,7 @@ class NodeCoder implements Coder {
     return Effect.sync(() => (this.notify = () => undefined))
   })
 
-  /** Frees its memory, after a thread that is at work has finished. */
+  /** Frees its memory, after a running thread has finished. */
   readonly close: Effect.Effect<void> = Effect.sync(() => void this.zstd.destroy())
 }
 
@@ -108,8 +108,8 @@ const scoped = (make: () => ZstdCompress | ZstdDecompress): Effect.Effect<Coder,
 const compressedChunkBytes = 128 * 1024
 
 /**
- * A compressor of `sourceBytes` in all at `level` into one frame, which has the size of what is in it, as far as this Node
- * can note that, and its checksum.
+ * A compressor of `sourceBytes` in total at `level` into one frame. The frame has the checksum of its content, and the size
+ * of it if this version of Node supports that.
  */
 export const compressor = (level: number, sourceBytes: number) =>
   scoped(() => {
@@ -144,7 +144,7 @@ const makeDecompressor = (begun: number) => {
       const used = zstd.bytesWritten - before
       if (error !== null && error !== undefined) done(error)
       else if (used >= chunk.length) done()
-      else if (used === 0) done(new Error("what follows the last frame is not compressed"))
+      else if (used === 0) done(new Error("the bytes after the last frame are not compressed"))
       else zstd._transform(chunk.subarray(used), encoding, done)
     })
   }

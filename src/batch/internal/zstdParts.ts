@@ -17,7 +17,7 @@ interface Part {
   readonly next: Phase
 }
 
-/** Whether a stream that begins with these bytes is compressed: a frame (3.1.1), or one to skip (3.1.2). */
+/** Whether a stream that begins with these bytes is compressed: a frame (3.1.1), or a skippable frame (3.1.2). */
 export const beginsFrame = ([a = 0, b, c, d]: Uint8Array): boolean =>
   (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) || isSkippable(a, b, c, d)
 
@@ -27,7 +27,7 @@ const isSkippable = (a: number, b?: number, c?: number, d?: number): boolean =>
 /** The fewest bytes that tell the size of a header. */
 const leastBytes = { frame: 5, block: 3, checksum: 4 } as const
 
-/** The bytes are no zstd: there are no more cuts. */
+/** The bytes are not zstd: there are no more cuts. */
 const unknown = (bytes: Uint8Array): Part => ({
   headerBytes: bytes.length,
   bodyBytes: Number.POSITIVE_INFINITY,
@@ -36,7 +36,7 @@ const unknown = (bytes: Uint8Array): Part => ({
 
 const numberOf = (bytes: Uint8Array): number => bytes.reduceRight((number, byte) => number * 256 + byte, 0)
 
-/** Cuts a stream. Not shared: it has state. */
+/** Cuts a stream. It has state: use one for each stream. */
 export class Cutter {
   private phase: Phase = "frame"
   /** Whether a checksum follows the last block of the frame. */
@@ -46,7 +46,7 @@ export class Cutter {
   /** Bytes to come before the next header. */
   private bodyBytes = 0
 
-  /** `chunk` in pieces, cut at each header. A header that is not whole yet comes with the next chunk. */
+  /** `chunk` in pieces, cut at each header. An incomplete header comes with the next chunk. */
   push(chunk: Uint8Array): Array<Uint8Array> {
     const pieces: Array<Uint8Array> = []
     let bytes = this.held.length === 0 ? chunk : Bytes.concat([this.held, chunk])
@@ -65,12 +65,12 @@ export class Cutter {
     return pieces
   }
 
-  /** The bytes that are left at the end of the stream: a cut header. */
+  /** The rest at the end of the stream: a cut header. */
   end(): Array<Uint8Array> {
     return this.held.length === 0 ? [] : [this.held]
   }
 
-  /** The part at the beginning of `bytes`; `undefined` when its header is not whole. */
+  /** The part at the beginning of `bytes`. `undefined` when its header is incomplete. */
   private part(bytes: Uint8Array): Part | undefined {
     if (bytes.length < leastBytes[this.phase]) return undefined
     const part = this[this.phase](bytes)

@@ -1,5 +1,5 @@
 /**
- * Writes a file that appears whole, durable and under a free name, or not at all.
+ * Writes a file that appears whole and durable under a free name, or not at all.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,7 +12,7 @@ import * as Files from "./files.ts"
 import * as Names from "./names.ts"
 import { type StorageFolder, syncFile, syncFolder } from "./storageFolder.ts"
 
-/** Gives the temporary file its final name, or finds out what has the name already. */
+/** Gives the temporary file its final name, or compares it with the file that has the name. */
 const publish = Effect.fnUntraced(function* (
   place: StorageFolder,
   key: StorageKey,
@@ -30,7 +30,7 @@ const publish = Effect.fnUntraced(function* (
 })
 
 /**
- * Opens a temporary file beside `final`, in a folder that exists. Closing the scope removes the temporary file; when
+ * Opens a temporary file beside `final`, in an existing folder. Closing the scope removes the temporary file. When
  * that fails it is logged, and a later start removes it.
  */
 export const open = Effect.fnUntraced(function* (place: StorageFolder, key: StorageKey, final: string) {

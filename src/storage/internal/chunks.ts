@@ -1,7 +1,7 @@
 /**
  * Reads a file in chunks, one chunk ahead of the reader.
  *
- * A reader that stops waits for the chunk that is being read. So no file is closed, and no buffer used again, while a call
+ * A reader that stops waits for the chunk that is being read. So no file is closed, and no buffer reused, while a call
  * may still write into it.
  */
 import * as Arr from "effect/Array"
@@ -15,27 +15,27 @@ import * as Stream from "effect/Stream"
 import { BufferPool } from "../BufferPool.ts"
 import type { Room } from "../Storage.ts"
 
-/** Large enough that the cost of a chunk doesn't count, small enough for the caches of a processor. */
+/** Large enough to make the cost of a chunk negligible, small enough for processor caches. */
 const chunkBytes = 1024 * 1024
 
-/** Most files that are not batches are smaller: no fresh memory is asked for beyond their size. */
+/** Most files that are not batches are smaller, so they need no larger buffer. */
 const firstChunkBytes = 64 * 1024
 
-/** Most buffers that are kept while nobody reads. */
+/** The largest number of unused buffers that are kept. */
 const maxIdle = 4
 
-/** Buffers that those who read use in turn. */
+/** Buffers that readers share, one after the other. */
 export class Buffers {
   private readonly pool = new BufferPool(maxIdle)
 
-  /** A buffer for as long as the scope is open. */
+  /** A buffer for the time of the scope. */
   readonly one = Effect.acquireRelease(
     Effect.sync(() => this.pool.take(chunkBytes)),
     (buffer) => Effect.sync(() => this.pool.giveBack(buffer))
   )
 }
 
-/** What `read` gives, again and again until it gives nothing; always one read ahead. */
+/** The results of repeated `read`s until an empty one. It always reads one ahead. */
 const ahead = Effect.fnUntraced(function* (read: Effect.Effect<Uint8Array, PlatformError>) {
   const scope = yield* Effect.scope
   const begin = Effect.forkIn(Effect.uninterruptible(read), scope, { startImmediately: true })
@@ -62,7 +62,7 @@ export const kept = (
       const first = (yield* buffers.one).subarray(0, firstChunkBytes)
       const handle = yield* fs.open(file, { flag: "r" })
       let isMore = false
-      // The first chunk is copied, and what follows a chunk that was not full, which is mostly the last one.
+      // Copies the first chunk, and the chunk after one that was not full, which is usually the last one.
       const small = Effect.map(handle.read(first), (bytes) => {
         isMore = bytes === first.length
         return new Uint8Array(first.subarray(0, bytes))
@@ -96,7 +96,7 @@ export const lent = (
     })
   )
 
-/** The bytes of `file`, in chunks that fill the memory that `room` gives. */
+/** The bytes of `file`, in chunks that fill the memory of `room`. */
 export const into =
   (room: Room) =>
   (fs: FileSystem.FileSystem, file: string): Stream.Stream<Uint8Array, PlatformError> =>

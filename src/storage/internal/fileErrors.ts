@@ -1,20 +1,20 @@
 /**
- * Turns failures of Effect's file system into failures of the storage.
+ * Converts failures of Effect's file system to failures of the storage.
  */
 import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 import { ObjectMissing, reasonOf, StorageError } from "../StorageError.ts"
 
-/** The `errno` code of `error`, such as "ENOSPC"; the tag of its reason when the system gave no code. */
+/** The `errno` code of `error`, such as "ENOSPC". The tag of its reason when there is no code. */
 export const codeOf = (error: PlatformError): string => {
   const { cause } = error.reason
   return Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : error.reason._tag
 }
 
-/** Operations on objects that should exist. The other operations make what they need. */
+/** Operations on objects that should exist. The other operations create missing folders. */
 const whereMissingIsAnAnswer: ReadonlySet<string> = new Set(["read", "list", "stat", "remove", "set-aside"])
 
-/** Turns a failure of `operation` into a `StorageError`. */
+/** Converts a failure of `operation` to a `StorageError`. */
 export const storageError =
   (operation: StorageError["operation"], key: string) =>
   (error: PlatformError): StorageError => {
@@ -23,7 +23,7 @@ export const storageError =
     return new StorageError({ operation, key, reason: missing ? new ObjectMissing() : reasonOf(code), cause: error })
   }
 
-/** Turns the defect of a file that could not be closed into a failure of the commit. */
+/** Converts the defect of a file that could not be closed to a failure of the commit. */
 export const closeError = (key: string, defect: unknown): StorageError =>
   new StorageError({ operation: "commit", key, reason: reasonOf(findCode(defect) ?? "EIO"), cause: defect })
 

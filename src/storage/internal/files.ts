@@ -14,7 +14,7 @@ import { codeOf } from "./fileErrors.ts"
 
 type Fs = FileSystem.FileSystem
 
-/** Names of temporary files: no key can have them, and they are recognised after a crash. */
+/** Names of temporary files. No key can have such a name, and a start recognises them after a crash. */
 export const temporaryName = /^\.tickvault-[0-9a-f]+\.tmp$/u
 
 /** A new such name. */
@@ -24,8 +24,8 @@ export const makeTemporaryName = Effect.map(
 )
 
 /**
- * Makes the entries of `folder` durable; `false` where the system can't fsync a folder (`EINVAL`, `ENOTSUP`, and Windows,
- * which refuses to open one) and there is nothing to be done.
+ * Makes the entries of `folder` durable. `false` when the system can't fsync a folder (`EINVAL`, `ENOTSUP`, and Windows,
+ * which refuses to open one).
  */
 export const trySyncFolder = (fs: Fs, folder: string): Effect.Effect<boolean, PlatformError> =>
   Effect.scoped(Effect.flatMap(fs.open(folder), (handle) => handle.sync)).pipe(
@@ -36,13 +36,13 @@ export const trySyncFolder = (fs: Fs, folder: string): Effect.Effect<boolean, Pl
     )
   )
 
-/** Makes the entries of `folder` durable where that is possible. */
+/** Makes the entries of `folder` durable, if that is possible. */
 export const syncFolder = (fs: Fs, folder: string): Effect.Effect<void, PlatformError> =>
   Effect.asVoid(trySyncFolder(fs, folder))
 
 const compareChunkBytes = 1024 * 1024
 
-/** Whether two files hold the same bytes, read side by side in chunks. */
+/** Whether two files have the same bytes. Reads both in chunks. */
 export const sameBytes = (fs: Fs, left: string, right: string): Effect.Effect<boolean, PlatformError> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -58,7 +58,7 @@ export const sameBytes = (fs: Fs, left: string, right: string): Effect.Effect<bo
     })
   )
 
-/** Reads `size` bytes, however many calls it takes; `undefined` when the file ends before. */
+/** Reads exactly `size` bytes, with as many calls as needed. `undefined` when the file ends before. */
 const readExactly = Effect.fnUntraced(function* (file: FileSystem.File, size: number) {
   const whole = new Uint8Array(size)
   let filled = 0
@@ -70,7 +70,7 @@ const readExactly = Effect.fnUntraced(function* (file: FileSystem.File, size: nu
   return whole
 })
 
-/** `entry`; a link has the type of its target. A link without a target stays a link. */
+/** `entry`, where a link has the type of its target. A link without a target stays a link. */
 const followed = (fs: Fs, path: string, entry: FileSystem.DirectoryEntry) =>
   entry.type === "SymbolicLink"
     ? fs.stat(path).pipe(
@@ -79,10 +79,10 @@ const followed = (fs: Fs, path: string, entry: FileSystem.DirectoryEntry) =>
       )
     : Effect.succeed(entry)
 
-/** Most files in one array. */
+/** The largest number of files in one array. */
 const maxPiece = 1024
 
-/** The folders among `names`, which end in "/", each for itself, and the files between them in pieces, in this order. */
+/** Groups `names` in order: each folder (with "/" at its end) alone, and the files between folders in arrays. */
 function* inPieces(names: ReadonlyArray<string>): Generator<string | Array<string>, void> {
   let files: Array<string> = []
   for (const name of names) {
@@ -107,7 +107,7 @@ const namesOf = (entries: ReadonlyArray<FileSystem.DirectoryEntry>, start: strin
   return names.sort()
 }
 
-/** What `relative`, a folder below `root`, holds, links followed; nothing when it is gone or something else is there. */
+/** The entries of `relative`, a folder below `root`. Follows links. Empty when it is gone or not a folder. */
 export const entriesOf = (fs: Fs, path: Path.Path, root: string, relative: string) =>
   fs.readDirectoryEntries(path.join(root, relative)).pipe(
     Effect.catchIf(
@@ -122,8 +122,8 @@ export const entriesOf = (fs: Fs, path: Path.Path, root: string, relative: strin
   )
 
 /**
- * The files below `root` as paths relative to it, with "/" between the segments, in ascending order, as far as they
- * start with `prefix`. No folder above the last "/" in `prefix` is read. Entries whose name begins with "." are internal
+ * The files below `root` as paths relative to it, with "/" between the segments, in ascending order, if they
+ * start with `prefix`. It reads no folder above the last "/" in `prefix`. Entries whose name begins with "." are internal
  * and left out. So is everything that is neither a file nor a folder: to read a pipe may take forever. A folder that is
  * removed meanwhile counts as empty.
  */

@@ -24,7 +24,7 @@ export const open = Effect.fnUntraced(function* (place: StorageFolder, path: str
   return log
 }, Effect.uninterruptible)
 
-/** The log as `Storage` has it. */
+/** The log in the form of `Storage`. */
 export const appender = ({ file, place }: Log, fail: (error: PlatformError) => StorageError): Appender => ({
   append: (bytes) => Effect.uninterruptible(Effect.mapError(file.writeAll(bytes), fail)),
   sync: Effect.uninterruptible(Effect.mapError(syncFile(place, file), fail))

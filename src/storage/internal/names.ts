@@ -3,7 +3,7 @@
  *
  * With hard links that is one step: a link fails when the name is taken. Without them an exclusive empty file first
  * *reserves* the name, and the file is renamed over it. A crash between the two leaves the empty file. A file that stays
- * empty is such a leftover, and its name is taken over. A file with content never loses its name.
+ * empty is such a leftover, and its name is reused. A file with content never loses its name.
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -12,7 +12,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Files from "./files.ts"
 import { type StorageFolder, syncFolder } from "./storageFolder.ts"
 
-/** Which file has the name now: this one, another one with the same bytes, or one with other bytes. */
+/** The file that has the name now: this one, another one with the same bytes, or one with other bytes. */
 export type Outcome = "created" | "identical" | "different"
 
 /**
@@ -25,7 +25,7 @@ const patience = { looks: 50, every: "100 millis" } as const
 const unlessTaken = <A>(step: Effect.Effect<A, PlatformError>): Effect.Effect<boolean, PlatformError> =>
   Effect.as(step, true).pipe(Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(false)))
 
-/** Makes an empty file at `name`; `false` when the name is taken. */
+/** Creates an empty file at `name`. `false` when the name is taken. */
 const reserve = (fs: FileSystem.FileSystem, name: string): Effect.Effect<boolean, PlatformError> =>
   unlessTaken(Effect.scoped(fs.open(name, { flag: "wx" })))
 
@@ -53,7 +53,7 @@ const attempt = Effect.fnUntraced(function* (place: StorageFolder, file: string,
   const { fs } = place
   const reserved = yield* reserve(fs, name)
   if (!(yield* isEmpty(fs, name))) {
-    // The name is taken. If this process reserved it and was halted since, another one has taken it over: check again.
+    // The name is taken. If this process had reserved it and was halted, another process has reused the name: check again.
     return reserved ? undefined : yield* compare(fs, file, name)
   }
   if (!reserved) {
@@ -82,13 +82,13 @@ const byReservation = Effect.fnUntraced(function* (place: StorageFolder, file: s
 })
 
 /**
- * Gives `file` the name `name` when that is free; otherwise says which file has it. Durable once the folder is fsynced.
+ * Gives `file` the name `name` if that is free. Otherwise reports which file has it. Durable once the folder is fsynced.
  * Without hard links it may take 5 seconds when a crash has left a reservation.
  */
 export const publish = (place: StorageFolder, file: string, name: string): Effect.Effect<Outcome, PlatformError> =>
   place.medium.hardLinks ? byLink(place.fs, file, name) : byReservation(place, file, name)
 
-/** Moves `file` to `name`; `false` when that is taken. At every moment the file has a name. */
+/** Moves `file` to `name`. `false` when the name is taken. At every moment the file has a name. */
 const move = Effect.fnUntraced(function* (place: StorageFolder, file: string, name: string) {
   const { fs, medium, path } = place
   const taken = !(yield* medium.hardLinks ? unlessTaken(fs.link(file, name)) : reserve(fs, name))
@@ -100,7 +100,7 @@ const move = Effect.fnUntraced(function* (place: StorageFolder, file: string, na
   return true
 })
 
-/** Moves `file` into the hidden folder `.set-aside` beside it, under a name that is free there; gives its new place. */
+/** Moves `file` into the hidden folder `.set-aside` beside it, under a free name. Succeeds with its new place. */
 export const setAside = Effect.fnUntraced(function* (place: StorageFolder, file: string) {
   const { fs, path } = place
   const folder = path.join(path.dirname(file), ".set-aside")

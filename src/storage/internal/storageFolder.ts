@@ -1,5 +1,5 @@
 /**
- * Where the files of a storage lie, and how durable they are made there.
+ * The folder of a storage, and the durability of its files.
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -9,14 +9,14 @@ import type { Medium } from "../Medium.ts"
 import type * as StorageMetrics from "../StorageMetrics.ts"
 import * as Files from "./files.ts"
 
-/** What writers and logs need from their storage. */
+/** The parts of a storage that writers and logs need. */
 export interface StorageFolder {
   readonly storage: string
   readonly fs: FileSystem.FileSystem
   readonly path: Path.Path
   readonly metrics: StorageMetrics.StorageMetrics
   readonly medium: Medium
-  /** Held while a name is reserved and given, where names can't be given in one step. */
+  /** Held while a name is reserved and filled, on file systems without hard links. */
   readonly naming: Semaphore.Semaphore
 }
 
