@@ -45,9 +45,6 @@ const platformAdapters = ["main.ts", "domain/Checksum.ts", "batch/internal/zstd.
 /** Files that pass on what others export: the entry of the package, and the messages of the wire contract. */
 const barrels = ["index.ts", "domain/Contracts.ts"]
 
-/** Files that still import types from files that import them. The list is to become empty. */
-const typesInCircles = ["idempotency/internal/runs.ts"]
-
 interface Source {
   readonly file: string
   readonly owner: string
@@ -128,12 +125,7 @@ describe("imports", () => {
     Effect.gen(function* () {
       const sources = yield* readSources
       const targets = new Map(
-        sources.map(({ code, file }) => {
-          const counted = typesInCircles.includes(file)
-            ? code.replaceAll(/^(import|export) type [^"]*"[^"]+"/gmu, "")
-            : code
-          return [file, importsOf(counted).map((target) => resolve(file, target))]
-        })
+        sources.map(({ file, imports }) => [file, imports.map((target) => resolve(file, target))])
       )
       const done = new Set<string>()
       const circles: Array<string> = []

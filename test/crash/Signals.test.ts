@@ -14,7 +14,7 @@ const processes = byEffort({ short: 16, long: 60, soak: 600 })
 const atATime = 4
 
 /** Half of the signals come some time after the process was started, the other half some time after the run began. */
-const longestMs = { started: 1000, begun: 600 }
+const longestMs = { started: byEffort({ short: 1000, long: 2000, soak: 2000 }), begun: 600 }
 
 const endless = ["run", "--ticks", "1000000", "--max-batch-size", "20", "--json", "--data"]
 
