@@ -154,6 +154,13 @@ export const byId: Order.Order<{ readonly id: string }> = Order.mapInput(Order.S
 
 const firstFailureMs = ({ message }: DeadLetter) => Number(message.firstFailureTimeMs)
 
+/** The content of a queue with these letters, for metrics. */
+const sizesOf = (letters: ReadonlyArray<DeadLetter>): DeadLetterMetrics.Held => ({
+  letters: letters.length,
+  bytes: letters.reduce((sum, { bytes }) => sum + bytes.length, 0),
+  oldestMs: letters.length === 0 ? undefined : Math.min(...letters.map(firstFailureMs))
+})
+
 /** Like `makeMemory`, with decoded options. */
 export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
   const { capacity } = options
@@ -161,14 +168,7 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
   const held = new Map<string, DeadLetter>()
   const fail = (reason: DeadLetterError["reason"]) => new DeadLetterError({ queue: name, reason })
   const sorted = () => [...held.values()].sort(byId)
-  const measure = Effect.suspend(() => {
-    const letters = [...held.values()]
-    return metrics.holds({
-      letters: letters.length,
-      bytes: letters.reduce((sum, { bytes }) => sum + bytes.length, 0),
-      oldestMs: held.size === 0 ? undefined : Math.min(...letters.map(firstFailureMs))
-    })
-  })
+  const measure = Effect.suspend(() => metrics.holds(sizesOf([...held.values()])))
   const ids = Stream.suspend(() => Stream.fromIterable(sorted().map(({ id }) => id)))
   const get = Effect.fn("DeadLetterQueue.get")(function* (id: string) {
     return held.get(id) ?? (yield* fail(new LetterMissing({ letter: id })))

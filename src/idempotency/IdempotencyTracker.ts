@@ -26,7 +26,6 @@ import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as MutableList from "effect/MutableList"
 import * as Ref from "effect/Ref"
@@ -118,6 +117,8 @@ export class IdempotencyTracker extends Context.Service<
 const nothing: ReadonlyArray<Tick.Tick> = []
 const recallNothing = () => Effect.succeed(nothing)
 
+const keysOf = (runId: string, ticks: ReadonlyArray<Tick.Tick>) => ticks.map((tick) => Keys.key(runId, tick))
+
 /** Like `makeMemory`, with decoded options. */
 export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options: typeof MemoryOptions.Type) {
   const { maxKeys, ttl } = options
@@ -128,19 +129,8 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
   const history = MutableList.make<Keys.Remembered>()
 
   const forget = Effect.fnUntraced(function* (nowMs: number) {
-    const { counts, held } = yield* Ref.modify(ref, (state) => {
-      const { forgotten, counts } = Keys.takeOld(
-        history,
-        HashSet.size(state.stored),
-        nowMs - Duration.toMillis(ttl),
-        maxKeys
-      )
-      const stored = Keys.without(state.stored, forgotten)
-      return [
-        { counts, held: HashSet.size(stored) },
-        { ...state, stored }
-      ]
-    })
+    const beforeMs = nowMs - Duration.toMillis(ttl)
+    const { counts, held } = yield* Ref.modify(ref, (state) => Keys.forget(state, history, beforeMs, maxKeys))
     yield* metrics.forgotten(counts)
     yield* metrics.keys(held)
   })
@@ -153,24 +143,15 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
     }, Effect.uninterruptible),
     commit: Effect.fn("IdempotencyTracker.commit")(function* ({ runId, ticks }) {
       const atMs = yield* Clock.currentTimeMillis
-      const keys = ticks.map((tick) => Keys.key(runId, tick))
+      const keys = keysOf(runId, ticks)
       yield* Ref.update(ref, (state) => {
         MutableList.append(history, { atMs, keys })
-        return {
-          stored: keys.reduce((set, id) => HashSet.add(set, id), state.stored),
-          claimed: Keys.without(state.claimed, keys)
-        }
+        return Keys.commit(state, keys)
       })
       yield* forget(atMs)
     }, Effect.uninterruptible),
     release: Effect.fn("IdempotencyTracker.release")(({ runId, ticks }) =>
-      Ref.update(ref, (state) => ({
-        ...state,
-        claimed: Keys.without(
-          state.claimed,
-          ticks.map((tick) => Keys.key(runId, tick))
-        )
-      }))
+      Ref.update(ref, (state) => Keys.release(state, keysOf(runId, ticks)))
     )
   })
 })

@@ -56,6 +56,20 @@ const complain = (sentence: string, runId: RunId.RunId, error: StorageError) =>
     Effect.annotateLogs({ run: runId, error: error.message })
   )
 
+/** Reads the ledger, if that is worth it, for the ticks of all batches. If it can't be read, batches are read one by one. */
+const readLedger = Effect.fnUntraced(function* (reads: LimitedReads, runId: RunId.RunId, batches: EarlierBatches) {
+  if (batches.isLedgerRead || batches.readInVain < readInVain) return
+  batches.isLedgerRead = true
+  yield* reads.run("read", runId, LedgerFacts.read(runId)).pipe(
+    Effect.map((facts) => batches.addFacts(facts)),
+    Effect.catch(({ message }) =>
+      Effect.logDebug("Ledger can't be read, reading batches instead").pipe(
+        Effect.annotateLogs({ run: runId, error: message })
+      )
+    )
+  )
+})
+
 /** Makes the recall of the storage of the context. A failure is logged at WARN and recalls nothing. */
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
@@ -85,23 +99,6 @@ export const make = Effect.gen(function* () {
     return yield* Deferred.await(begun)
   })
 
-  /**
-   * Reads the ledger, if that is worth it, for the ticks of all batches. If it can't be read, batches are read one by
-   * one.
-   */
-  const readLedger = Effect.fnUntraced(function* (runId: RunId.RunId, batches: EarlierBatches) {
-    if (batches.isLedgerRead || batches.readInVain < readInVain) return
-    batches.isLedgerRead = true
-    yield* reads.run("read", runId, LedgerFacts.read(runId)).pipe(
-      Effect.map((facts) => batches.addFacts(facts)),
-      Effect.catch(({ message }) =>
-        Effect.logDebug("Ledger can't be read, reading batches instead").pipe(
-          Effect.annotateLogs({ run: runId, error: message })
-        )
-      )
-    )
-  })
-
   const recall: Recall = {
     among: Effect.fn("IdempotencyTracker.recall")(function* ({ range, runId, ticks }) {
       if (range === undefined) return none
@@ -110,7 +107,7 @@ export const make = Effect.gen(function* () {
       if (batches.overlapping(range.first, range.last).length === 0) return none
       // A hanging read holds a thread: after one, wait before the next.
       if (yield* reads.isPausing) return none
-      yield* readLedger(runId, batches)
+      yield* readLedger(reads, runId, batches)
       return yield* reads.run("read", runId, findStored(batches, ticks, range)).pipe(
         Effect.tap(() => reads.succeeded),
         Effect.tapError(({ reason }) => (reason._tag === "TimedOut" ? reads.failed : Effect.void)),

@@ -105,62 +105,55 @@ const probe = Effect.fnUntraced(function* (place: StorageFolder, root: string) {
   return medium
 })
 
-/** Like `make`, with decoded options. */
-export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
-  const { durability, rootDirectory, temporaryFileMaxAge } = options
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const root = path.resolve(rootDirectory)
-  const pathOf = (key: StorageKey.StorageKey) => path.join(root, ...key.split("/"))
-  const opening: StorageFolder = {
-    storage: name,
-    fs,
-    path,
-    metrics: yield* StorageMetrics.make(name),
-    medium: { ...Medium.able, durability },
-    naming: yield* Semaphore.make(1)
+/** The folders of objects in the storage's root folder. */
+const makeFolders = (place: StorageFolder, root: string) => {
+  const { fs, path } = place
+  const durable = new Set<string>()
+  return {
+    /** Creates `folder` and missing folders above it, durable before anything is put into it. */
+    ensure: Effect.fnUntraced(function* (folder: string) {
+      if (durable.has(folder)) return
+      yield* fs.makeDirectory(folder, { recursive: true })
+      for (let made = folder; made.length > root.length; made = path.dirname(made)) {
+        yield* syncFolder(place, path.dirname(made))
+      }
+      durable.add(folder)
+    }),
+    /** Checks `folder` again the next time: it may have been removed. */
+    forget: (folder: string) => Effect.sync(() => durable.delete(folder))
   }
-  yield* Effect.mapError(open(opening, root, temporaryFileMaxAge), storageError("open", root))
-  const place: StorageFolder = { ...opening, medium: yield* probe(opening, root) }
+}
 
-  const durableFolders = new Set<string>()
+type PathOf = (key: StorageKey.StorageKey) => string
 
-  /** Makes `folder` and what is missing above it, durable before anything is put into it. */
-  const ensureFolder = Effect.fnUntraced(function* (folder: string) {
-    if (durableFolders.has(folder)) return
-    yield* fs.makeDirectory(folder, { recursive: true })
-    for (let made = folder; made.length > root.length; made = path.dirname(made)) {
-      yield* syncFolder(place, path.dirname(made))
-    }
-    durableFolders.add(folder)
-  })
-
-  const create = Effect.fn("Storage.create")(function* (key: StorageKey.StorageKey) {
-    yield* Effect.annotateCurrentSpan({ key })
-    const final = pathOf(key)
-    const folder = path.dirname(final)
-    yield* Effect.mapError(ensureFolder(folder), storageError("create", key))
-    return yield* Effect.tapError(AtomicWriter.open(place, key, final), () =>
-      Effect.sync(() => durableFolders.delete(folder))
-    )
-  })
-
-  const storage: FileStorage = {
-    medium: place.medium,
-    name,
-    location: root,
-    create,
-    ...StoredFiles.reading(fs, path, root),
+/** The operations that write objects and logs. */
+const writing = (place: StorageFolder, root: string, pathOf: PathOf): Pick<FileStorage, "create" | "append"> => {
+  const folders = makeFolders(place, root)
+  return {
+    create: Effect.fn("Storage.create")(function* (key) {
+      yield* Effect.annotateCurrentSpan({ key })
+      const final = pathOf(key)
+      const folder = place.path.dirname(final)
+      yield* Effect.mapError(folders.ensure(folder), storageError("create", key))
+      return yield* Effect.tapError(AtomicWriter.open(place, key, final), () => folders.forget(folder))
+    }),
     append: Effect.fn("Storage.append")(function* (key) {
       yield* Effect.annotateCurrentSpan({ key })
       const final = pathOf(key)
-      const folder = path.dirname(final)
+      const folder = place.path.dirname(final)
       const fail = storageError("append", key)
-      yield* Effect.mapError(ensureFolder(folder), fail)
-      return yield* Effect.tapError(Effect.mapError(Log.open(place, final), fail), () =>
-        Effect.sync(() => durableFolders.delete(folder))
-      ).pipe(Effect.map((log) => Log.appender(log, fail)))
-    }),
+      yield* Effect.mapError(folders.ensure(folder), fail)
+      return yield* Effect.tapError(Effect.mapError(Log.open(place, final), fail), () => folders.forget(folder)).pipe(
+        Effect.map((log) => Log.appender(log, fail))
+      )
+    })
+  }
+}
+
+/** The operations that change existing objects. */
+const changing = (place: StorageFolder, pathOf: PathOf): Pick<FileStorage, "secure" | "remove" | "setAside"> => {
+  const { fs, path } = place
+  return {
     secure: Effect.fn("Storage.secure")(function* (key) {
       yield* Effect.annotateCurrentSpan({ key })
       const file = pathOf(key)
@@ -184,12 +177,39 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
     }),
     setAside: Effect.fn("Storage.setAside")(function* (key) {
       yield* Effect.annotateCurrentSpan({ key })
-      const file = pathOf(key)
-      return yield* Names.setAside(place, file).pipe(
+      return yield* Names.setAside(place, pathOf(key)).pipe(
         Effect.mapError(storageError("set-aside", key)),
         Effect.uninterruptible
       )
     })
+  }
+}
+
+/** Like `make`, with decoded options. */
+export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
+  const { durability, rootDirectory, temporaryFileMaxAge } = options
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const root = path.resolve(rootDirectory)
+  const pathOf: PathOf = (key) => path.join(root, ...key.split("/"))
+  const opening: StorageFolder = {
+    storage: name,
+    fs,
+    path,
+    metrics: yield* StorageMetrics.make(name),
+    medium: { ...Medium.able, durability },
+    naming: yield* Semaphore.make(1)
+  }
+  yield* Effect.mapError(open(opening, root, temporaryFileMaxAge), storageError("open", root))
+  const place: StorageFolder = { ...opening, medium: yield* probe(opening, root) }
+
+  const storage: FileStorage = {
+    medium: place.medium,
+    name,
+    location: root,
+    ...StoredFiles.reading(fs, path, root),
+    ...writing(place, root, pathOf),
+    ...changing(place, pathOf)
   }
   return storage
 })

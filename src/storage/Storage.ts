@@ -139,32 +139,43 @@ export const write = (
 export const exists = (storage: Storage["Service"], key: StorageKey): Effect.Effect<boolean, StorageError> =>
   Effect.map(storage.stat(key), (stat) => stat !== undefined)
 
-const inMemory = (name: string) => {
-  const objects = new Map<StorageKey, Uint8Array>()
-  let setAside = 0
+type Objects = Map<StorageKey, Uint8Array>
 
-  const create = Effect.fn("Storage.create")((key: StorageKey) =>
-    Effect.sync((): Writer => {
-      const pieces: Array<Uint8Array> = []
-      return {
-        write: (bytes) => Effect.sync(() => void pieces.push(bytes.slice())),
-        commit: Effect.suspend((): Effect.Effect<Committed, StorageError> => {
-          const bytes = Bytes.concat(pieces)
-          const stored = objects.get(key)
-          if (stored !== undefined && !Bytes.Equivalence(stored, bytes)) {
-            return Effect.fail(new StorageError({ operation: "commit", key, reason: new KeyConflict() }))
-          }
-          objects.set(key, bytes)
-          return Effect.succeed({ outcome: stored === undefined ? "created" : "identical", bytes: bytes.length })
-        }).pipe(Effect.withSpan("Storage.commit", { attributes: { key } }))
+/** Writes one object into memory. */
+const writerInto = (objects: Objects, key: StorageKey): Writer => {
+  const pieces: Array<Uint8Array> = []
+  return {
+    write: (bytes) => Effect.sync(() => void pieces.push(bytes.slice())),
+    commit: Effect.suspend((): Effect.Effect<Committed, StorageError> => {
+      const bytes = Bytes.concat(pieces)
+      const stored = objects.get(key)
+      if (stored !== undefined && !Bytes.Equivalence(stored, bytes)) {
+        return Effect.fail(new StorageError({ operation: "commit", key, reason: new KeyConflict() }))
       }
-    })
-  )
+      objects.set(key, bytes)
+      return Effect.succeed({ outcome: stored === undefined ? "created" : "identical", bytes: bytes.length })
+    }).pipe(Effect.withSpan("Storage.commit", { attributes: { key } }))
+  }
+}
+
+/** Appends to one log in memory. */
+const appenderTo = (objects: Objects, key: StorageKey): Appender => {
+  const log = () => objects.get(key) ?? new Uint8Array()
+  objects.set(key, log())
+  return {
+    append: (bytes) => Effect.sync(() => void objects.set(key, Bytes.concat([log(), bytes]))),
+    sync: Effect.void
+  }
+}
+
+const inMemory = (name: string) => {
+  const objects: Objects = new Map()
+  let setAside = 0
 
   return Storage.of({
     name,
     location: "memory",
-    create,
+    create: Effect.fn("Storage.create")((key) => Effect.sync(() => writerInto(objects, key))),
     read: (key) =>
       Stream.suspend(() => {
         const bytes = objects.get(key)
@@ -180,15 +191,7 @@ const inMemory = (name: string) => {
         return bytes === undefined ? undefined : { bytes: bytes.length, modifiedAtMs: undefined }
       })
     ),
-    append: (key) =>
-      Effect.sync((): Appender => {
-        if (!objects.has(key)) objects.set(key, new Uint8Array())
-        return {
-          append: (bytes) =>
-            Effect.sync(() => void objects.set(key, Bytes.concat([objects.get(key) ?? new Uint8Array(), bytes]))),
-          sync: Effect.void
-        }
-      }),
+    append: (key) => Effect.sync(() => appenderTo(objects, key)),
     secure: () => Effect.void,
     remove: (key) => Effect.sync(() => objects.delete(key)),
     setAside: (key) =>

@@ -40,16 +40,23 @@ export const claim = (state: State, { runId, ticks }: RunBatch) => {
   return [{ fresh, stored, claimed }, next] as const
 }
 
-export const without = (set: HashSet.HashSet<string>, keys: ReadonlyArray<string>): HashSet.HashSet<string> =>
+const without = (set: HashSet.HashSet<string>, keys: ReadonlyArray<string>): HashSet.HashSet<string> =>
   keys.reduce((rest, id) => HashSet.remove(rest, id), set)
 
+/** The claimed `keys` are stored. */
+export const commit = ({ claimed, stored }: State, keys: ReadonlyArray<string>): State => ({
+  stored: keys.reduce((set, id) => HashSet.add(set, id), stored),
+  claimed: without(claimed, keys)
+})
+
+/** The claimed `keys` are not stored. */
+export const release = (state: State, keys: ReadonlyArray<string>): State => ({
+  ...state,
+  claimed: without(state.claimed, keys)
+})
+
 /** Takes the commits to forget, oldest first: those before `beforeMs`, and the number of commits beyond `maxKeys` keys. */
-export const takeOld = (
-  history: MutableList.MutableList<Remembered>,
-  held: number,
-  beforeMs: number,
-  maxKeys: number
-) => {
+const takeOld = (history: MutableList.MutableList<Remembered>, held: number, beforeMs: number, maxKeys: number) => {
   const forgotten: Array<string> = []
   const counts = { ttl: 0, capacity: 0 }
   for (
@@ -64,4 +71,19 @@ export const takeOld = (
     counts[expired ? "ttl" : "capacity"] += oldest.keys.length
   }
   return { forgotten, counts }
+}
+
+/** Forgets the oldest commits of `history`: those before `beforeMs`, and as many as needed to keep at most `maxKeys` keys. */
+export const forget = (
+  state: State,
+  history: MutableList.MutableList<Remembered>,
+  beforeMs: number,
+  maxKeys: number
+) => {
+  const { counts, forgotten } = takeOld(history, HashSet.size(state.stored), beforeMs, maxKeys)
+  const stored = without(state.stored, forgotten)
+  return [
+    { counts, held: HashSet.size(stored) },
+    { ...state, stored }
+  ] as const
 }

@@ -55,6 +55,29 @@ const compare = Effect.fnUntraced(function* (runId: RunId.RunId, { add, flush }:
   yield* Effect.logInfo("Ledger entries made from stored batches").pipe(Effect.annotateLogs({ run: runId, entries }))
 })
 
+/** Compares with retries. Logs the last failure at WARN. */
+const compareRetrying = (runId: RunId.RunId, recorder: Recorder, closing: Latch.Latch) =>
+  compare(runId, recorder).pipe(
+    Effect.catchDefect((defect) => Effect.fail(Writer.unexpected(defect))),
+    Effect.retry(retries(closing)),
+    Effect.catch((error) =>
+      Effect.logWarning("Ledger could not be compared with what is stored").pipe(
+        Effect.annotateLogs({ error: error.message })
+      )
+    )
+  )
+
+/** Interrupts the comparisons that are left, without waiting for them, and logs their number at WARN. */
+const abandon = Effect.fnUntraced(function* (fibers: FiberSet.FiberSet<void, never>) {
+  const left = yield* FiberSet.size(fibers)
+  if (left > 0) {
+    yield* Effect.logWarning("Runs could not be compared with their ledgers in time: verify them").pipe(
+      Effect.annotateLogs({ runs: left })
+    )
+  }
+  for (const fiber of fibers) fiber.interruptUnsafe()
+})
+
 /** How a comparison records entries. */
 interface Recorder {
   readonly add: (runId: RunId.RunId, made: UnknownBatches.NewEntry) => Effect.Effect<void>
@@ -92,15 +115,7 @@ export const make = Effect.fnUntraced(function* (
   const comparison = Effect.fnUntraced(
     function* (runId: RunId.RunId) {
       due.delete(runId)
-      yield* compare(runId, recorder).pipe(
-        Effect.catchDefect((defect) => Effect.fail(Writer.unexpected(defect))),
-        Effect.retry(retries(closing)),
-        Effect.catch((error) =>
-          Effect.logWarning("Ledger could not be compared with what is stored").pipe(
-            Effect.annotateLogs({ error: error.message })
-          )
-        )
-      )
+      yield* compareRetrying(runId, recorder, closing)
     },
     fewAtATime,
     Effect.provideService(Storage, storage)
@@ -123,13 +138,7 @@ export const make = Effect.fnUntraced(function* (
       Effect.andThen(FiberSet.awaitEmpty(fibers)),
       Effect.timeoutOption(limit)
     )
-    const left = yield* FiberSet.size(fibers)
-    if (left > 0) {
-      yield* Effect.logWarning("Runs could not be compared with their ledgers in time: verify them").pipe(
-        Effect.annotateLogs({ runs: left })
-      )
-    }
-    for (const fiber of fibers) fiber.interruptUnsafe()
+    yield* abandon(fibers)
   })
 
   return { begin, beginFirst: (runId) => Effect.suspend(() => (known.has(runId) ? Effect.void : begin(runId))), end }
