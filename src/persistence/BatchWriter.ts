@@ -144,16 +144,18 @@ const mayHaveStored = (error: WriteError | Attempts.Overdue): boolean => {
   }
 }
 
-/** Claims the ticks of a portion and settles its duplicates, unless its ticks are claimed already. */
+/** Claims the ticks of a portion, unless they are claimed already. Settles as duplicates all that are not fresh. */
 const claim = Effect.fnUntraced(function* ({ observer, settle, tracker }: Parts, portion: Portion.Storable) {
   const { runId, write } = portion
   if (Portion.isClaimed(write)) return write
   const startNs = yield* Clock.currentTimeNanos
-  const { claimed, stored } = yield* tracker.claim(portion.batch)
+  const { fresh } = yield* tracker.claim(portion.batch)
   const next: Portion.Claimed = { _tag: "Claimed", mayBeStored: write.mayBeStored }
   portion.write = next
   yield* observer.claimed(yield* secondsSince(startNs))
-  yield* settle(portion, [...stored, ...claimed], { _tag: "Duplicate", runId, found: { foundBy: "claim" } })
+  if (fresh.length === portion.ticks.length) return next
+  const { rest } = Portion.partition(portion.ticks, fresh, () => true)
+  yield* settle(portion, rest, { _tag: "Duplicate", runId, found: { foundBy: "claim" } })
   return next
 }, Effect.uninterruptible)
 

@@ -121,6 +121,27 @@ export type Portion = Storable | Refused
 export const isClaimed = (write: Write): write is Exclude<Write, Unclaimed> => write._tag !== "Unclaimed"
 
 /**
+ * Divides `ticks` into those that `some` names and the rest, in their order. A name is a tick of the same number, which
+ * may be another object. It stands for one tick: the first that is `same`.
+ */
+export const partition = (
+  ticks: ReadonlyArray<Tick.Tick>,
+  some: ReadonlyArray<Tick.Tick>,
+  same: (tick: Tick.Tick, name: Tick.Tick) => boolean
+) => {
+  const names = new Map<bigint, Array<Tick.Tick>>()
+  for (const name of some) names.set(name.tickNumber, [...(names.get(name.tickNumber) ?? []), name])
+  const [named, rest]: [Array<Tick.Tick>, Array<Tick.Tick>] = [[], []]
+  for (const tick of ticks) {
+    const those = names.get(tick.tickNumber) ?? []
+    const index = those.findIndex((name) => same(tick, name))
+    if (index >= 0) those.splice(index, 1)
+    ;(index >= 0 ? named : rest).push(tick)
+  }
+  return { named, rest }
+}
+
+/**
  * `ticks` without `gone`. A tick may be in a batch twice: then the first is claimed and the second is its duplicate. So the
  * last of equal ticks is removed first.
  */
@@ -135,7 +156,7 @@ const without = (ticks: ReadonlyArray<Tick.Tick>, gone: ReadonlyArray<Tick.Tick>
   return ticks.toReversed().filter(isLeft).toReversed()
 }
 
-/** Removes `ticks` from `portion`: they are settled. */
+/** Removes `ticks`, objects of `portion`, from it: they are settled. */
 export const remove = (portion: Portion, ticks: ReadonlyArray<Tick.Tick>): void => {
   const rest = ticks === portion.ticks ? [] : without(portion.ticks, ticks)
   if (!Tick.isBatch(rest)) portion.settled = true

@@ -23,7 +23,7 @@ import * as RunId from "../domain/RunId.ts"
 import type * as Tick from "../domain/Tick.ts"
 import * as IdempotencyTracker from "../idempotency/IdempotencyTracker.ts"
 import { type Case, caseOfTime, type Test, test } from "./Contract.ts"
-import { same } from "./internal/expect.ts"
+import { isTrue, same } from "./internal/expect.ts"
 import { type Random, randomFrom } from "./internal/random.ts"
 import * as TestTick from "./TestTick.ts"
 
@@ -32,10 +32,23 @@ const otherRun = RunId.make("other")
 
 const numbers = (ticks: ReadonlyArray<Tick.Tick>) => ticks.map(({ tickNumber }) => Number(tickNumber))
 
+/** Claims. Every tick, the very object, is in exactly one part of the answer, in the order of the batch. */
+const claimOf = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>, run = runId) {
+  const tracker = yield* IdempotencyTracker.IdempotencyTracker
+  const found = yield* tracker.claim(new RunBatch(run, ticks))
+  const parts = [found.fresh, found.stored, found.claimed].map((part) => part.slice())
+  for (const tick of ticks) {
+    const part = parts.find(([next]) => next === tick)
+    isTrue(part !== undefined, `tick ${tick.tickNumber} is not in the answer, or not in its place`)
+    part?.shift()
+  }
+  same(parts.flat().length, 0, "the answer has ticks that are not in the batch")
+  return found
+})
+
 /** Claims, as lists of tick numbers. */
 const claim = Effect.fnUntraced(function* (ticks: ReadonlyArray<Tick.Tick>, run = runId) {
-  const tracker = yield* IdempotencyTracker.IdempotencyTracker
-  const { claimed, fresh, stored } = yield* tracker.claim(new RunBatch(run, ticks))
+  const { claimed, fresh, stored } = yield* claimOf(ticks, run)
   return { fresh: numbers(fresh), stored: numbers(stored), claimed: numbers(claimed) }
 })
 
@@ -105,10 +118,10 @@ const tests: ReadonlyArray<Test<IdempotencyTracker.IdempotencyTracker>> = [
   }),
   test("finds a tick that is twice in one batch, the second time", function* () {
     const [first, second] = [TestTick.make("run", 1), TestTick.make("run", 1, 9)]
-    const tracker = yield* IdempotencyTracker.IdempotencyTracker
-    const found = yield* tracker.claim(new RunBatch(runId, [first, ...range(2, 2), second]))
-    same(found.fresh, [first, ...range(2, 2)])
-    same(found.claimed[0], second)
+    const found = yield* claimOf([first, ...range(2, 2), second])
+    same(numbers(found.fresh), [1, 2])
+    isTrue(found.fresh[0] === first, "the first of the two is not the fresh one")
+    isTrue(found.claimed[0] === second, "the second of the two is not the claimed one")
   }),
   test("keeps the runs apart", function* () {
     yield* claim(range(1, 2))

@@ -6,7 +6,18 @@ import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
 import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestPipeline from "../../src/testing/TestPipeline.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
-import { advance, io, metric, noSpace, numbers, onBench, pipeline, settleDown } from "./harness.ts"
+import {
+  advance,
+  assertAccount,
+  assertBalanced,
+  io,
+  metric,
+  noSpace,
+  numbers,
+  onBench,
+  pipeline,
+  settleDown
+} from "./harness.ts"
 
 const named = (times: number) => LogWatch.expect("Error", "Duplicate tick detected", { times })
 const skipped = LogWatch.expect("Warn", "Entire batch was duplicates, skipping", { times: 1 })
@@ -48,6 +59,32 @@ it.effect("stores what is new of a batch that is partly duplicate, under the key
     ])
     assert.deepStrictEqual(numbers(yield* stored("run")), [1, 2, 3, 4, 5])
   }).pipe(Effect.provide(pipeline({ persistence: { maxBatchSize: 3 } })))
+)
+
+it.effect("stores once what it is told with copies of the ticks that a batch has again", () =>
+  onBench({ copies: true, persistence: { maxBatchSize: 3 } }, [], (bench) =>
+    Effect.gen(function* () {
+      yield* named(2)
+      yield* bench.first.start
+      yield* bench.queue.offerAll([...TestTick.range("run", 1, 3), ...TestTick.range("run", 3, 5)])
+      yield* settleDown
+      yield* bench.queue.offerAll([6, 7, 6].map((number) => TestTick.make("run", number)))
+      yield* settleDown
+      assert.deepStrictEqual([...(yield* bench.files).values()].map(numbers), [
+        [1, 2, 3],
+        [4, 5],
+        [6, 7]
+      ])
+      assert.deepInclude(yield* bench.first.metrics, {
+        ticks_received: 9,
+        ticks_written: 7,
+        duplicate_ticks_detected: 2,
+        ticks_in_flight: 0
+      })
+      yield* assertBalanced(bench.first)
+      yield* assertAccount(bench.queue)
+    })
+  )
 )
 
 it.effect("stores once a tick that is in a batch twice", () =>

@@ -34,23 +34,28 @@ const stored = (bench: Bench) => Effect.map(bench.files, (files) => [...files.va
 
 const options = { recalls: true, persistence: { maxBatchSize: 3 } } as const
 
-it.effect("settles as duplicate what an earlier process has stored, in whatever batches, and stores the rest", () =>
-  onBench(options, [], (bench) =>
-    Effect.gen(function* () {
-      const { first, queue } = bench
-      yield* LogWatch.expect("Info", "Ticks are stored already", { times: 2 })
-      yield* before(bench, range(2, 5))
-      yield* first.start
-      yield* queue.offerAll(range(1, 9))
-      yield* settleDown
-      assert.deepStrictEqual(yield* stored(bench), [[1], [2, 3, 4, 5], [6], [7, 8, 9]])
-      assert.deepInclude(yield* first.metrics, { ticks_received: 9, ticks_written: 5, duplicate_ticks_detected: 4 })
-      assert.strictEqual(yield* metric("persistence_duplicate_ticks_total", { source: "storage" }), 4)
-      assert.strictEqual(yield* metric("persistence_duplicate_ticks_total", { source: "tracker" }), 0)
-      assert.deepInclude(yield* queue.account, { stored: 5, duplicate: 4, inHand: 0 })
-    })
+for (const copies of [false, true]) {
+  const how = copies ? ", told with copies of the ticks" : ""
+  it.effect(
+    `settles as duplicate what an earlier process has stored, in whatever batches, and stores the rest${how}`,
+    () =>
+      onBench({ ...options, copies }, [], (bench) =>
+        Effect.gen(function* () {
+          const { first, queue } = bench
+          yield* LogWatch.expect("Info", "Ticks are stored already", { times: 2 })
+          yield* before(bench, range(2, 5))
+          yield* first.start
+          yield* queue.offerAll(range(1, 9))
+          yield* settleDown
+          assert.deepStrictEqual(yield* stored(bench), [[1], [2, 3, 4, 5], [6], [7, 8, 9]])
+          assert.deepInclude(yield* first.metrics, { ticks_received: 9, ticks_written: 5, duplicate_ticks_detected: 4 })
+          assert.strictEqual(yield* metric("persistence_duplicate_ticks_total", { source: "storage" }), 4)
+          assert.strictEqual(yield* metric("persistence_duplicate_ticks_total", { source: "tracker" }), 0)
+          assert.deepInclude(yield* queue.account, { stored: 5, duplicate: 4, inHand: 0 })
+        })
+      )
   )
-)
+}
 
 it.effect("stores ticks again rather than lose them when the storage can't say what it has", () =>
   onBench(options, [], (bench) =>

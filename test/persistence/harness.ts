@@ -87,7 +87,25 @@ export interface BenchOptions extends Omit<TestPipeline.Options, "deadLetters"> 
   readonly storage?: BatchFile.Compressing
   /** Whether the tracker knows what the storage had before. Default not. */
   readonly recalls?: boolean
+  /** Whether the tracker answers with copies of the ticks, as one in another process does. Default not. */
+  readonly copies?: boolean
 }
+
+const copyOf = (ticks: ReadonlyArray<Tick.Tick>) =>
+  ticks.map((tick) => ({ ...tick, payload: Uint8Array.from(tick.payload) }))
+
+/** A tracker that answers with copies of the ticks. */
+const copying = (tracker: IdempotencyTracker.IdempotencyTracker["Service"]) =>
+  IdempotencyTracker.IdempotencyTracker.of({
+    ...tracker,
+    recall: (batch) => Effect.map(tracker.recall(batch), copyOf),
+    claim: (batch) =>
+      Effect.map(tracker.claim(batch), ({ claimed, fresh, stored }) => ({
+        fresh: copyOf(fresh),
+        stored: copyOf(stored),
+        claimed: copyOf(claimed)
+      }))
+  })
 
 /** A pipeline whose dead-letter queue fails by script too. Its services are stopped until they are started. */
 export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}) {
@@ -96,6 +114,10 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
   const { faults, storage } = FaultyStorage.make(options.storage ?? (yield* Storage.makeMemory("memory")))
   const seen =
     tracker === "discard" ? IdempotencyTracker.discard : yield* IdempotencyTracker.makeMemory("memory", tracker)
+  const tracking =
+    options.recalls === true
+      ? Recall.attach(seen, yield* Effect.provideService(Recall.make, Storage.Storage, storage))
+      : seen
   let fault: LetterFault = "none"
   const deadLetters = faultyLetters(
     yield* DeadLetterQueue.makeMemory("letters", { capacity: letterCapacity }),
@@ -107,12 +129,7 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
     Context.make(Compression.Compression, options.storage?.compression ?? Compression.none),
     Context.make(RunLedger.RunLedger, yield* Effect.provideService(RunLedger.make, Storage.Storage, storage)),
     Context.make(DeadLetterQueue.DeadLetterQueue, deadLetters),
-    Context.make(
-      IdempotencyTracker.IdempotencyTracker,
-      options.recalls === true
-        ? Recall.attach(seen, yield* Effect.provideService(Recall.make, Storage.Storage, storage))
-        : seen
-    )
+    Context.make(IdempotencyTracker.IdempotencyTracker, options.copies === true ? copying(tracking) : tracking)
   )
   const names = Array.from({ length: instances }, (_, index) => `persistence-${index + 1}`)
   const services = yield* Effect.forEach(names, (name) => PersistenceService.make(name, persistence)).pipe(

@@ -180,6 +180,27 @@ describe("the contract of a tracker finds one that", () => {
     )
   )
 
+  it.effect("answers with copies of the ticks, or leaves out those that are claimed", () =>
+    Effect.gen(function* () {
+      yield* finds(
+        tracker((port) => ({
+          claim: (batch) =>
+            Effect.map(port.claim(batch), (found) => ({
+              ...found,
+              claimed: found.claimed.map((tick) => ({ ...tick }))
+            }))
+        })),
+        ["finds a tick that is twice in one batch"]
+      )
+      yield* finds(
+        tracker((port) => ({
+          claim: (batch) => Effect.map(port.claim(batch), (found) => ({ ...found, claimed: [] }))
+        })),
+        ["finds a tick that is twice in one batch"]
+      )
+    })
+  )
+
   it.effect("claims tick by tick, so that two may share a batch", () =>
     finds(
       tracker((port) => ({

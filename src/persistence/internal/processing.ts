@@ -3,6 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import type * as DeadLetter from "../../deadletter/DeadLetter.ts"
 import { IdempotencyTracker } from "../../idempotency/IdempotencyTracker.ts"
 import * as BatchWriter from "../BatchWriter.ts"
@@ -33,7 +34,8 @@ const recall = Effect.fnUntraced(function* ({ settle, tracker }: Parts, portion:
   const { runId, write } = portion
   if (Portion.isClaimed(write) || write.mayBeStored) return
   const found = yield* tracker.recall(portion.batch)
-  yield* settle(portion, found, Outcome.Duplicate({ runId, found: { foundBy: "recall" } }))
+  const { named } = Portion.partition(portion.ticks, found, (tick, name) => Equal.equals(tick.payload, name.payload))
+  yield* settle(portion, named, Outcome.Duplicate({ runId, found: { foundBy: "recall" } }))
 })
 
 /** The portion can't be stored: it becomes a dead letter. */
