@@ -60,6 +60,8 @@ export interface ResumePoint {
   readonly resume: SimulationEngine.Resume
   /** The first tick that is neither stored nor in a dead letter. */
   readonly firstMissing: bigint
+  /** The last tick that is stored or in a dead letter. `undefined`: there is none. */
+  readonly last: bigint | undefined
   /** Distinct ticks that are stored. */
   readonly stored: bigint
   /** Distinct ticks that are in dead letters and not stored. */
@@ -138,6 +140,7 @@ export const find = Effect.fn("ResumePoint.find")(function* (
       recorded,
       resume: { runId, from, settled, recorded },
       firstMissing,
+      last: settled.stretches.at(-1)?.last,
       stored: stored.size,
       inLetters: settled.size - stored.size,
       batches: batches.size,

@@ -84,6 +84,42 @@ describe("tickvault run --resume", () => {
     assert.match((await run(resume, { env })).stdout, /written +5 /u)
   })
 
+  it("ends where a flag, a variable or a file says, before the tick at which the run was to end", async () => {
+    const data = await makeRun(20)
+    const resume = ["run", "--data", data, "--resume", runId]
+    const env = { TICKVAULT_SIMULATION_ENGINE_MAX_TICKS: "25" }
+    assert.match((await run(resume, { env })).stdout, /written +5 /u)
+    const complete = await run(resume, { env: { TICKVAULT_SIMULATION_ENGINE_MAX_TICKS: "10" } })
+    assert.strictEqual(complete.code, 0, complete.stderr)
+    assert.match(
+      complete.stdout,
+      /^Run resumed is complete up to tick 10, its end \(environment TICKVAULT_SIMULATION_ENGINE_MAX_TICKS\): 25 ticks were stored already\. Some of them lie beyond, up to tick 25\./u
+    )
+    const file = join(temporaryFolder(), "pipeline.json")
+    const options = { maxTicks: 30 }
+    writeFileSync(file, JSON.stringify(configOf("FileStorage", { one: { ...engine, options }, service })))
+    assert.match((await run([...resume, "--config", file])).stdout, /written +5 /u)
+    assert.match((await run([...resume, "--config", file])).stdout, /complete up to tick 30, its end \(file .*\):/u)
+  })
+
+  it("doesn't call a run complete that was made longer, when nobody says how long", async () => {
+    const data = await makeRun(20)
+    const resume = ["run", "--data", data, "--resume", runId]
+    assert.match((await run([...resume, "--ticks", "30"])).stdout, /written +10 /u)
+    // As after a crash on the way to tick 30.
+    rmSync(join(data, runId, "batch_0000000000000000021_0000000000000000030.pb.zst"))
+    assert.match((await run([...resume, "--ticks", "25"])).stdout, /written +5 /u)
+    const before = filesOf(data)
+    for (const more of [[], ["--json"]]) {
+      const ended = await run([...resume, ...more])
+      assert.strictEqual(ended.code, 1)
+      assert.strictEqual(ended.stdout, "")
+      assert.match(ended.stderr, /run resumed began with --ticks 20, but it has ticks up to 25: .* Say with --ticks/u)
+    }
+    assert.deepStrictEqual(filesOf(data), before)
+    assert.match((await run([...resume, "--ticks", "30"])).stdout, /written +5 /u)
+  })
+
   it("prints what was there for programs", async () => {
     const data = await makeRun(20)
     const ended = await run(args(data, 30, "--resume", runId, "--json"))
