@@ -18,7 +18,7 @@ export default defineConfig(({ mode }) => ({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    include: ["test/**/*.test.ts"],
     globalSetup: "test/support/setup.ts",
     testTimeout: timeouts[mode] ?? 60_000,
     env: { TEST_EFFORT: mode },

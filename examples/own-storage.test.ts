@@ -1,4 +1,3 @@
-// @module-tag integration
 import { it } from "@effect/vitest"
 import * as StorageContract from "tickvault/testing/StorageContract"
 import { layer } from "./own-storage.ts"

@@ -1,4 +1,3 @@
-// @module-tag integration
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"

@@ -43,8 +43,7 @@ describe.each(named)("%s", (name, own) => {
   it("shows files as they are", () => {
     for (const { code, file } of blocks(own)) {
       if (file === undefined) continue
-      // What is said to tools at the head of a file says nothing to a reader.
-      assert.strictEqual(code, read(file).replace(/^(?:\/\/ @.*\n)+/u, ""), file)
+      assert.strictEqual(code, read(file), file)
     }
   })
 
@@ -158,9 +157,16 @@ describe("commands", () => {
   })
 })
 
-it("the README of the examples lists each of them", () => {
+describe("the examples", () => {
   const files = readdirSync(`${root}examples`).filter((file) => file !== "README.md")
-  for (const file of files) assert.include(read("examples/README.md"), `| [${file}](${file}) |`)
+
+  it("are all listed in their README", () => {
+    for (const file of files) assert.include(read("examples/README.md"), `| [${file}](${file}) |`)
+  })
+
+  it("have no tag of this project's tests, which a project that copies them doesn't know", () => {
+    for (const file of files) assert.notInclude(read(`examples/${file}`), "@module-tag", file)
+  })
 })
 
 describe("operations.md", () => {
