@@ -1,12 +1,14 @@
 import { create } from "@bufbuild/protobuf"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { SimulationMetadataSchema, TickDataSchema } from "tickvault/domain/Contracts"
 import * as RunId from "tickvault/domain/RunId"
 import * as Pipeline from "tickvault/Pipeline"
+import * as Balance from "tickvault/pipeline/Balance"
 import * as ResumePoint from "tickvault/resume/ResumePoint"
 import * as RunSettings from "tickvault/simulation/RunSettings"
 import * as Simulation from "tickvault/simulation/Simulation"
@@ -77,7 +79,10 @@ export const layer = (options: typeof Options.Type) => Layer.effect(Simulation.S
 const pipeline = (directory: string) =>
   Pipeline.layer({ directory, persistence: { maxBatchSize: 200 } }).pipe(Layer.provideMerge(NodeServices.layer))
 
-/** Waits for the last tick. Fails with the cause when the engine fails: a step has thrown, or the run id is taken. */
+/**
+ * Waits for the last tick, then until all ticks are settled. The engine comes first: `drain` ends the queue, and an engine
+ * that is not done would stop there. Fails with the cause when the engine fails: a step has thrown, or the run id is taken.
+ */
 const finish = Effect.gen(function* () {
   const engine = yield* SimulationEngine.SimulationEngine
   yield* engine.await
@@ -109,10 +114,17 @@ const resumed = (id: string) =>
 export const resume = (directory: string, runId: string) =>
   finish.pipe(Effect.provide(resumed(runId).pipe(Layer.provideMerge(pipeline(directory)))))
 
+/** Prints the balance. Sets the exit code of `tickvault run`: 3 when ticks are lost, 2 when some are dead-lettered. */
+const report = (balance: Balance.Balance) =>
+  Effect.gen(function* () {
+    yield* Console.log(balance)
+    process.exitCode = !Balance.isSettled(balance) ? 3 : balance.deadLettered > 0 ? 2 : 0
+  })
+
 // node examples/own-simulation.ts begin|resume DIRECTORY RUN
 if (import.meta.main) {
   const [, , command, directory = "./data", run = "walkers"] = process.argv
-  NodeRuntime.runMain(
+  const stored =
     command === "resume" ? resume(directory, run) : begin(directory, run, 10_000, { walkers: 8, cells: 100, seed: 1 })
-  )
+  NodeRuntime.runMain(Effect.flatMap(stored, report))
 }

@@ -1,6 +1,6 @@
 // @module-tag integration
 // Runs of the example in processes of their own, one of which is killed. @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
-import { existsSync, readdirSync, rmSync, truncateSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, it } from "vitest"
@@ -46,7 +46,9 @@ it("a run of the example that was killed and damaged goes on, and is whole and t
   assert.strictEqual(verified.code, 0, verified.stdout)
   assert.match(verified.stdout, /10,000 ticks/u)
 
-  assert.strictEqual((await run(["begin", other, "walkers"], { main, env })).code, 0)
+  const whole = await run(["begin", other, "walkers"], { main, env })
+  assert.strictEqual(whole.code, 0, whole.stdout + whole.stderr)
+  assert.match(whole.stdout, /written: 10000,\s+duplicate: 0,\s+deadLettered: 0,/u)
   const ticks = comparableTicks(data, "walkers")
   assert.lengthOf(ticks, 10_000)
   assert.deepStrictEqual(ticks, comparableTicks(other, "walkers"))
@@ -54,4 +56,14 @@ it("a run of the example that was killed and damaged goes on, and is whole and t
   const byCommand = await run(["run", "--data", data, "--resume", "walkers"])
   assert.strictEqual(byCommand.code, 1)
   assert.include(byCommand.stderr, 'simulationKind is "example/walkers": only the program with that simulation can')
+})
+
+it("the example prints its balance and ends with 2 when ticks are dead-lettered", async () => {
+  const data = join(temporaryFolder(), "data")
+  mkdirSync(join(data, "walkers"), { recursive: true })
+  // Other bytes have the name of the first batch.
+  writeFileSync(join(data, "walkers", "batch_0000000000000000001_0000000000000000200.pb.zst"), "other")
+  const { code, stderr, stdout } = await run(["begin", data, "walkers"], { main, env })
+  assert.strictEqual(code, 2, stdout + stderr)
+  assert.match(stdout, /written: 9800,\s+duplicate: 0,\s+deadLettered: 200,/u)
 })
