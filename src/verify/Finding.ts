@@ -137,8 +137,8 @@ export const kinds: Readonly<Record<Kind, About>> = {
   Hole: {
     title: ["hole", "holes"],
     advice:
-      "bring these ticks in again: `tickvault run --resume` for a run of the built-in simulation, otherwise `tickvault " +
-      "ingest` of the recording, with the --max-batch-size of before"
+      "bring these ticks in again, with the batch size of before: `tickvault run --resume` for a run of the built-in " +
+      "simulation, the program with the simulation for a run of another one, `tickvault ingest` for a recording"
   },
   Conflict: {
     title: ["conflict", "conflicts"],
@@ -182,7 +182,9 @@ export const kinds: Readonly<Record<Kind, About>> = {
   },
   WaitingLetter: {
     title: ["dead letter that waits", "dead letters that wait"],
-    advice: "`tickvault dlq replay` stores its ticks once the reason has passed"
+    advice:
+      "`tickvault dlq replay` stores its ticks once the reason has passed; the reasons key_conflict and validation do " +
+      "not pass by themselves: look at it with `tickvault dlq show`, and `tickvault dlq drop` gives its ticks up"
   },
   UnknownLetter: {
     title: ["dead letter that the ledger doesn't know", "dead letters that the ledger doesn't know"],
