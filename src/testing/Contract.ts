@@ -28,7 +28,7 @@ import * as TestClock from "effect/testing/TestClock"
 export interface Case {
   /** A sentence without its subject: "objects > holds empty objects". */
   readonly name: string
-  /** Fails when the implementation can't be built, and dies when it breaks the contract. */
+  /** Dies with a `ContractViolation` when the implementation breaks the contract. Fails when it can't be built. */
   readonly effect: Effect.Effect<void, unknown>
 }
 
@@ -41,8 +41,16 @@ export class ContractViolation extends Schema.TaggedError<ContractViolation>()("
   expected: Schema.Unknown
 }) {
   override get message() {
-    return `${this.problem}\nexpected: ${Formatter.format(this.expected)}\nactual:   ${Formatter.format(this.actual)}`
+    return `${this.problem}\nexpected: ${shown(this.expected)}\nactual:   ${shown(this.actual)}`
   }
+}
+
+/** The most characters of a value that a message shows. */
+const maxShown = 1000
+
+const shown = (value: unknown) => {
+  const text = Formatter.format(value)
+  return text.length > maxShown ? `${text.slice(0, maxShown)}…` : text
 }
 
 /** A case before it has an implementation: a test that finds it in its context. */
@@ -61,11 +69,17 @@ export const test = <R>(
 export const group = <R>(subject: string, tests: ReadonlyArray<Test<R>>): ReadonlyArray<Test<R>> =>
   tests.map(({ body, name }) => ({ name: `${subject} > ${name}`, body }))
 
+/** Where a test expects no failure, a failure breaks the contract. */
+const failsNot = <A, R>(body: Effect.Effect<A, unknown, R>): Effect.Effect<A, never, R> =>
+  Effect.catch(body, (actual) =>
+    Effect.die(new ContractViolation({ problem: "it fails where it must succeed", actual, expected: "a success" }))
+  )
+
 /** The case of `test` for what `layer` builds. */
 export const caseOf = <R, E>({ body, name }: Test<R>, layer: Layer.Layer<R, E>): Case => ({
   name,
   effect: Effect.suspend(() =>
-    body.pipe(Effect.scoped, Effect.provide(layer), Effect.provideService(Metric.MetricRegistry, new Map()))
+    failsNot(body).pipe(Effect.scoped, Effect.provide(layer), Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 })
 

@@ -18,7 +18,7 @@ import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import { DeadLetterQueue } from "../deadletter/DeadLetterQueue.ts"
 import { type Case, caseOf, type Test, test } from "./Contract.ts"
-import { includes, isFalse, isTrue, same } from "./internal/expect.ts"
+import { failureFor, includes, isFalse, isTrue, same } from "./internal/expect.ts"
 import * as TestLetter from "./TestLetter.ts"
 
 const letter = TestLetter.make
@@ -64,8 +64,7 @@ const tests: ReadonlyArray<readonly [capacity: number, test: Test<DeadLetterQueu
       const queue = yield* DeadLetterQueue
       yield* queue.offer(yield* letter(1, 1, 1000))
       yield* queue.offer(yield* letter(2, 2, 2000))
-      const error = yield* Effect.flip(queue.offer(yield* letter(3, 3, 3000)))
-      same(error.reason._tag, "QueueFull")
+      const error = yield* failureFor(queue.offer(yield* letter(3, 3, 3000)), "QueueFull")
       same(
         error.message,
         `dead-letter queue "${queue.name}": it is full with 2 letters: replay or drop some, or raise its capacity`
@@ -118,12 +117,11 @@ const tests: ReadonlyArray<readonly [capacity: number, test: Test<DeadLetterQueu
       const gone = yield* letter(1, 1, 1000)
       yield* queue.offer(yield* letter(2, 2, 2000))
       for (const id of [gone.id, "", ".", "../letters", "a/b", "*", gone.id.slice(0, 15), "x".repeat(5000)]) {
-        const error = yield* Effect.flip(queue.get(id))
-        same(error.reason._tag, "LetterMissing")
+        const error = yield* failureFor(queue.get(id), "LetterMissing")
         includes(error.message, `dead-letter queue "${queue.name}": it has no letter "`)
-        isFalse(yield* queue.remove(id))
+        isFalse(yield* queue.remove(id), "there is nothing to remove")
       }
-      same((yield* Effect.flip(queue.update(gone))).reason._tag, "LetterMissing")
+      yield* failureFor(queue.update(gone), "LetterMissing")
       same(yield* queue.size, 1)
       same(yield* startTicks, ["2"])
     })
@@ -169,11 +167,11 @@ const tests: ReadonlyArray<readonly [capacity: number, test: Test<DeadLetterQueu
       const one = yield* letter(1, 1, 1000)
       yield* queue.offer(one)
       yield* queue.update(yield* extended(one, 1, 1, 70_000))
-      isTrue(yield* queue.remove(one.id))
-      isFalse(yield* queue.remove(one.id))
+      isTrue(yield* queue.remove(one.id), "it removes the letter")
+      isFalse(yield* queue.remove(one.id), "the letter is gone already")
       same(yield* queue.size, 0)
       same(yield* Stream.runCollect(queue.ids), [])
-      same((yield* Effect.flip(queue.get(one.id))).reason._tag, "LetterMissing")
+      yield* failureFor(queue.get(one.id), "LetterMissing")
       same(yield* queue.offer(yield* letter(2, 2, 2000)), "kept")
     })
   ],

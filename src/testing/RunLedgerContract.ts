@@ -30,7 +30,7 @@ import { NoSpace } from "../storage/StorageError.ts"
 import * as StorageKey from "../storage/StorageKey.ts"
 import { type Case, caseOfTime, ContractViolation, type Test, test } from "./Contract.ts"
 import * as FaultyStorage from "./FaultyStorage.ts"
-import { isTrue, same } from "./internal/expect.ts"
+import { failureFor, isTrue, same } from "./internal/expect.ts"
 import * as TestTick from "./TestTick.ts"
 
 const run = RunId.make("run")
@@ -173,7 +173,7 @@ const testsOf = <E>(layer: Layer.Layer<RunLedger, E, Storage>): ReadonlyArray<Te
       yield* within(
         Effect.gen(function* () {
           const recorded = yield* Effect.timeoutOption(record("a"), "1 minute")
-          isTrue(Option.isSome(recorded), "it waits for the storage")
+          isTrue(Option.isSome(recorded), "to record waits for nothing")
           same(yield* Clock.currentTimeMillis, before)
         })
       )
@@ -188,7 +188,7 @@ const testsOf = <E>(layer: Layer.Layer<RunLedger, E, Storage>): ReadonlyArray<Te
             yield* always(FaultyStorage.fail(new NoSpace({ code: "ENOSPC" })))
             yield* record("a")
             yield* record("b")
-            same((yield* Effect.flip(flush)).reason._tag, "NoSpace")
+            yield* failureFor(flush, "NoSpace")
             yield* FaultyStorage.FaultyStorage.use(({ heal }) => heal)
             yield* record("c")
             yield* Effect.eventually(flush)

@@ -19,7 +19,7 @@ import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Storage from "../storage/Storage.ts"
 import { type Case, caseOf, group, type Test, test } from "./Contract.ts"
-import { isFalse, isTrue, same } from "./internal/expect.ts"
+import { failureFor, isFalse, isTrue, same } from "./internal/expect.ts"
 import { get, key, list, pattern, put } from "./internal/storageCalls.ts"
 import * as Commits from "./internal/storageCommits.ts"
 
@@ -38,7 +38,7 @@ const objects: ReadonlyArray<Test<Storage.Storage>> = [
   test("holds large objects, written and read in pieces", function* () {
     const bytes = pattern(3_000_001)
     yield* put("run/large", bytes.subarray(0, 1), bytes.subarray(1, 2_000_000), bytes.subarray(2_000_000))
-    isTrue(Bytes.Equivalence(yield* get("run/large"), bytes))
+    isTrue(Bytes.Equivalence(yield* get("run/large"), bytes), "it reads the bytes that were written")
   }),
   test("reads chunks that stay what they are while others are read", function* () {
     const storage = yield* Storage.Storage
@@ -51,7 +51,7 @@ const objects: ReadonlyArray<Test<Storage.Storage>> = [
       concurrency: 2
     })
     yield* Stream.runDrain(storage.read(b))
-    isTrue(Bytes.Equivalence(Bytes.concat(kept), first))
+    isTrue(Bytes.Equivalence(Bytes.concat(kept), first), "no chunk changes after it was read")
   }),
   test("lends chunks that are right until the next is asked for, to several at the same time", function* () {
     const storage = yield* Storage.Storage
@@ -71,7 +71,9 @@ const objects: ReadonlyArray<Test<Storage.Storage>> = [
       objects.map((_, index) => readSlowly(`run/${index}`)),
       { concurrency: "unbounded" }
     )
-    for (const [index, bytes] of objects.entries()) isTrue(Bytes.Equivalence(read[index]!, bytes))
+    for (const [index, bytes] of objects.entries()) {
+      isTrue(Bytes.Equivalence(read[index]!, bytes), "no chunk changes before the next is asked for")
+    }
   }),
   test("keeps the bytes it was given when the caller uses its buffer again", function* () {
     const storage = yield* Storage.Storage
@@ -99,12 +101,11 @@ const objects: ReadonlyArray<Test<Storage.Storage>> = [
     other[other.length - 1] = (bytes.at(-1) ?? 0) ^ 1
     yield* put("run/a", bytes)
     same((yield* put("run/a", bytes)).outcome, "identical")
-    same((yield* Effect.flip(put("run/a", other))).reason._tag, "KeyConflict")
+    yield* failureFor(put("run/a", other), "KeyConflict")
   }),
   test("names the operation, the key and a remedy when an object is missing", function* () {
-    const error = yield* Effect.flip(get("run/absent"))
-    same(error.reason._tag, "ObjectMissing")
-    isFalse(error.isRetryable)
+    const error = yield* failureFor(get("run/absent"), "ObjectMissing")
+    isFalse(error.isRetryable, "the error is not retryable")
     same(
       error.message,
       'storage read of "run/absent" failed: nothing is stored under this key: list the keys that exist'
@@ -116,15 +117,15 @@ const objects: ReadonlyArray<Test<Storage.Storage>> = [
     yield* storage.secure(yield* key("run/a"))
     yield* storage.secure(yield* key("run/b"))
     same(yield* get("run/a"), Uint8Array.of(1))
-    isFalse(yield* Storage.exists(storage, yield* key("run/b")))
+    isFalse(yield* Storage.exists(storage, yield* key("run/b")), "to secure a key makes no object")
   }),
   test("knows what exists, a prefix of a key not among it", function* () {
     const storage = yield* Storage.Storage
     yield* put("run/deep/a", Uint8Array.of(1))
-    isTrue(yield* Storage.exists(storage, yield* key("run/deep/a")))
-    isFalse(yield* Storage.exists(storage, yield* key("run/deep/b")))
-    isFalse(yield* Storage.exists(storage, yield* key("other/a")))
-    isFalse(yield* Storage.exists(storage, yield* key("run/deep")))
+    isTrue(yield* Storage.exists(storage, yield* key("run/deep/a")), "run/deep/a exists")
+    isFalse(yield* Storage.exists(storage, yield* key("run/deep/b")), "run/deep/b doesn't exist")
+    isFalse(yield* Storage.exists(storage, yield* key("other/a")), "other/a doesn't exist")
+    isFalse(yield* Storage.exists(storage, yield* key("run/deep")), "run/deep doesn't exist")
   }),
   ...(
     [
@@ -136,11 +137,9 @@ const objects: ReadonlyArray<Test<Storage.Storage>> = [
   ).map(([what, others]) =>
     test<Storage.Storage>(`refuses different bytes under a taken key and keeps the first: ${what}`, function* () {
       yield* put("run/a", Uint8Array.of(1, 2, 3))
-      const error = yield* Effect.flip(put("run/a", others))
-      same(error.operation, "commit")
-      same(error.key, "run/a")
-      same(error.reason._tag, "KeyConflict")
-      isFalse(error.isRetryable)
+      const error = yield* failureFor(put("run/a", others), "KeyConflict")
+      same([error.operation, error.key], ["commit", "run/a"])
+      isFalse(error.isRetryable, "the error is not retryable")
       same(yield* get("run/a"), Uint8Array.of(1, 2, 3))
     })
   )

@@ -18,7 +18,7 @@ import type * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { TickQueue } from "../queue/TickQueue.ts"
 import { type Case, caseOfTime, type Test, test } from "./Contract.ts"
-import { isFalse, same } from "./internal/expect.ts"
+import { failure, isFalse, same } from "./internal/expect.ts"
 import { balanced, isDone, numbers, policy, sized, take } from "./internal/queueCalls.ts"
 import { chaos } from "./internal/queueChaos.ts"
 import * as TestTick from "./TestTick.ts"
@@ -177,17 +177,17 @@ const ended: ReadonlyArray<Bounded> = [
     yield* TestClock.adjust(0)
     yield* queue.end
     same(yield* Fiber.join(producer), 3)
-    isFalse(yield* queue.offer(TestTick.make("run", 6)))
+    isFalse(yield* queue.offer(TestTick.make("run", 6)), "it takes no more ticks")
     same(yield* queue.offerAll(range(7, 8)), 0)
     same(numbers((yield* take(queue, { maxTicks: 2 })).ticks), [1, 2])
     const last = yield* take(queue, { maxTicks: 2 })
     same([numbers(last.ticks), last.reason], [[3], "shutdown"])
-    same((yield* Effect.flip(take(queue)))._tag, "Done")
+    same((yield* failure(take(queue)))._tag, "Done")
   }),
 
   bounded({}, "is done for each consumer that waits", function* () {
     const queue = yield* TickQueue
-    const consumers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(Effect.flip(take(queue))))
+    const consumers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(failure(take(queue))))
     yield* TestClock.adjust(0)
     yield* queue.end
     for (const consumer of consumers) same((yield* Fiber.join(consumer))._tag, "Done")
@@ -239,7 +239,7 @@ const settled: ReadonlyArray<Bounded> = [
     yield* queue.end
     yield* queue.settle(batch.ticks, "returned")
     same(numbers((yield* take(queue)).ticks), [1, 2])
-    same((yield* Effect.flip(take(queue)))._tag, "Done")
+    same((yield* failure(take(queue)))._tag, "Done")
   })
 ]
 

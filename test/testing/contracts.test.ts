@@ -14,6 +14,8 @@ import * as TickQueue from "../../src/queue/TickQueue.ts"
 import { Simulation } from "../../src/simulation/Simulation.ts"
 import * as World from "../../src/simulation/World.ts"
 import * as Storage from "../../src/storage/Storage.ts"
+import { IoFailure, StorageError } from "../../src/storage/StorageError.ts"
+import type * as StorageKey from "../../src/storage/StorageKey.ts"
 import type * as Contract from "../../src/testing/Contract.ts"
 import * as DeadLetterQueueContract from "../../src/testing/DeadLetterQueueContract.ts"
 import * as IdempotencyTrackerContract from "../../src/testing/IdempotencyTrackerContract.ts"
@@ -34,10 +36,9 @@ const finds = Effect.fnUntraced(function* (cases: ReadonlyArray<Contract.Case>, 
     const some = cases.filter(({ name }) => name.includes(part))
     assert.isNotEmpty(some, part)
     const failures = yield* Effect.forEach(some, failureOf)
-    assert.isTrue(
-      failures.some((failure) => failure !== undefined),
-      part
-    )
+    const found = failures.filter((failure) => failure !== undefined)
+    assert.isNotEmpty(found, part)
+    for (const failure of found) assert.match(failure, /^ContractViolation/u, part)
   }
 })
 
@@ -363,5 +364,40 @@ it.effect("a violation says what was expected and what was found", () =>
     const empty = cases.filter(({ name }) => name.endsWith("holds empty objects"))
     const [failure = ""] = yield* Effect.forEach(empty, failureOf)
     assert.match(failure, /it is not what was expected\n\s*expected: \["run\/empty"\]\n\s*actual: +\[\]/u)
+  })
+)
+
+it.effect.each([
+  {
+    what: "a case that expects a failure and meets a success",
+    create: (port: Storage.Storage["Service"]) => (key: StorageKey.StorageKey) =>
+      Effect.andThen(port.remove(key), port.create(key)),
+    violation: /it succeeds where it must fail\n\s*expected: "a failure"\n\s*actual: +\{"outcome":"created"/u
+  },
+  {
+    what: "a case that expects a failure and meets another",
+    create: (port: Storage.Storage["Service"]) => (key: StorageKey.StorageKey) =>
+      Effect.map(port.create(key), (writer) => ({
+        ...writer,
+        commit: Effect.mapError(
+          writer.commit,
+          () => new StorageError({ operation: "commit", key, reason: new IoFailure({ code: "EIO" }) })
+        )
+      })),
+    violation: /it fails for another reason\n\s*expected: "KeyConflict"\n\s*actual: +"IoFailure"/u
+  },
+  {
+    what: "a case that expects a success and meets a failure",
+    create: () => (key: StorageKey.StorageKey) =>
+      Effect.fail(new StorageError({ operation: "create", key, reason: new IoFailure({ code: "EIO" }) })),
+    violation: /it fails where it must succeed\n\s*expected: "a success"\n\s*actual: +StorageError: storage create/u
+  }
+])("$what is violated, and says so", ({ create, violation }) =>
+  Effect.gen(function* () {
+    const cases = storageCases((port) => ({ create: create(port) }))
+    const fewer = cases.filter(({ name }) => name.endsWith("keeps the first: fewer"))
+    const [failure = ""] = yield* Effect.forEach(fewer, failureOf)
+    assert.match(failure, /^ContractViolation/u)
+    assert.match(failure, violation)
   })
 )

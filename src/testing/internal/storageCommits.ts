@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Storage from "../../storage/Storage.ts"
 import { type Test, test } from "../Contract.ts"
-import { isFalse, isTrue, same } from "./expect.ts"
+import { isFalse, same } from "./expect.ts"
 import { get, key, list, put } from "./storageCalls.ts"
 
 /** What is not committed. */
@@ -18,11 +18,11 @@ export const aborts: ReadonlyArray<Test<Storage.Storage>> = [
       Effect.gen(function* () {
         const writer = yield* storage.create(name)
         yield* writer.write(Uint8Array.of(1))
-        isFalse(yield* Storage.exists(storage, name))
+        isFalse(yield* Storage.exists(storage, name), "there is no object before its commit")
         same(yield* list(""), [])
       })
     )
-    isFalse(yield* Storage.exists(storage, name))
+    isFalse(yield* Storage.exists(storage, name), "there is no object before its commit")
     same(yield* list(""), [])
     same((yield* put("run/a", Uint8Array.of(2))).outcome, "created")
   }),
@@ -52,7 +52,7 @@ export const aborts: ReadonlyArray<Test<Storage.Storage>> = [
     yield* Deferred.await(written)
     yield* Fiber.interrupt(fiber)
     same(yield* list(""), [])
-    isFalse(yield* Storage.exists(storage, name))
+    isFalse(yield* Storage.exists(storage, name), "there is no object before its commit")
   }),
   test("is published whole or not at all, whenever the writer is interrupted", function* () {
     for (let round = 0; round < 40; round++) {
@@ -88,7 +88,7 @@ export const races: ReadonlyArray<Test<Storage.Storage>> = [
     const winner = results.findIndex((result) => result._tag === "Success")
     same(yield* get("run/a"), Uint8Array.of(winner, winner))
     for (const [index, result] of results.entries()) {
-      if (index !== winner) isTrue(result._tag === "Failure" && result.failure.reason._tag === "KeyConflict")
+      if (index !== winner) same(result._tag === "Failure" ? result.failure.reason._tag : "Success", "KeyConflict")
     }
   }),
   test("do not disturb each other under different keys", function* () {
