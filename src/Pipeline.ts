@@ -33,6 +33,7 @@ import * as Compression from "./batch/Compression.ts"
 import { DeadLetterQueue } from "./deadletter/DeadLetterQueue.ts"
 import * as FileDeadLetterQueue from "./deadletter/FileDeadLetterQueue.ts"
 import * as OptionConfig from "./domain/OptionConfig.ts"
+import type * as OptionForm from "./domain/OptionForm.ts"
 import * as OptionSchema from "./domain/OptionSchema.ts"
 import * as IdempotencyTracker from "./idempotency/IdempotencyTracker.ts"
 import * as RunLedger from "./ledger/RunLedger.ts"
@@ -71,8 +72,8 @@ export interface PartOptions {
    * pipeline.
    */
   readonly deadLetters?: typeof FileDeadLetterQueue.Options.Encoded
-  /** A service that replays dead letters automatically. "off" for none. Default "off". */
-  readonly recovery?: typeof RecoveryService.Options.Encoded | "off"
+  /** Settings of a service that replays dead letters automatically. Absent: there is none. */
+  readonly recovery?: typeof RecoveryService.Options.Encoded
 }
 
 export class Pipeline extends Context.Service<
@@ -137,16 +138,68 @@ export const layerServices = (
 /** Settings of the files and of their compression. The two share the name of the storage, and its variables. */
 const FilesOptions = Schema.Struct({ ...FileStorage.Options.fields, ...Compression.Options.fields })
 
-/** The decoded options of all parts, and their names. */
-interface Decoded {
-  readonly shutdownTimeout: Duration.Duration
-  readonly queue: readonly [name: string, options: typeof TickQueue.Options.Type]
-  readonly storage: readonly [name: string, options: typeof FilesOptions.Type]
-  readonly deadLetters: readonly [name: string, options: typeof FileDeadLetterQueue.Options.Type]
-  readonly tracker: readonly [name: string, options: typeof IdempotencyTracker.Options.Type]
-  readonly persistence: ReadonlyArray<readonly [name: string, options: typeof PersistenceService.Options.Type]>
-  readonly recovery: readonly [name: string, options: typeof RecoveryService.Options.Type] | undefined
+/** The options of a pipeline and of its parts. */
+type AllOptions = typeof Options.Encoded & PartOptions
+
+/** Options with which the pipeline replays dead letters. */
+type WithRecovery = AllOptions & Required<Pick<PartOptions, "recovery">>
+
+/** Decodes the options of a component. */
+type Decode<E> = <S extends OptionConfig.OptionsSchema>(
+  schema: S,
+  component: string,
+  options: S["Encoded"],
+  aliases?: OptionForm.Aliases
+) => Effect.Effect<S["Type"], E>
+
+/** The names of the parts. */
+interface Names {
+  readonly storage: string
+  readonly deadLetters: string
+  readonly tracker: (options: typeof IdempotencyTracker.Options.Type) => string
 }
+
+const serviceNames = (instances: number) => Array.from({ length: instances }, (_, index) => `persistence-${index + 1}`)
+
+const Own = Schema.Struct({ shutdownTimeout: Options.fields.shutdownTimeout })
+
+const named = <A>(name: string, decoded: A): readonly [name: string, decoded: A] => [name, decoded]
+
+/** The decoded options of all parts, with the names of the parts. */
+const decodeAll = Effect.fnUntraced(function* <E>(options: AllOptions, names: Names, decode: Decode<E>) {
+  const { deadLetters, idempotency = {}, persistence = {}, queue = {}, recovery, ...given } = options
+  const own = yield* Schema.decodeEffect(Options, { errors: "all" })({ storageName: names.storage, ...given })
+  const { directory, instances, shutdownTimeout, storageName, ...files } = own
+  const storage = yield* decode(FilesOptions, storageName, { rootDirectory: directory, ...files })
+  // The folder and the durability of letters, unless they have their own.
+  const letters = {
+    directory: (yield* Path.Path).join(storage.rootDirectory, ".dead-letters"),
+    durability: storage.durability,
+    ...deadLetters
+  }
+  const tracker = yield* decode(
+    IdempotencyTracker.Options,
+    "persistence-idempotency",
+    idempotency,
+    IdempotencyTracker.aliases
+  )
+  return {
+    ...(yield* decode(Own, "", { shutdownTimeout })),
+    queue: named("raw-tick-data", yield* decode(TickQueue.Options, "raw-tick-data", queue)),
+    storage: named(storageName, storage),
+    deadLetters: named(names.deadLetters, yield* decode(FileDeadLetterQueue.Options, names.deadLetters, letters)),
+    tracker: named(names.tracker(tracker), tracker),
+    persistence: yield* Effect.forEach(serviceNames(instances), (name) =>
+      Effect.map(decode(PersistenceService.Options, name, persistence), (each) => named(name, each))
+    ),
+    recovery:
+      recovery === undefined
+        ? undefined
+        : named("recovery", yield* decode(RecoveryService.Options, "recovery", recovery))
+  }
+})
+
+type Decoded = Effect.Success<ReturnType<typeof decodeAll>>
 
 /** The pipeline of decoded options. */
 const layerOf = (decoded: Decoded) => {
@@ -172,54 +225,28 @@ const layerOf = (decoded: Decoded) => {
 }
 
 /** The services that the layers provide. */
-type Provided =
-  | Pipeline
-  | PersistenceService.PersistenceService
-  | TickQueue.TickQueue
-  | Storage
-  | Compression.Compression
-  | RunLedger.RunLedger
-  | DeadLetterQueue
+type Provided = Pipeline | PersistenceService.PersistenceService | Parts
 
-const serviceNames = (instances: number) => Array.from({ length: instances }, (_, index) => `persistence-${index + 1}`)
-
-/** The folder and the durability of letters, unless they have their own. */
-const letterOptions = (
-  path: Path.Path,
-  storage: { readonly directory: string; readonly durability: typeof FileStorage.Options.Type.durability },
-  own: PartOptions["deadLetters"]
-) => ({ directory: path.join(storage.directory, ".dead-letters"), durability: storage.durability, ...own })
+type Platform = FileSystem.FileSystem | Path.Path
 
 /**
- * The durable pipeline: files and the ledgers of their runs, a folder of dead letters, de-duplication that knows the ticks
- * in the files and, with `recovery`, a service that replays dead letters. Fails when an option is bad or a folder can't be
- * used.
+ * The durable pipeline: files and the ledgers of their runs, a folder of dead letters, and de-duplication that knows the
+ * ticks in the files. With `recovery` it also provides a running `RecoveryService`, which replays dead letters. Fails when
+ * an option is bad or a folder can't be used.
  */
-export const layer = (
-  options: typeof Options.Encoded & PartOptions = {}
-): Layer.Layer<Provided, Schema.SchemaError | StorageError, FileSystem.FileSystem | Path.Path> =>
-  Layer.unwrap(
-    Effect.gen(function* () {
-      const { deadLetters, idempotency = {}, persistence = {}, queue = {}, recovery = "off", ...own } = options
-      const decoded = yield* Schema.decodeEffect(Options)(own)
-      const { directory, instances, shutdownTimeout, storageName, ...files } = decoded
-      const each = yield* Schema.decodeEffect(PersistenceService.Options)(persistence)
-      const letters = letterOptions(yield* Path.Path, decoded, deadLetters)
-      const tracker = yield* Schema.decodeEffect(IdempotencyTracker.Options)(idempotency)
-      return layerOf({
-        shutdownTimeout,
-        queue: ["raw-tick-data", yield* Schema.decodeEffect(TickQueue.Options)(queue)],
-        storage: [storageName, yield* Schema.decodeEffect(FilesOptions)({ rootDirectory: directory, ...files })],
-        deadLetters: ["dead-letters", yield* Schema.decodeEffect(FileDeadLetterQueue.Options)(letters)],
-        tracker: [tracker.memory === "keys" ? "memory" : "ranges", tracker],
-        persistence: serviceNames(instances).map((name) => [name, each]),
-        recovery:
-          recovery === "off" ? undefined : ["recovery", yield* Schema.decodeEffect(RecoveryService.Options)(recovery)]
-      })
-    })
-  )
-
-const Own = Schema.Struct({ shutdownTimeout: Options.fields.shutdownTimeout })
+export function layer(
+  options: WithRecovery
+): Layer.Layer<Provided | RecoveryService.RecoveryService, Schema.SchemaError | StorageError, Platform>
+export function layer(options?: AllOptions): Layer.Layer<Provided, Schema.SchemaError | StorageError, Platform>
+export function layer(options: AllOptions = {}): Layer.Layer<Provided, Schema.SchemaError | StorageError, Platform> {
+  const names: Names = {
+    storage: "files",
+    deadLetters: "dead-letters",
+    tracker: ({ memory }) => (memory === "keys" ? "memory" : "ranges")
+  }
+  const decoded = decodeAll(options, names, (schema, _, given) => Schema.decodeEffect(schema, { errors: "all" })(given))
+  return Layer.unwrap(Effect.map(decoded, layerOf))
+}
 
 /**
  * Like `layer`, but environment variables override `options`. They are those that `tickvault run` reads without a file, for
@@ -228,42 +255,23 @@ const Own = Schema.Struct({ shutdownTimeout: Options.fields.shutdownTimeout })
  * if there are any, and `TICKVAULT_SHUTDOWN_TIMEOUT` one of the pipeline. Fails with `ConfigError`, which names each wrong
  * variable.
  */
-export const layerConfig = (
-  options: typeof Options.Encoded & PartOptions = {}
-): Layer.Layer<Provided, Config.ConfigError | Schema.SchemaError | StorageError, FileSystem.FileSystem | Path.Path> =>
-  Layer.unwrap(
-    Effect.gen(function* () {
-      const { deadLetters, idempotency = {}, persistence = {}, queue = {}, recovery = "off", ...own } = options
-      const { directory, instances, shutdownTimeout, storageName, ...files } = yield* Schema.decodeEffect(Options)({
-        storageName: "storage-main",
-        ...own
-      })
-      const storage = yield* OptionConfig.of(FilesOptions, storageName, { rootDirectory: directory, ...files })
-      const letters = letterOptions(
-        yield* Path.Path,
-        { directory: storage.rootDirectory, durability: storage.durability },
-        deadLetters
-      )
-      const tracker = "persistence-idempotency"
-      return layerOf({
-        ...(yield* OptionConfig.of(Own, "", { shutdownTimeout })),
-        queue: ["raw-tick-data", yield* OptionConfig.of(TickQueue.Options, "raw-tick-data", queue)],
-        storage: [storageName, storage],
-        deadLetters: [
-          "persistence-dlq",
-          yield* OptionConfig.of(FileDeadLetterQueue.Options, "persistence-dlq", letters)
-        ],
-        tracker: [
-          tracker,
-          yield* OptionConfig.of(IdempotencyTracker.Options, tracker, idempotency, IdempotencyTracker.aliases)
-        ],
-        persistence: yield* Effect.forEach(serviceNames(instances), (name) =>
-          Effect.map(OptionConfig.of(PersistenceService.Options, name, persistence), (each) => [name, each] as const)
-        ),
-        recovery:
-          recovery === "off"
-            ? undefined
-            : ["recovery", yield* OptionConfig.of(RecoveryService.Options, "recovery", recovery)]
-      })
-    })
-  )
+export function layerConfig(
+  options: WithRecovery
+): Layer.Layer<
+  Provided | RecoveryService.RecoveryService,
+  Config.ConfigError | Schema.SchemaError | StorageError,
+  Platform
+>
+export function layerConfig(
+  options?: AllOptions
+): Layer.Layer<Provided, Config.ConfigError | Schema.SchemaError | StorageError, Platform>
+export function layerConfig(
+  options: AllOptions = {}
+): Layer.Layer<Provided, Config.ConfigError | Schema.SchemaError | StorageError, Platform> {
+  const names: Names = {
+    storage: "storage-main",
+    deadLetters: "persistence-dlq",
+    tracker: () => "persistence-idempotency"
+  }
+  return Layer.unwrap(Effect.map(decodeAll(options, names, OptionConfig.of), layerOf))
+}

@@ -24,6 +24,8 @@ import * as PersistenceService from "../src/persistence/PersistenceService.ts"
 import * as Pipeline from "../src/Pipeline.ts"
 import * as TickQueue from "../src/queue/TickQueue.ts"
 import * as BatchFile from "./support/batchFiles.ts"
+import * as RecoveryService from "../src/replay/RecoveryService.ts"
+import * as Replay from "../src/replay/Replay.ts"
 import type * as FileStorage from "../src/storage/FileStorage.ts"
 import * as Storage from "../src/storage/Storage.ts"
 import * as FaultyStorage from "../src/testing/FaultyStorage.ts"
@@ -207,6 +209,44 @@ it.effect.each([
         files.flatMap(([, stored]) => stored),
         left === 0 ? [1, 2, 3, 4] : []
       )
+    })
+  )
+)
+
+it.effect("with recovery gives an app the service that replays, to look at and to wait for", () =>
+  watched(
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      yield* Effect.gen(function* () {
+        const recovery = yield* RecoveryService.RecoveryService
+        yield* TestClock.adjust("25 seconds")
+        yield* settleDown
+        assert.isAtLeast((yield* recovery.metrics).looks, 1)
+        yield* recovery.stop
+        yield* recovery.await
+      }).pipe(Effect.provide(Pipeline.layer({ directory, recovery: { interval: "10 seconds" } })))
+    })
+  )
+)
+
+it.effect("gives its tracker to replays by hand: it knows what they have stored", () =>
+  watched(
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      yield* LogWatch.allow("Info", /.*/u)
+      yield* LogWatch.expect("Error", "Duplicate tick detected", { times: 1 })
+      const pipeline = Pipeline.layer({ directory, idempotency: { memory: "keys" } })
+      yield* Effect.gen(function* () {
+        const queue = yield* DeadLetterQueue.DeadLetterQueue
+        const ticks = TestTick.range("run", 1, 4)
+        assert(Tick.isBatch(ticks))
+        const failed = yield* letter(ticks)
+        yield* queue.offer(failed)
+        assert.deepInclude(yield* Replay.Replay.use(({ replay }) => replay(failed.id)), { stored: 4, remaining: 0 })
+        yield* (yield* TickQueue.TickQueue).offerAll(TestTick.range("run", 4, 6))
+        const settled = yield* (yield* Pipeline.Pipeline).drain
+        assert.deepInclude(settled, { written: 2, duplicate: 1 })
+      }).pipe(Effect.provide(Layer.provideMerge(Replay.layer(), pipeline)))
     })
   )
 )

@@ -28,7 +28,8 @@ export const constantCase = (name: string): string =>
 export const variable = (component: string, option: string): string =>
   `${prefix}${component === "" ? "" : `${constantCase(component)}_`}${constantCase(option)}`
 
-interface OptionsSchema extends Schema.Constraint {
+/** The schema of the options of a component. */
+export interface OptionsSchema extends Schema.Constraint {
   readonly Type: object
   readonly Encoded: object
   readonly DecodingServices: never
