@@ -143,7 +143,12 @@ it.effect("takes the storage's name, a durability for all files, and the folder 
       assert.strictEqual((storage as FileStorage.FileStorage).medium.durability, "none")
       const queue = Context.get(context, TickQueue.TickQueue)
       yield* queue.offerAll([TestTick.make("../one", 1), TestTick.make("../two", 1)])
-      yield* Effect.repeat(settleDown, { times: 20 })
+      const service = Context.get(context, PersistenceService.PersistenceService).instances.get("persistence-1")
+      assert(service !== undefined)
+      // One batch becomes a letter. The other one finds no room among the letters, which may come first.
+      yield* Effect.repeat(Effect.andThen(settleDown, Effect.all([service.degraded, queue.account])), {
+        until: ([degraded, { deadLettered }]) => degraded !== undefined && deadLettered === 1
+      })
       const files = yield* FileSystem.FileSystem.use((fs) => fs.readDirectory(letters))
       assert.lengthOf(files, 1)
       assert.deepInclude(yield* queue.account, { deadLettered: 1, inHand: 1 })

@@ -128,6 +128,22 @@ describe("a full queue", () => {
     })
   )
 
+  it.effect("does not close batches early for a producer that has room again", () =>
+    Effect.gen(function* () {
+      const queue = yield* TickQueue.make("q", { maxBytes: 100 })
+      const producer = yield* Effect.forkChild(queue.offerAll([sized(1, 60), sized(2, 40), sized(3, 60)]))
+      yield* TestClock.adjust(0)
+      assert.isFalse(isDone(producer))
+      // The second batch is asked for before the producer has used the room that the first one made.
+      const batches = yield* Effect.all([take(queue, { maxTicks: 1 }), take(queue, { maxTicks: 2 })])
+      assert.deepStrictEqual(batches.map(summary), [
+        { ticks: [1], reason: "size" },
+        { ticks: [2, 3], reason: "size" }
+      ])
+      assert.strictEqual(yield* Fiber.join(producer), 3)
+    })
+  )
+
   it.effect("has told the producer of a tick by the time a waiting consumer gets it", () =>
     Effect.gen(function* () {
       const queue = yield* TickQueue.make("q", { capacity: 2 })

@@ -111,6 +111,25 @@ describe("a replay", () => {
     )
   )
 
+  it.effect("makes the ledger's entry of what it finds stored, also when the run was compared with it before", () =>
+    watched(
+      Effect.gen(function* () {
+        const bench = yield* makeReplays()
+        yield* bench.replays.replay(yield* bench.give(TestTick.range("run", 1, 4)))
+        yield* settleDown
+        const ticks = TestTick.range("run", 5, 9)
+        yield* store(bench, ticks)
+        const replayed = yield* bench.replays.replay(yield* bench.give(ticks))
+        assert.deepInclude(replayed, { stored: 0, duplicate: 5, remaining: 0 })
+        // A run is compared with its ledger once a minute at most.
+        yield* TestClock.adjust("1 minute")
+        yield* settleDown
+        const keys = (yield* bench.entries("run")).flatMap((entry) => (entry._tag === "Commit" ? [entry.key] : []))
+        assert.deepStrictEqual<ReadonlyArray<string>>(keys, [keyOf("run", 1, 4), keyOf("run", 5, 9)])
+      })
+    )
+  )
+
   it.effect("of a letter of several runs makes a file a run", () =>
     watched(
       Effect.gen(function* () {
