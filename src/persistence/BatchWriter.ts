@@ -292,7 +292,7 @@ export const make = Effect.fnUntraced(function* (options: typeof WriteOptions.Op
           Effect.tapError((failure) => logGivenUp(portion, failure))
         )
       }),
-      storeOnce: (portion) => storeOnce(parts, portion),
+      storeOnce: Effect.fn("BatchWriter.storeOnce")((portion) => storeOnce(parts, portion)),
       failureOf: (portion, code) => failureOf(parts, portion, code)
     }
   }

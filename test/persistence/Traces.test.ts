@@ -1,10 +1,12 @@
 // @module-tag unit
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type { Span } from "effect/Tracer"
 import * as FaultyStorage from "../../src/testing/FaultyStorage.ts"
+import * as LogWatch from "../../src/testing/LogWatch.ts"
 import * as TestTick from "../../src/testing/TestTick.ts"
-import { traceOf, makeTracer } from "../support/traces.ts"
+import { isChildOf, makeTracer, traceOf } from "../support/traces.ts"
 import { advance, failing, io, onBench, settleDown } from "./harness.ts"
 
 /** The trace of the one batch that was taken. */
@@ -76,6 +78,43 @@ describe("the trace of a batch", () => {
             "      TickQueue.settle",
             "      RunLedger.record"
           ])
+        })
+      )
+    )
+  })
+
+  it.effect("is linked from the steps that settle it at a stop, with run and range", () => {
+    const { record, spans } = makeTracer()
+    return record(
+      onBench({ persistence: { maxBatchSize: 3, shutdownTimeout: "10 seconds" } }, failing, (bench) =>
+        Effect.gen(function* () {
+          yield* LogWatch.expect("Info", "Shutdown requested, writing partial batch", { times: 1 })
+          yield* LogWatch.expect("Error", "Batch could not be settled in time, returned to the queue", { times: 1 })
+          yield* bench.faults.always("commit", FaultyStorage.hang)
+          bench.setLetters("hang")
+          yield* bench.first.start
+          yield* bench.queue.offerAll(TestTick.range("run", 1, 3))
+          yield* settleDown
+          const stop = yield* Effect.forkChild(bench.first.stop)
+          yield* advance(10_000, 1000)
+          yield* Fiber.join(stop)
+          const batch = spans.find(({ name }) => name === "PersistenceService.batch")
+          const windUp = spans.find(({ name }) => name === "PersistenceService.windUp")
+          assert(batch !== undefined && windUp !== undefined)
+          const steps = spans.filter(isChildOf(windUp))
+          assert.deepStrictEqual(
+            steps.flatMap((step) => traceOf(spans, step)[0] ?? []),
+            ["storeLast", "deadLetterLast", "giveBack"].map(
+              (step) => `PersistenceService.${step}${step === "giveBack" ? "" : " FAILED"} ${facts}`
+            )
+          )
+          for (const { links } of steps) {
+            assert.deepStrictEqual(
+              links.map(({ span }) => span.spanId),
+              [batch.spanId]
+            )
+          }
+          assert.isTrue(spans.some(({ name }) => name === "BatchWriter.storeOnce"))
         })
       )
     )

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 
-const isChildOf = (parent: Tracer.Span) => (span: Tracer.Span) =>
+/** Whether a span is a child of `parent`. */
+export const isChildOf = (parent: Tracer.Span) => (span: Tracer.Span) =>
   Option.isSome(span.parent) && span.parent.value.spanId === parent.spanId
 
 /** Makes the tracer, with the spans that it has seen begin, in that order. */

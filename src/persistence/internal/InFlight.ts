@@ -6,6 +6,7 @@
  * in flight is counted from the portions, not computed from the rest. The counts survive a restart of the service.
  */
 import * as Match from "effect/Match"
+import type * as Tracer from "effect/Tracer"
 import type { TakenBatch } from "../../queue/BatchPolicy.ts"
 import type * as Outcome from "../Outcome.ts"
 import { divide, type Portion } from "../Portion.ts"
@@ -24,28 +25,39 @@ export class InFlight {
   bytesStored = 0
   batchesFailed = 0
   writeRetries = 0
-  private unsettled: Array<Portion> = []
+  /** The portions that are not settled, each with the span of its batch. */
+  private readonly unsettled = new Map<Portion, Tracer.AnySpan>()
 
   /** The portions that are not settled. The array is a copy and doesn't change. */
   get portions(): ReadonlyArray<Portion> {
-    return this.unsettled.slice()
+    return [...this.unsettled.keys()]
   }
 
   get ticks(): number {
-    return this.unsettled.reduce((total, portion) => total + portion.ticks.length, 0)
+    return this.portions.reduce((total, portion) => total + portion.ticks.length, 0)
   }
 
-  /** A batch has left the queue. Divides it into portions. */
-  receive(batch: TakenBatch, mixedRuns: "dead-letter" | "split", nowMs: number): ReadonlyArray<Portion> {
+  /** A batch has left the queue, in the span `span`. Divides it into portions. */
+  receive(
+    batch: TakenBatch,
+    mixedRuns: "dead-letter" | "split",
+    nowMs: number,
+    span: Tracer.AnySpan
+  ): ReadonlyArray<Portion> {
     this.counts.received += batch.ticks.length
     const portions = divide(batch, mixedRuns, nowMs)
-    this.unsettled.push(...portions)
+    for (const portion of portions) this.unsettled.set(portion, span)
     return portions
+  }
+
+  /** The span of the batch of `portion`, until all of the portion is settled. */
+  spanOf(portion: Portion): Tracer.AnySpan | undefined {
+    return this.unsettled.get(portion)
   }
 
   /** Counts `ticks` settled ticks of `portion`. */
   settled(portion: Portion, ticks: number, outcome: Outcome.OfService): void {
-    if (portion.settled) this.unsettled = this.unsettled.filter((other) => other !== portion)
+    if (portion.settled) this.unsettled.delete(portion)
     Match.valueTags(outcome, {
       Stored: ({ written }) => {
         this.counts.written += ticks

@@ -59,11 +59,12 @@ const takeOne = Effect.fn("PersistenceService.batch")(function* (
 ) {
   const { degradation, inFlight, metrics, processing } = parts
   const clock = yield* Clock.Clock
+  const span = yield* Effect.orDie(Effect.currentParentSpan) // the span of this function
   /** At most one. */
   const received: Array<Received> = []
   const receive = (batch: TakenBatch) => {
     const nowMs = Math.floor(clock.currentTimeMillisUnsafe())
-    received.push({ batch, portions: inFlight.receive(batch, mixedRuns, nowMs) })
+    received.push({ batch, portions: inFlight.receive(batch, mixedRuns, nowMs, span) })
   }
   // Several of these may be ready at once. What forbids taking comes first.
   const mayGoOn = yield* Effect.raceAllFirst([

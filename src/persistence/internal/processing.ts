@@ -53,12 +53,25 @@ const processOne = Effect.fn("PersistenceService.portion")(function* (parts: Par
   yield* Effect.catch(parts.writer.store(portion), (failure) => giveUp(parts, portion, failure))
 })
 
+/** Runs a step of the stop for `portion` in a span of its own, which is linked to the span of the batch that was taken. */
+const traced = (name: string, { inFlight }: Parts, portion: Portion.Portion) => {
+  const batch = inFlight.spanOf(portion)
+  return Effect.withSpan(`PersistenceService.${name}`, {
+    attributes: Portion.facts(portion),
+    links: batch === undefined ? [] : [{ span: batch, attributes: {} }]
+  })
+}
+
 /**
  * The last attempt to store a portion that an interruption left in flight. A portion whose letter may be kept already is
  * not stored as well: the letter is offered again instead.
  */
-const storeLast = Effect.fnUntraced(function* (parts: Parts, portion: Portion.Portion) {
-  if (portion._tag === "Refused" || portion.letter._tag === "LetterOffered") return
+const storeLast = (parts: Parts, portion: Portion.Portion) =>
+  portion._tag === "Refused" || portion.letter._tag === "LetterOffered"
+    ? Effect.void
+    : traced("storeLast", parts, portion)(storeNow(parts, portion))
+
+const storeNow = Effect.fnUntraced(function* (parts: Parts, portion: Portion.Storable) {
   // A slow recall must not take the time of the attempt.
   yield* Effect.timeoutOption(recall(parts, portion), Duration.times(parts.shutdownTimeout, 0.1))
   if (portion.settled) return
@@ -66,18 +79,24 @@ const storeLast = Effect.fnUntraced(function* (parts: Parts, portion: Portion.Po
 })
 
 /** The last offer of a portion that could not be stored in time. */
-const deadLetterLast = Effect.fnUntraced(function* (parts: Parts, portion: Portion.Portion) {
-  const failure =
-    portion._tag === "Refused" ? portion.failure : yield* parts.writer.failureOf(portion, "shutdownTimeout")
-  yield* giveUp(parts, portion, failure)
-})
+const deadLetterLast = Effect.fnUntraced(
+  function* (parts: Parts, portion: Portion.Portion) {
+    const failure =
+      portion._tag === "Refused" ? portion.failure : yield* parts.writer.failureOf(portion, "shutdownTimeout")
+    yield* giveUp(parts, portion, failure)
+  },
+  (effect, parts, portion) => traced("deadLetterLast", parts, portion)(effect)
+)
 
-const giveBack = Effect.fnUntraced(function* ({ settle }: Parts, portion: Portion.Portion) {
-  yield* Effect.logError("Batch could not be settled in time, returned to the queue").pipe(
-    Effect.annotateLogs(Portion.facts(portion))
-  )
-  yield* settle(portion, portion.ticks, Outcome.Returned())
-})
+const giveBack = Effect.fnUntraced(
+  function* ({ settle }: Parts, portion: Portion.Portion) {
+    yield* Effect.logError("Batch could not be settled in time, returned to the queue").pipe(
+      Effect.annotateLogs(Portion.facts(portion))
+    )
+    yield* settle(portion, portion.ticks, Outcome.Returned())
+  },
+  (effect, parts, portion) => traced("giveBack", parts, portion)(effect)
+)
 
 /**
  * Settles the ticks that an interruption left in flight, within the shutdown timeout. The storage has the first half of it,
