@@ -86,6 +86,9 @@ export class Pipeline extends Context.Service<
      * Ends the queue and waits until everything in it is settled. Succeeds with the balance. When interrupted, the
      * queue has still ended. Dies with the cause when a persistence service has failed, after the others have ended.
      * The balance can still be read then.
+     *
+     * It doesn't know the producers: await them first, such as an engine. One that is not done stops, and a failed one
+     * changes nothing here.
      */
     readonly drain: Effect.Effect<Balance.Balance>
   }

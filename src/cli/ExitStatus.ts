@@ -6,7 +6,10 @@
 export const ExitCode = {
   /** All ticks are settled and none is dead-lettered. Also after a signal and a clean shutdown. */
   settled: 0,
-  /** The command could not start, or its input was wrong. The good ticks of the input are settled. */
+  /**
+   * The command could not start, its input was wrong, or a service failed. The good ticks of the input, and those that an
+   * engine made before it failed, are settled.
+   */
   failed: 1,
   /** The command finished, but ticks were dead-lettered. */
   deadLettered: 2,

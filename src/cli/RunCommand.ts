@@ -129,6 +129,7 @@ export const make = (status: ExitStatus) =>
   ).pipe(
     Command.withDescription(
       "Run a simulation and store its ticks, or continue a run (--resume). Shuts down cleanly on Ctrl-C; a second Ctrl-C " +
-        "ends it at once. Exit codes: 0 all settled, 1 could not start, 2 something was dead-lettered, 3 something was lost."
+        "ends it at once. Exit codes: 0 all settled, 1 could not start or a service failed, 2 something was dead-lettered, 3 " +
+        "something was lost."
     )
   )

@@ -142,6 +142,7 @@ export const make = (status: ExitStatus) =>
     Command.withDescription(
       "Store the ticks of dead letters like those of a live batch. A letter is deleted when all of its ticks are stored. " +
         "Ctrl-C ends it after the current letter, a second Ctrl-C at once. Safe to repeat, and beside a running pipeline. " +
-        "Exit codes: 0 no letter is left, 2 some letters are left, 1 could not start or read."
+        "Exit codes: 0 no letter is left, 2 some letters are left, 1 could not start or read, 130 or 143 a signal " +
+        "came before the first letter."
     )
   )
