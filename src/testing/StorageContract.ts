@@ -20,8 +20,10 @@ import * as Stream from "effect/Stream"
 import * as Storage from "../storage/Storage.ts"
 import { type Case, caseOf, group, type Test, test } from "./Contract.ts"
 import { failureFor, isFalse, isTrue, same } from "./internal/expect.ts"
-import { get, key, list, pattern, put } from "./internal/storageCalls.ts"
+import { append, get, key, list, pattern, put, sizeOf } from "./internal/storageCalls.ts"
 import * as Commits from "./internal/storageCommits.ts"
+import { logs } from "./internal/storageLogs.ts"
+import * as Removals from "./internal/storageRemovals.ts"
 
 const objects: ReadonlyArray<Test<Storage.Storage>> = [
   test("reads back exactly the bytes that were written", function* () {
@@ -75,6 +77,23 @@ const objects: ReadonlyArray<Test<Storage.Storage>> = [
       isTrue(Bytes.Equivalence(read[index]!, bytes), "no chunk changes before the next is asked for")
     }
   }),
+  test("fills the memory of the reader, or gives chunks that may be kept", function* () {
+    const storage = yield* Storage.Storage
+    const bytes = pattern(2500)
+    yield* put("run/a", bytes)
+    const memories: Array<Uint8Array> = []
+    const room = () => {
+      const memory = new Uint8Array(1000)
+      memories.push(memory)
+      return memory
+    }
+    const chunks = yield* Stream.runCollect(storage.read(yield* key("run/a"), room))
+    isTrue(Bytes.Equivalence(Bytes.concat(chunks), bytes), "it reads the bytes that were written")
+    for (const [index, memory] of memories.slice(0, -1).entries()) {
+      const part = bytes.subarray(1000 * index, 1000 * (index + 1))
+      isTrue(Bytes.Equivalence(memory, part), "it asks for more memory only when the last is full")
+    }
+  }),
   test("keeps the bytes it was given when the caller uses its buffer again", function* () {
     const storage = yield* Storage.Storage
     const name = yield* key("run/a")
@@ -110,6 +129,15 @@ const objects: ReadonlyArray<Test<Storage.Storage>> = [
       error.message,
       'storage read of "run/absent" failed: nothing is stored under this key: list the keys that exist'
     )
+  }),
+  test("knows the size of each object, and of nothing else", function* () {
+    yield* put("run/a", Uint8Array.of(1, 2), Uint8Array.of(), Uint8Array.of(3))
+    yield* put("run/empty")
+    yield* put("run/large", pattern(1_500_000))
+    same(yield* sizeOf("run/a"), 3, "the size of an object of three bytes")
+    same(yield* sizeOf("run/empty"), 0, "the size of an empty object")
+    same(yield* sizeOf("run/large"), 1_500_000, "the size of a large object")
+    for (const name of ["run/b", "other/a", "run"]) same(yield* sizeOf(name), undefined, "the size of what is missing")
   }),
   test("secures what is there, and does nothing about what is not", function* () {
     const storage = yield* Storage.Storage
@@ -155,6 +183,11 @@ const listing: ReadonlyArray<Test<Storage.Storage>> = [
     same(yield* list("absent/"), [])
     same(yield* list("run/a/"), [])
   }),
+  test("gives logs like objects", function* () {
+    yield* append("run/b")
+    for (const name of ["run/c", "run/a"]) yield* put(name, Uint8Array.of(0))
+    same(yield* list("run/"), ["run/a", "run/b", "run/c"])
+  }),
   test("is in ascending order of whole keys, whatever characters stand around the slash", function* () {
     const keys = "a/z,a-b/c,a.b/c,a0/c,a/b/c,a/b-c,a/b.c,b/a b,a b/c,ab,a/ä,Z".split(",")
     for (const name of keys) yield* put(name, Uint8Array.of(0))
@@ -177,7 +210,10 @@ const tests = [
   ...group("objects", objects),
   ...group("what is not committed", Commits.aborts),
   ...group("commits that meet", Commits.races),
-  ...group("listing", listing)
+  ...group("listing", listing),
+  ...group("logs", logs),
+  ...group("what is removed", Removals.removals),
+  ...group("what is set aside", Removals.setAside)
 ]
 
 /** The cases for the storage that `layer` builds: each time another one, which is empty. */

@@ -14,9 +14,9 @@ import * as TickQueue from "../../src/queue/TickQueue.ts"
 import { Simulation } from "../../src/simulation/Simulation.ts"
 import * as World from "../../src/simulation/World.ts"
 import * as Storage from "../../src/storage/Storage.ts"
-import { IoFailure, StorageError } from "../../src/storage/StorageError.ts"
-import type * as StorageKey from "../../src/storage/StorageKey.ts"
-import type * as Contract from "../../src/testing/Contract.ts"
+import { IoFailure, ObjectMissing, StorageError } from "../../src/storage/StorageError.ts"
+import * as StorageKey from "../../src/storage/StorageKey.ts"
+import * as Contract from "../../src/testing/Contract.ts"
 import * as DeadLetterQueueContract from "../../src/testing/DeadLetterQueueContract.ts"
 import * as IdempotencyTrackerContract from "../../src/testing/IdempotencyTrackerContract.ts"
 import * as RunLedgerContract from "../../src/testing/RunLedgerContract.ts"
@@ -97,6 +97,252 @@ describe("the contract of a storage finds one that", () => {
           })
       })),
       ["keeps the bytes it was given when the caller uses its buffer again"]
+    )
+  )
+})
+
+const missing = (operation: StorageError["operation"], key: string) =>
+  new StorageError({ operation, key, reason: new ObjectMissing() })
+
+/** A storage whose logs are broken. */
+const brokenLogs = (break_: (log: Storage.Appender, port: Storage.Storage["Service"]) => Partial<Storage.Appender>) =>
+  storageCases((port) => ({
+    append: (key) => Effect.map(port.append(key), (log) => ({ ...log, ...break_(log, port) }))
+  }))
+
+describe("the contract of a storage finds one whose", () => {
+  it.effect("logs aren't made when they are missing", () =>
+    finds(
+      storageCases((port) => ({
+        append: (key) =>
+          Effect.flatMap(Storage.exists(port, key), (exists) =>
+            exists ? port.append(key) : Effect.fail(missing("append", key))
+          )
+      })),
+      [
+        "logs > are made empty when they are missing",
+        "logs > keep what is in them",
+        "listing > gives logs like objects"
+      ]
+    )
+  )
+
+  it.effect("logs are made by their first piece", () =>
+    finds(
+      storageCases((port) => ({
+        append: (key) =>
+          Effect.succeed({
+            append: (bytes) => Effect.flatMap(Effect.scoped(port.append(key)), (log) => log.append(bytes)),
+            sync: Effect.void
+          })
+      })),
+      ["logs > are made empty when they are missing", "listing > gives logs like objects"]
+    )
+  )
+
+  it.effect("logs begin anew when they are opened", () =>
+    finds(
+      storageCases((port) => ({ append: (key) => Effect.andThen(port.remove(key), port.append(key)) })),
+      ["logs > keep what is in them when they are opened again"]
+    )
+  )
+
+  it.effect("logs show nothing before they are synced", () =>
+    finds(
+      brokenLogs((log) => {
+        const pieces: Array<Uint8Array> = []
+        return {
+          append: (bytes) => Effect.sync(() => void pieces.push(bytes.slice())),
+          sync: Effect.suspend(() => Effect.forEach(pieces.splice(0), log.append, { discard: true }))
+        }
+      }),
+      ["logs > show each piece at once", "logs > keep what is in them when they are opened again"]
+    )
+  )
+
+  it.effect("logs cut large pieces", () =>
+    finds(
+      brokenLogs((log) => ({ append: (bytes) => log.append(bytes.subarray(0, 1_048_576)) })),
+      ["logs > keep large pieces whole"]
+    )
+  )
+
+  it.effect("logs keep a reference to the bytes that they were given", () =>
+    finds(
+      storageCases((port) => {
+        const given = new Map<string, Array<Uint8Array>>()
+        return {
+          append: (key) =>
+            Effect.map(port.append(key), (log) => ({
+              ...log,
+              append: (bytes) => Effect.sync(() => void given.set(key, [...(given.get(key) ?? []), bytes]))
+            })),
+          read: (key) => {
+            const pieces = given.get(key)
+            return pieces === undefined ? port.read(key) : Stream.fromIterable(pieces)
+          }
+        }
+      }),
+      ["logs > keep the bytes they were given when the caller uses its buffer again"]
+    )
+  )
+
+  it.effect("logs write into the one that was opened last", () =>
+    finds(
+      storageCases((port) => {
+        let last: Storage.Appender | undefined
+        return {
+          append: (key) =>
+            Effect.map(port.append(key), (log) => {
+              last = log
+              return { ...log, append: (bytes) => (last ?? log).append(bytes) }
+            })
+        }
+      }),
+      ["logs > do not disturb each other"]
+    )
+  )
+
+  it.effect("logs are replaced by an object of their key", () =>
+    finds(
+      storageCases((port) => {
+        const logs = new Set<string>()
+        return {
+          append: (key) => Effect.tap(port.append(key), () => Effect.sync(() => logs.add(key))),
+          create: (key) => (logs.has(key) ? Effect.andThen(port.remove(key), port.create(key)) : port.create(key))
+        }
+      }),
+      ["logs > are never replaced by an object of the same key"]
+    )
+  )
+
+  it.effect("logs aren't listed", () =>
+    finds(
+      storageCases((port) => {
+        const logs = new Set<string>()
+        return {
+          append: (key) => Effect.tap(port.append(key), () => Effect.sync(() => logs.add(key))),
+          list: (prefix) => Stream.filter(port.list(prefix), (key) => !logs.has(key))
+        }
+      }),
+      ["listing > gives logs like objects", "logs > are made empty when they are missing"]
+    )
+  )
+
+  it.effect("removal says that there was something, whatever was there", () =>
+    finds(
+      storageCases((port) => ({ remove: (key) => Effect.as(port.remove(key), true) })),
+      ["what is removed > was there"]
+    )
+  )
+
+  it.effect("removal removes nothing", () =>
+    finds(
+      storageCases((port) => ({ remove: (key) => Storage.exists(port, key) })),
+      ["what is removed > is gone", "what is removed > was there", "what is removed > may be a log"]
+    )
+  )
+
+  it.effect("removal takes the objects beside it along", () =>
+    finds(
+      storageCases((port) => ({
+        remove: Effect.fnUntraced(function* (key) {
+          const existed = yield* Storage.exists(port, key)
+          yield* Stream.runForEach(port.list("run/"), port.remove)
+          return existed
+        })
+      })),
+      ["what is removed > is gone, and its key is free again"]
+    )
+  )
+
+  it.effect("setting aside succeeds when there is nothing", () =>
+    finds(
+      storageCases((port) => ({ setAside: (key) => Effect.as(port.remove(key), "set aside") })),
+      ["what is set aside > was there: what is missing can't be set aside"]
+    )
+  )
+
+  it.effect("setting aside fails for another reason when there is nothing", () =>
+    finds(
+      storageCases((port) => ({
+        setAside: (key) =>
+          Effect.mapError(
+            port.setAside(key),
+            () => new StorageError({ operation: "set-aside", key, reason: new IoFailure({ code: "ENOENT" }) })
+          )
+      })),
+      ["what is set aside > was there: what is missing can't be set aside"]
+    )
+  )
+
+  it.effect("setting aside leaves the object under its key", () =>
+    finds(
+      storageCases((port) => ({
+        setAside: (key) =>
+          Effect.flatMap(Storage.exists(port, key), (exists) =>
+            exists ? Effect.succeed("a copy") : Effect.fail(missing("set-aside", key))
+          )
+      })),
+      ["what is set aside > has no key any more", "what is set aside > may be a log", "what is set aside > was there"]
+    )
+  )
+
+  it.effect("setting aside lists the new place as a key, and has room for one", () =>
+    finds(
+      storageCases((port) => ({
+        setAside: Effect.fnUntraced(function* (key) {
+          const bytes = yield* Stream.runCollect(port.read(key)).pipe(Effect.mapError(() => missing("set-aside", key)))
+          const aside = yield* Effect.orDie(StorageKey.parse(`${key}.aside`))
+          yield* Storage.write(port, aside, bytes)
+          yield* port.remove(key)
+          return aside
+        })
+      })),
+      ["what is set aside > has no key any more", "what is set aside > may be another object of the same key later"]
+    )
+  )
+
+  it.effect("stat gives another size", () =>
+    finds(
+      storageCases((port) => ({
+        stat: (key) => Effect.map(port.stat(key), (stat) => (stat === undefined ? stat : { ...stat, bytes: 3 }))
+      })),
+      ["knows the size of each object", "logs > are made empty", "logs > show each piece at once"]
+    )
+  )
+
+  it.effect("stat finds an empty object where there is none", () =>
+    finds(
+      storageCases((port) => ({
+        stat: (key) => Effect.map(port.stat(key), (stat) => stat ?? { bytes: 0, modifiedAtMs: undefined })
+      })),
+      [
+        "knows the size of each object, and of nothing else",
+        "what is removed > is gone",
+        "what is set aside > has no key"
+      ]
+    )
+  )
+
+  it.effect("reads ask for memory before the last is full", () =>
+    finds(
+      storageCases((port) => ({
+        read: (key, chunks) =>
+          typeof chunks !== "function"
+            ? port.read(key, chunks)
+            : Stream.flatMap(port.read(key), (bytes) =>
+                Stream.fromIterable(
+                  Array.from({ length: Math.ceil(bytes.length / 700) }, (_, index) => {
+                    const part = bytes.subarray(700 * index, 700 * (index + 1))
+                    const memory = chunks()
+                    memory.set(part)
+                    return memory.subarray(0, part.length)
+                  })
+                )
+              )
+      })),
+      ["fills the memory of the reader"]
     )
   )
 })
@@ -401,3 +647,9 @@ it.effect.each([
     assert.match(failure, violation)
   })
 )
+
+it("a violation shows the beginning of a long value", () => {
+  const { message } = new Contract.ContractViolation({ problem: "too long", actual: "a".repeat(1e6), expected: "b" })
+  assert.isBelow(message.length, 1100)
+  assert.match(message, /^too long\nexpected: "b"\nactual: +"a{900,}…$/u)
+})

@@ -21,6 +21,22 @@ export const list = Effect.fnUntraced(function* (prefix: string) {
   return (yield* Stream.runCollect((yield* Storage.Storage).list(prefix))).map(String)
 })
 
+/** The bytes that `stat` gives; `undefined` when there is no object. */
+export const sizeOf = Effect.fnUntraced(function* (name: string) {
+  return (yield* (yield* Storage.Storage).stat(yield* key(name)))?.bytes
+})
+
+/** Opens the log, appends the pieces and closes it. */
+export const append = Effect.fnUntraced(function* (name: string, ...pieces: ReadonlyArray<Uint8Array>) {
+  const storage = yield* Storage.Storage
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const log = yield* storage.append(yield* key(name))
+      for (const piece of pieces) yield* log.append(piece)
+    })
+  )
+})
+
 /** Bytes of this number that aren't alike. */
 export const pattern = (size: number) =>
   Uint8Array.from({ length: size }, (_, index) => (index * 31 + (index >> 8)) & 0xff)
