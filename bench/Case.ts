@@ -1,59 +1,59 @@
 /**
- * What a benchmark case is: tickvault and a named peer that do the same work, on the same data and disk, in turn.
+ * A benchmark case: tickvault and a named peer do the same work, on the same data and disk, in turn.
  */
 import * as Effect from "effect/Effect"
 import * as Version from "./Version.ts"
 
-/** What one turn of a side has come to. */
+/** The result of one turn of a side. */
 export interface Measured {
-  /** Time of the work, without preparation and warm-up. */
+  /** Duration of the work, without preparation and warm-up. */
   readonly seconds: number
-  /** CPU time that the process spent on it, on all its threads. */
+  /** CPU time of the process for the work, on all its threads. */
   readonly cpuSeconds?: number
-  /** Ticks of the work; what is compared is the time for each. */
+  /** Ticks of the work. The time for each tick is compared. */
   readonly ticks: number
   /** Bytes of the work, uncompressed. */
   readonly bytes: number
-  /** Bytes on the disk afterwards, where there are any. */
+  /** Bytes on the disk afterwards, if any. */
   readonly storedBytes?: number
-  /** How long each commit took, in milliseconds. */
+  /** Duration of each commit, in milliseconds. */
   readonly commitMs?: ReadonlyArray<number>
-  /** Ticks that the account or `verify` doesn't find. */
+  /** Ticks that are missing in the balance or in `verify`. */
   readonly lost?: number
   /**
-   * Peak memory of the process by the end of the work, where that is not the end of the turn; `null` where the work is done
-   * by another process.
+   * Peak memory of the process at the end of the work, if that is not the end of the turn. `null` when another process does
+   * the work.
    */
   readonly peakKilobytes?: number | null
 }
 
-/** Does the work once. `folder` is empty, on the disk that is measured, and removed afterwards. */
+/** Does the work once. `folder` is empty, on the measured disk, and removed afterwards. */
 export type Turn = (folder: string) => Effect.Effect<Measured>
 
-/** What is compared, and what is wanted of it. */
+/** What is compared, and the goal. */
 export type Goal =
   /** Ticks a second, as a multiple of the peer's. */
   | {
       readonly of: "speed"
       readonly atLeast: number
-      /** What may be stored, as a part of the bytes before compression. */
+      /** The largest stored size, relative to the size before compression. */
       readonly storedAtMost?: number
     }
-  /** CPU time of a tick: how many times the peer's is ours. */
+  /** CPU time of a tick: the peer's divided by ours. */
   | { readonly of: "cpu"; readonly atLeast: number }
   /** Peak memory of the process, as a multiple of the peer's. */
   | { readonly of: "memory"; readonly atMost: number }
-  /** Seconds that it takes longer than the peer. */
+  /** Seconds longer than the peer. */
   | { readonly of: "delay"; readonly atMost: number }
 
 export interface Case extends Comparison {
-  /** The same work by any version of tickvault, where another can be the peer. */
+  /** The same work by any version of tickvault, if another version can be the peer. */
   readonly version?: Version.VersionTurn
 }
 
-/** Two sides and what is wanted of them. */
+/** Two sides and the goal. */
 export interface Comparison {
-  /** For the command line. Cases of a kind begin with the same word. */
+  /** The name for the command line. Cases of a kind begin with the same word. */
   readonly name: string
   readonly settings: {
     readonly payload?: string
@@ -65,17 +65,17 @@ export interface Comparison {
   readonly peer: string
   readonly ours: string
   readonly goal: Goal
-  /** Of the processes that take the turns. */
+  /** Node options of the processes of the turns. */
   readonly nodeOptions?: ReadonlyArray<string>
   readonly turns:
     | {
-        /** Each in a process of its own: neither finds warm code or garbage of the other. */
+        /** Each side in its own process, so that neither meets warm code or garbage of the other. */
         readonly in: "processes"
         readonly peer: Turn
         readonly ours: Turn
       }
     | {
-        /** Both in one process, for differences that are smaller than those between processes. */
+        /** Both in one process, for differences smaller than those between processes. */
         readonly in: "one process"
         readonly both: (folder: string, first: Side) => Effect.Effect<Both>
       }
@@ -88,7 +88,7 @@ export interface Both {
   readonly ours: Measured
 }
 
-/** A case with the version in `checkout` as the peer, if it can have it. */
+/** The case with the version in `checkout` as the peer, if possible. */
 export const against = ({ version, ...each }: Case, checkout: string): Comparison | undefined => {
   if (version === undefined) return undefined
   const turn =

@@ -2,7 +2,7 @@
 /**
  * A built checkout of tickvault with the Effect that it runs on, so that another version can be the peer of this one.
  *
- * It is used through its package's entry and its command line, which outlive moves of modules.
+ * It is used only through the entry of its package and its command line, which stay when modules move.
  */
 import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -25,7 +25,7 @@ export interface Version {
   readonly main: string
 }
 
-/** Does the work once with a version. `folder` is empty, on the disk that is measured, and removed afterwards. */
+/** Does the work once with a version. `folder` is empty, on the measured disk, and removed afterwards. */
 export type VersionTurn = (version: Version, folder: string) => Promise<Measured>
 
 /** This checkout. */
@@ -35,17 +35,17 @@ export const own = fileURLToPath(new URL("..", import.meta.url))
 export const files = (checkout: string): { readonly entry: string; readonly main: string } => {
   const root = resolve(checkout)
   const manifest = join(root, "package.json")
-  if (!existsSync(manifest)) throw new Error(`${root} is no checkout of tickvault: it has no package.json`)
+  if (!existsSync(manifest)) throw new Error(`${root} is not a checkout of tickvault: it has no package.json`)
   const { bin, exports, name } = JSON.parse(readFileSync(manifest, "utf8")) as {
     readonly name?: string
     readonly bin?: { readonly tickvault: string }
     readonly exports?: { readonly ".": { readonly default: string } }
   }
   if (name !== "tickvault" || bin === undefined || exports === undefined)
-    throw new Error(`${root} is no checkout of tickvault: its package.json is of something else`)
+    throw new Error(`${root} is not a checkout of tickvault: its package.json has another name`)
   const found = { entry: join(root, exports["."].default), main: join(root, bin.tickvault) }
   for (const file of Object.values(found))
-    if (!existsSync(file)) throw new Error(`${file} is not there: run "npm ci && npm run build" in ${root}`)
+    if (!existsSync(file)) throw new Error(`${file} is missing: run "npm ci && npm run build" in ${root}`)
   return found
 }
 

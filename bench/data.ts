@@ -1,6 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off
 /**
- * Ticks to measure with: the recorded ones, renumbered to as many as a case needs, each with bytes of its own.
+ * Ticks for the measurements: the recorded ones, renumbered and repeated as often as needed, each with its own bytes.
  */
 import { readFileSync } from "node:fs"
 import { zstdDecompressSync } from "node:zlib"
@@ -18,7 +18,7 @@ const files: Record<Payload, string> = {
   "32 KB": "evochora-60-organisms.pb.zst"
 }
 
-/** As many ticks of each as make about 600 MB. */
+/** The number of ticks of each size that make about 600 MB. */
 export const many: Record<Payload, number> = { "3 KB": 190_000, "8 KB": 70_000, "32 KB": 18_000 }
 
 /** The encoded messages of a recorded file. */
@@ -35,7 +35,7 @@ const varintEnd = (bytes: Uint8Array, start: number): number => {
   return position + 1
 }
 
-/** `value` as protobuf writes it. */
+/** `value` as a protobuf varint. */
 export const varint = (value: number): ReadonlyArray<number> => {
   const bytes: Array<number> = []
   let rest = value
@@ -69,7 +69,7 @@ const templatesOf = (payload: Payload): ReadonlyArray<Template> => {
   return known
 }
 
-/** `count` ticks numbered from `first`, made from the recorded ones in turn when they are asked for. */
+/** `count` ticks numbered from `first`, from the recorded ones in rotation, each made when it is pulled. */
 export function* tickStream(payload: Payload, count: number, first = 1): Generator<Tick, void> {
   const all = templatesOf(payload)
   for (let index = 0; index < count; index++) {
@@ -83,11 +83,11 @@ export function* tickStream(payload: Payload, count: number, first = 1): Generat
   }
 }
 
-/** The same, made ready. */
+/** The same ticks as an array. */
 export const ticks = (payload: Payload, count: number, first = 1): Batch =>
   [...tickStream(payload, count, first)] as unknown as Batch
 
-/** The contents of the files that `ticks` make in batches of `batch`, each a buffer of its own. */
+/** The contents of the files of `ticks` in batches of `batch`, each in its own buffer. */
 export const batchFiles = (all: ReadonlyArray<Tick>, batch: number): ReadonlyArray<Uint8Array> => {
   const contents: Array<Uint8Array> = []
   for (let from = 0; from < all.length; from += batch) {

@@ -2,13 +2,13 @@
 /**
  * `npm run bench -- [CASE...]`: tickvault beside named peers, in turn, on the same data and disk.
  *
- * A case is named by its name or the beginning of it; without any, all run. Each side of a case takes its turn several
- * times; the table has the medians, how far they are spread, and the ratio: the median of those of each round, whose two
- * turns follow each other. `--rounds N` (default 5), `--folder DIR` on the disk to measure (default: the current folder),
+ * `CASE` is the name of a case or its beginning. Without one, all cases run. Each side of a case takes several turns. The
+ * table has the medians, their spread, and the ratio: the median of the ratios of all rounds. A round is one turn of each
+ * side. Options: `--rounds N` (default 5), `--folder DIR` on the disk to measure (default: the current folder), and
  * `--json FILE`. Ends with 1 when a tick is lost.
  *
- * `--against CHECKOUT` takes another checkout of tickvault, built there, as the peer of this one, in the cases that any
- * version can do. CPU time decides then; the ratio of wall time stands beside it.
+ * `--against CHECKOUT` takes another built checkout of tickvault as the peer, in the cases that any version can do. Then
+ * CPU time decides, and the ratio of wall time is shown too.
  */
 import { execFile } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -20,7 +20,7 @@ import { cases } from "./cases.ts"
 import * as Report from "./report.ts"
 import * as Version from "./Version.ts"
 
-/** What was asked for, or what is wrong with it. */
+/** The parsed arguments. Throws when they are wrong. */
 const parsed = () => {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
@@ -37,10 +37,10 @@ const parsed = () => {
     checkout[0] === undefined ? cases : cases.flatMap((each) => against(each, checkout[0] ?? "") ?? [])
   const unknown = positionals.filter((each) => !all.some(({ name }) => name.startsWith(each)))
   const names = all.map(({ name }) => `"${name}"`).join(", ")
-  if (unknown.length > 0) throw new Error(`there is no case "${unknown.join('", "')}"; there are: ${names}`)
+  if (unknown.length > 0) throw new Error(`there is no case "${unknown.join('", "')}"; known: ${names}`)
   const rounds = Number(values.rounds)
   if (!Number.isInteger(rounds) || rounds < 1)
-    throw new Error(`--rounds ${values.rounds}: must be a whole number from 1 on`)
+    throw new Error(`--rounds ${values.rounds}: must be a whole number of 1 or more`)
   const wanted = all.filter(({ name }) => positionals.length === 0 || positionals.some((each) => name.startsWith(each)))
   return { wanted, checkout, rounds, json: values.json, root: mkdtempSync(join(values.folder, ".tickvault-bench-")) }
 }
@@ -56,7 +56,7 @@ const asked = () => {
 
 const { checkout, json, root, rounds: count, wanted } = asked()
 
-/** Ends the turn that is being taken. */
+/** Ends the running turn. */
 const ended = new AbortController()
 for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.once(signal, () => ended.abort(new Error(`ended by ${signal}`)))
@@ -68,7 +68,7 @@ interface Turn {
   readonly peakKilobytes: number
 }
 
-/** Takes a turn in a process of its own. */
+/** Takes a turn in a new process. */
 const turn = async ({ name, nodeOptions = [] }: Comparison, side: Side): Promise<Turn> => {
   const folder = join(root, "turn")
   mkdirSync(folder)
@@ -79,7 +79,7 @@ const turn = async ({ name, nodeOptions = [] }: Comparison, side: Side): Promise
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Turn
 }
 
-/** One round of a case. Which side begins changes from round to round. */
+/** One round of a case. The first side alternates from round to round. */
 const round = async (each: Comparison, index: number): Promise<Report.Round> => {
   if (each.turns.in === "one process") {
     const { measured, peakKilobytes } = await turn(each, index % 2 === 0 ? "peer" : "ours")

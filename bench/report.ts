@@ -1,5 +1,5 @@
 /**
- * What the rounds of a case come to: medians, spread and the ratio, as a line, as a row of a table, as JSON.
+ * The result of the rounds of a case: medians, spread and ratio, as a line, a row of a table, and JSON.
  */
 import type { Comparison, Goal, Measured } from "./Case.ts"
 
@@ -23,12 +23,12 @@ const median = (values: ReadonlyArray<number>): number => {
   return all.length % 2 === 1 ? all[middle]! : (all[middle - 1]! + all[middle]!) / 2
 }
 
-/** How many times as fast as the peer ours is. */
+/** Our speed divided by the speed of the peer. */
 const speed = ({ ours, peer }: Round): number => peer.seconds / peer.ticks / (ours.seconds / ours.ticks)
 
 const cpuOfTick = ({ cpuSeconds = Number.NaN, ticks }: Taken): number => cpuSeconds / ticks
 
-/** What is compared, of one round. */
+/** The compared value of one round. */
 const comparison = ({ of }: Goal, round: Round): number => {
   const { ours, peer } = round
   switch (of) {
@@ -68,7 +68,7 @@ const sideOf = (name: string, turns: ReadonlyArray<Taken>) => {
 
 export type Report = ReturnType<typeof of>
 
-/** Whether all that is wanted of a case was seen. */
+/** Whether the goal of a case was reached. */
 const isReached = (
   goal: Goal,
   ratio: number,
@@ -108,7 +108,7 @@ export const of = (each: Comparison, rounds: ReadonlyArray<Round>) => {
 const digits = (value: number, places = 2) => (Number.isFinite(value) ? value.toFixed(places) : "")
 const whole = (value: number) => Math.round(value).toLocaleString("en-US")
 
-/** What a side does in a second; how long it takes where no ticks are counted. */
+/** The ticks per second of a side, or its duration when it counts no ticks. */
 const pace = ({ seconds, ticks, ticksPerSecond }: Report["ours"]) =>
   ticks === 0 ? `${whole(median(seconds) * 1000)} ms` : whole(ticksPerSecond)
 
@@ -126,7 +126,7 @@ const wantedOf = (goal: Goal): string => {
 
 const spread = (ratios: ReadonlyArray<number>) => `${digits(Math.min(...ratios))} to ${digits(Math.max(...ratios))}`
 
-/** One line, for those who wait. */
+/** One line, printed as soon as the case is done. */
 export const text = (report: Report): string => {
   const { goal, name, ours, peer, ratio, ratios, reached } = report
   return (
@@ -136,13 +136,13 @@ export const text = (report: Report): string => {
   )
 }
 
-/** CPU time of a tick; nothing where it wasn't measured. */
+/** CPU time of a tick. Empty when it wasn't measured. */
 const cpu = ({ ours, peer }: Report): string =>
   Number.isNaN(ours.cpuMicroseconds) ? "" : `${digits(ours.cpuMicroseconds)}, ${digits(peer.cpuMicroseconds)} µs a tick`
 
 const wall = ({ speeds }: Report): string => `${digits(median(speeds), 3)} (${spread(speeds)})`
 
-/** Of the process of each side, with what it has made ready; nothing where both are in one, or in others. */
+/** Peak memory of the process of each side, preparation included. Empty when the sides have no processes of their own. */
 const peaks = ({ ours, peer, processes }: Report) =>
   processes === "one process" || Number.isNaN(ours.peakMegabytes)
     ? ""

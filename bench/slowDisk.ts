@@ -1,6 +1,6 @@
 /**
- * A disk that takes 100 MB/s: the file system beneath, each write of which occupies the disk for as long as its bytes
- * take, one after the other.
+ * A disk with 100 MB/s: the real file system, but each write occupies the disk for the time of its bytes, one after the
+ * other.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"

@@ -1,6 +1,6 @@
 // @effect-diagnostics globalConsole:off
 /**
- * Takes one turn of a case in this process and prints what it has come to, as JSON.
+ * Takes one turn of a case in this process and prints the result as JSON.
  */
 import * as Effect from "effect/Effect"
 import { against } from "./Case.ts"

@@ -1,6 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off
 /**
- * The turns that cases are made of: what one would write by hand, and the pipeline in an app.
+ * The turns of the cases: code written by hand, and the pipeline in an app.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
@@ -21,14 +21,14 @@ import * as Verify from "../src/verify/Verify.ts"
 import { Storage } from "../src/storage/Storage.ts"
 import type { Measured, Turn } from "./Case.ts"
 
-/** Seconds that `work` takes. */
+/** The duration of `work` in seconds. */
 export const timed = (work: () => void): number => {
   const start = performance.now()
   work()
   return (performance.now() - start) / 1000
 }
 
-/** Writes each of `contents` into a file of its own, fsyncs and renames it, one after the other. Gives the time of each. */
+/** Writes each of `contents` into its own file, fsyncs and renames it, one after the other. Returns the time of each. */
 export const writeFiles = (folder: string, contents: ReadonlyArray<Uint8Array>): Array<number> => {
   mkdirSync(folder, { recursive: true })
   return contents.map((bytes, index) =>
@@ -43,7 +43,7 @@ export const writeFiles = (folder: string, contents: ReadonlyArray<Uint8Array>):
   )
 }
 
-/** The plain loop over `contents`, which are of `ticks` ticks. */
+/** The plain loop over `contents`, which have `ticks` ticks. */
 export const loop = (ticks: number, contents: () => ReadonlyArray<Uint8Array>): Turn => {
   return (folder) =>
     Effect.sync(() => {
@@ -56,13 +56,13 @@ export const loop = (ticks: number, contents: () => ReadonlyArray<Uint8Array>): 
     })
 }
 
-/** What `verify` and the ledger say of the only run in the folder. */
+/** The result of `verify` and of the ledger for the only run in the folder. */
 const proof = Effect.gen(function* () {
   const storage = yield* Storage
   const [runId] = yield* Stream.runCollect(RunFiles.runIds)
   if (runId === undefined) throw new Error("nothing was stored")
   const verdict = yield* Effect.provide(Verify.verify(runId), DeadLetterQueues.layerNone)
-  if (verdict.state !== "whole") throw new Error(`verify says ${verdict.state}`)
+  if (verdict.state !== "whole") throw new Error(`verify: the run is ${verdict.state}`)
   const commitMs: Array<number> = []
   yield* Stream.runForEach(Ledger.read(runId), (item) =>
     Effect.sync(() => {
@@ -77,7 +77,7 @@ const proof = Effect.gen(function* () {
 
 export type PipelineOptions = Omit<NonNullable<Parameters<typeof Pipeline.layer>[0]>, "directory">
 
-/** The services of Node, or what stands in for them. */
+/** The services of Node, or a replacement. */
 export type Platform = typeof NodeServices.layer
 
 const inFolder = (folder: string, options: PipelineOptions = {}, platform: Platform = NodeServices.layer) =>
@@ -93,10 +93,10 @@ export const rebuildLedger = (folder: string) =>
     if (runId !== undefined) yield* Rebuild.rebuild(runId)
   }).pipe(Effect.provide(Layer.merge(DeadLetterQueues.layerNone, inFolder(folder))), Effect.orDie)
 
-/** What proves that nothing is lost: `verify`, or only the account where that would read much else. */
+/** The proof that nothing is lost: `verify`, or only the balance when `verify` would read too much. */
 type Proof = "verify" | "account"
 
-/** Stores `ticks` with the pipeline of the context. Its time is that from the first offer until everything is settled. */
+/** Stores `ticks` with the pipeline of the context. Measures from the first offer until everything is settled. */
 export const storeIn = Effect.fnUntraced(function* (ticks: Batch, by: Proof) {
   const queue = yield* TickQueue
   const pipeline = yield* Pipeline.Pipeline
@@ -121,7 +121,7 @@ export const storeOnce = (
   { by = "verify", platform }: { readonly by?: Proof; readonly platform?: Platform } = {}
 ): Effect.Effect<Measured> => storeIn(ticks, by).pipe(Effect.provide(inFolder(folder, options, platform)), Effect.orDie)
 
-/** The same from the start of the pipeline on, with what it does before it takes ticks. */
+/** Like `storeOnce`, but measures from the start of the pipeline. */
 export const storeFirst = (folder: string, ticks: Batch, options: PipelineOptions): Effect.Effect<Measured> =>
   Effect.suspend(() => {
     const start = performance.now()
@@ -132,7 +132,10 @@ export const storeFirst = (folder: string, ticks: Batch, options: PipelineOption
     return measured.pipe(Effect.provide(inFolder(folder, options)), Effect.orDie)
   })
 
-/** Stores `first` and then `ticks` with one pipeline, which has done by then whatever it does with a run only once. */
+/**
+ * Stores `first` and then `ticks` with one pipeline. So the work that it does once for a run is done before the
+ * measurement.
+ */
 export const storeWarm = (
   folder: string,
   first: Batch,
@@ -162,7 +165,7 @@ export const store = (ticks: () => Batch, options: PipelineOptions, platform?: P
     })
 }
 
-/** Puts what `source` makes into the queue, a thousand at a time; gives the bytes. */
+/** Offers the ticks of `source` to the queue, a thousand at a time. Returns the bytes. */
 const offer = Effect.fnUntraced(function* (source: Iterable<Tick>) {
   const queue = yield* TickQueue
   let bytes = 0
@@ -181,7 +184,7 @@ const offer = Effect.fnUntraced(function* (source: Iterable<Tick>) {
   return bytes
 })
 
-/** Stores `count` ticks that are made as they are offered, which is part of the work. Says how much memory that took. */
+/** Stores `count` ticks and measures the peak memory. Making the ticks is part of the work. */
 export const storeStreamed = (
   source: (count: number) => Iterable<Tick>,
   count: number,

@@ -1,6 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off
 /**
- * Imported into a command that is measured: writes what the process has used to its descriptor 3 when it ends.
+ * Imported into a measured command: at its end, it writes the resource usage of the process to descriptor 3.
  */
 import { writeSync } from "node:fs"
 

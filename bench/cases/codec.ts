@@ -1,5 +1,5 @@
 /**
- * Encoding and decoding of the recorded ticks: the compiled functions beside those of `@bufbuild/protobuf`, and beside
+ * Encoding and decoding of the recorded ticks: the compiled functions compared with those of `@bufbuild/protobuf`, and with
  * the functions that `protobufjs` generates from the same files, with messages of its own.
  */
 import { fromBinary, toBinary } from "@bufbuild/protobuf"
@@ -21,13 +21,13 @@ const passOver = <Message>(messages: ReadonlyArray<Message>, work: (message: Mes
   }
 }
 
-/** Bytes that a side works through between two turns of the other. */
+/** The number of bytes of one turn of a side. */
 const turnBytes = 6_000_000
 
 const median = (values: ReadonlyArray<number>): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 
-/** The sides in turn, many times; the first turns warm them up. */
+/** The sides in turn, many times. The first turns are the warm-up. */
 const inTurns = (payload: Payload, sides: () => { readonly peer: Pass; readonly ours: Pass }): Case["turns"] => ({
   in: "one process",
   both: () =>

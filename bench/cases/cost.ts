@@ -1,6 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off
 /**
- * What parts of the pipeline cost that one might think of leaving out: de-duplication, metrics and logs.
+ * The cost of optional parts of the pipeline: de-duplication, metrics and logs.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Duration from "effect/Duration"
@@ -26,12 +26,12 @@ const count = 60_000
 const turns = 6
 const instances = 2
 
-/** How ticks are stored, with and without the parts. */
+/** The settings with and without the parts. */
 const compression = "none"
 
 type Tracker = IdempotencyTracker.IdempotencyTracker["Service"]
 
-/** A pipeline whose tracker counts the time in which any batch is in it into `spent`. */
+/** A pipeline whose tracker adds the time with any batch in it to `spent`. */
 const timedTracker = (folder: string, spent: { ms: number }) => {
   let within = 0
   let began = 0
@@ -69,8 +69,8 @@ const timedTracker = (folder: string, spent: { ms: number }) => {
 }
 
 /**
- * Runs with and without differ by more than what is to be measured: so the time that is spent in the tracker is taken out of
- * that of a run, with all that others did while it waited for the storage at its first look.
+ * Two runs differ by more than the cost of the tracker. So this measures one run and subtracts the time in the tracker,
+ * including the time in which it waited for the storage at its first look.
  */
 const tracker = (folder: string) =>
   Effect.gen(function* () {
@@ -86,7 +86,7 @@ const tracker = (folder: string) =>
 
 const nothing = () => undefined
 
-/** A registry in which every metric is one that does nothing. */
+/** A registry whose metrics do nothing. */
 class NoMetrics extends Map<string, Metric.Metric.Metadata<unknown, unknown>> {
   override get(id: string): Metric.Metric.Metadata<unknown, unknown> {
     const hooks = { get: nothing, update: nothing, modify: nothing }
@@ -94,7 +94,7 @@ class NoMetrics extends Map<string, Metric.Metric.Metadata<unknown, unknown>> {
   }
 }
 
-/** Logs as JSON into a file, and looks at the account and all metrics, at once and then every half second. */
+/** Logs as JSON into a file, and reads the balance and all metrics, at once and then every half second. */
 const observed = (folder: string) =>
   Layer.effectDiscard(
     Effect.gen(function* () {

@@ -1,7 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off globalDate:off
 /**
- * Storing into a run that has 100,000 files already, beside an empty one: what every batch costs there, and what the
- * first look at the run does.
+ * Storing into a run with 100,000 files, compared with an empty one: the cost of every batch, and the cost of the
+ * first look at the run.
  */
 import * as Effect from "effect/Effect"
 import { execFileSync } from "node:child_process"
@@ -25,7 +25,7 @@ const options = { instances: 2, compression: "zstd" } as const
 
 const settings = { payload: "3 KB", batch: 1000, codec: "zstd", durability: "full", instances: 2 }
 
-/** Makes the file of a batch of one tick; gives the line that the ledger has of it. */
+/** Makes the file of a batch of one tick. Returns its line for the ledger. */
 const fillOne = (folder: string, tick: Tick): Uint8Array => {
   const key = StorageKey.batch(RunId.make(tick.simulationRunId), [tick])
   const bytes = Buffer.concat([...Delimited.encode([tick])])
@@ -45,7 +45,7 @@ const fillOne = (folder: string, tick: Tick): Uint8Array => {
   )
 }
 
-/** Makes a run of 100,000 files of a tick each, with its ledger, and waits until the disk has them. */
+/** Makes a run of 100,000 files of one tick each, with its ledger, and waits until they are on the disk. */
 const fill = (folder: string): Effect.Effect<void> =>
   Effect.sync(() => {
     const [first] = ticks("3 KB", 1)
@@ -57,10 +57,10 @@ const fill = (folder: string): Effect.Effect<void> =>
 
 const part = (from: number, length: number): Batch => ticks("3 KB", length, there + 1 + from)
 
-/** In one pipeline, which has looked at the run when the measure begins. */
+/** In one pipeline that has listed the run before the measurement begins. */
 const more: Turn = (folder) => storeWarm(folder, part(0, warmUp), part(warmUp, count), options)
 
-/** From the start of a pipeline until a batch is stored; the code is warm from a run elsewhere. */
+/** From the start of a pipeline until a batch is stored. The code is warm from another run. */
 const first: Turn = (folder) =>
   Effect.andThen(
     storeOnce(join(folder, ".warm-up"), part(0, warmUp), options, { by: "account" }),

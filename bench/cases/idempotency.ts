@@ -1,5 +1,5 @@
 /**
- * What de-duplication costs a batch: claim and commit in a tracker of ranges, beside one of keys.
+ * The cost of de-duplication for a batch: claim and commit in a tracker of ranges, compared with a tracker of keys.
  */
 import * as Effect from "effect/Effect"
 import { inOrder, type Case, type Measured, type Side } from "../Case.ts"
@@ -19,7 +19,7 @@ const consecutive: Order = (place) => place
 const sampled: Order = (place) => place * 10
 /** Every tenth tick is missing. */
 const gaps: Order = (place) => place + Math.floor(place / 9)
-/** A batch has its ticks in no order. */
+/** The ticks of a batch are shuffled. */
 const mixed: Order = (place) => place - (place % batch) + ((place * 617) % batch)
 
 const claimed = Effect.fnUntraced(function* (tracker: IdempotencyTracker.IdempotencyTracker["Service"], order: Order) {
@@ -43,7 +43,7 @@ const both = (order: Order, first: Side) => {
     peer: Effect.flatMap(IdempotencyTracker.makeMemory("keys"), (tracker) => claimed(tracker, order)),
     ours: Effect.flatMap(IdempotencyTracker.makeRanges("ranges"), (tracker) => claimed(tracker, order))
   }
-  // Once to warm the code, then to be measured.
+  // The first pass is the warm-up, the second is measured.
   return Effect.andThen(inOrder(first, sides), inOrder(first, sides)).pipe(Effect.orDie)
 }
 

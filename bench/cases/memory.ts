@@ -1,8 +1,8 @@
 /**
  * Peak memory when a hundred times as many ticks go through the pipeline.
  *
- * Node lets the young generation of its heap grow while ticks survive in the queue, within the first 200,000 of them, and
- * then no more: that is what the first case shows. The second keeps it at its first size, so that what grows is ours.
+ * Node lets the young generation of its heap grow during the first 200,000 ticks, because ticks survive in the queue. The
+ * first case shows that. The second case keeps it at its first size, so that it shows only the growth of tickvault.
  */
 import type { Case } from "../Case.ts"
 import { tickStream } from "../data.ts"

@@ -1,7 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off
 /**
- * Storing from message objects, beside what one would write by hand: `toBinary` and a length for each, one `writeFile` and
- * one fsync for as many as a batch has.
+ * Storing message objects, compared with code written by hand: `toBinary` and a length for each message, one `writeFile`
+ * and one fsync for each batch.
  */
 import { toBinary } from "@bufbuild/protobuf"
 import * as Effect from "effect/Effect"
@@ -19,8 +19,8 @@ const batch = 1000
 const many: Record<Payload, number> = { "3 KB": 60_000, "8 KB": 30_000, "32 KB": 8_000 }
 
 /**
- * Message objects of one run, numbered from 1: the recorded ones in turn. Like those that a program makes they are plain
- * objects to V8, which takes some of those of `fromBinary` for dictionaries: both sides encode them more quickly.
+ * Message objects of one run, numbered from 1: the recorded ones in rotation. Like the messages of a program, they are
+ * plain objects for V8. V8 treats some messages of `fromBinary` as dictionaries, which are slower to encode for both sides.
  */
 function* messages(payload: Payload, count: number): Generator<TickData, void> {
   const all = recorded(payload).map(Decoder.make(TickDataSchema))
@@ -31,7 +31,7 @@ function* messages(payload: Payload, count: number): Generator<TickData, void> {
   }
 }
 
-/** Writes `count` of the messages, a file for each batch. Gives the bytes. */
+/** Writes `count` of the messages, a file for each batch. Returns the bytes. */
 const writeByHand = (folder: string, all: Generator<TickData, void>, count: number): number => {
   let bytes = 0
   for (let file = 0; file < count / batch; file++) {
@@ -63,7 +63,7 @@ const byHand = (payload: Payload): Turn => {
     })
 }
 
-/** The same as ticks, encoded when they are asked for. */
+/** The same messages as ticks, each encoded when it is pulled. */
 function* encoded(payload: Payload, count: number): Generator<Tick.Tick, void> {
   for (const message of messages(payload, count)) yield Tick.fromMessage(message)
 }

@@ -1,11 +1,10 @@
 // @effect-diagnostics nodeBuiltinImport:off asyncFunction:off
 /**
- * `verify` and the reading of all ticks of a run, beside plain loops that read the same files one after the other, from the
- * same cache: into a single buffer, which is the quickest there is; the same with the CRC-32 of the bytes, which both of
- * ours need; as Node's streams give them; and, of compressed files, whole and decompressed.
+ * `verify` and reading all ticks of a run, compared with plain loops that read the same files one after the other, from the
+ * same cache. The loops: into a single buffer, which is the fastest way; the same with the CRC-32 of the bytes, which
+ * tickvault needs too; Node's streams; and whole decompressed files.
  *
- * `crc32` of Node alone makes a quarter to a third of the speed at which the first loop reads: that is the most that can be
- * reached there.
+ * Node's `crc32` alone reaches a quarter to a third of the speed of the first loop. tickvault can't be faster than that.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
@@ -35,7 +34,7 @@ const encoded = (content: Uint8Array, codec: Codec) =>
         params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 }
       })
 
-/** Makes a run with its ledger; gives its files in their order. */
+/** Makes a run with its ledger. Returns its files in order. */
 const fill = Effect.fnUntraced(function* (folder: string, payload: Payload, codec: Codec) {
   const files: Array<string> = []
   for (let from = 1; from <= many[payload]; from += batch) {
@@ -55,7 +54,7 @@ type Reader = (files: ReadonlyArray<string>) => Effect.Effect<number>
 
 const buffer = Buffer.allocUnsafeSlow(1024 * 1024)
 
-/** Reads into a single buffer; `look` sees what is in it before it is overwritten. */
+/** Reads into a single buffer. Calls `look` with the bytes before they are overwritten. */
 const intoOneBuffer =
   (look: (bytes: Uint8Array) => void): Reader =>
   (files) =>
@@ -90,7 +89,7 @@ const decompressed: Reader = (files) =>
   })
 
 interface Loop {
-  /** For the name of the case. */
+  /** Part of the name of the case. */
   readonly kind: string
   readonly name: string
   readonly codec: Codec
@@ -109,7 +108,7 @@ const loops: ReadonlyArray<Loop> = [
   { kind: " zstd", name: "loop: readFileSync, zstdDecompressSync", codec: "zstd", read: decompressed }
 ]
 
-/** Ticks of the only run that are found. */
+/** Counts the ticks of the only run. */
 type Finder = Effect.Effect<number, unknown, Storage>
 
 const verified: Finder = Stream.runHead(Verify.verifyAll()).pipe(
@@ -136,7 +135,7 @@ const inTurn =
       const files = yield* fill(folder, payload, codec)
       const storage = yield* StoredFiles.make("bench", folder)
       const finding = Effect.provideService(find, Storage, storage)
-      // Once to warm the code and the cache, then to be measured.
+      // The first pass warms the code and the cache, the second is measured.
       yield* finding
       const ticks = many[payload]
       const bytes = yield* read(files)

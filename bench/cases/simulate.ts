@@ -1,7 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off
 /**
- * What the built-in world makes with default options: alone, each tick encoded, and stored by the command line. Beside
- * it stands no program, but the pace that is asked of it.
+ * The speed of the built-in world with default options: alone with each tick encoded, and stored by the command line. The
+ * peer is not a program but the required speed.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -19,7 +19,7 @@ const wanted = 20_000
 
 const pace: Turn = () => Effect.succeed({ seconds: ticks / wanted, ticks, bytes: 0 })
 
-/** Makes `count` ticks of a new world; gives their bytes. */
+/** Makes `count` ticks of a new world. Returns their bytes. */
 const make = Effect.fnUntraced(function* (count: number) {
   const { step, tick } = yield* World.make(yield* Schema.decodeEffect(World.Options)({}))
   if (tick === undefined) throw new Error("the world encodes no ticks")

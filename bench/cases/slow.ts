@@ -1,7 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off
 /**
- * Storing encoded ticks where the disk is slow: the loop and the pipeline write to the same file system, which takes
- * 100 MB/s.
+ * Storing encoded ticks on a slow disk: the loop and the pipeline write to the same file system with 100 MB/s.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"

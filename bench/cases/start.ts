@@ -1,6 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off
 /**
- * How long it takes until the command line is there, beside Node alone.
+ * The start time of the command line, compared with Node alone.
  */
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
@@ -15,7 +15,7 @@ const run = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv): void => {
   if (error !== undefined || status !== 0) throw new Error(`${args.join(" ")}: ${error?.message ?? stderr}`)
 }
 
-/** Starts the process once, so that the system has its files in memory, then once for the figure. */
+/** Starts the process once, so that its files are cached, then once for the measurement. */
 const start = (args: ReadonlyArray<string>, more: NodeJS.ProcessEnv = {}): Turn => {
   const env = { ...process.env, ...more }
   return () =>
@@ -25,7 +25,7 @@ const start = (args: ReadonlyArray<string>, more: NodeJS.ProcessEnv = {}): Turn 
     })
 }
 
-/** As at the very first start: nothing is compiled yet. */
+/** Like the very first start: no compiled code is cached. */
 const firstTime = { NODE_DISABLE_COMPILE_CACHE: "1" }
 
 export const cases: ReadonlyArray<Case> = [

@@ -1,6 +1,6 @@
 /**
- * Storing encoded ticks against a plain loop that writes, fsyncs and renames the same bytes, made ready before, in files
- * of the same size.
+ * Storing encoded ticks, compared with a plain loop that writes, fsyncs and renames the same prepared bytes, in files of
+ * the same size.
  */
 import type { Case } from "../Case.ts"
 import { batchFiles, many, payloads, ticks } from "../data.ts"
