@@ -91,7 +91,10 @@ export class Simulation extends Context.Service<
      */
     readonly tick?: (simulationRunId: string, captureTimeMs: bigint) => Effect.Effect<Tick.Tick>
 
-    /** The metadata of a run that begins with this world. The engine adds what it needs to resume the run. */
+    /**
+     * The metadata of a run that begins with this world. The engine adds what it needs to resume the run: the user metadata
+     * `samplingInterval`, `firstTick`, `maxTicks` and `simulationKind` are the engine's alone.
+     */
     readonly metadata: (simulationRunId: string, startTimeMs: bigint) => Effect.Effect<SimulationMetadata>
 
     /**

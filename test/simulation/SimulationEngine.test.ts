@@ -10,10 +10,12 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Struct from "effect/Struct"
 import * as TestClock from "effect/testing/TestClock"
 import * as RunId from "../../src/domain/RunId.ts"
 import { SimulationMetadataSchema } from "../../src/gen/org/evochora/datapipeline/api/contracts/metadata_contracts_pb.ts"
 import * as TickQueue from "../../src/queue/TickQueue.ts"
+import * as RunSettings from "../../src/simulation/RunSettings.ts"
 import type { Simulation } from "../../src/simulation/Simulation.ts"
 import * as SimulationEngine from "../../src/simulation/SimulationEngine.ts"
 import * as World from "../../src/simulation/World.ts"
@@ -71,6 +73,24 @@ it.effect("stores the metadata of the run before it offers a tick", () =>
         simulationKind: "tickvault/World"
       })
       assert.strictEqual(metadata.resolvedConfigJson, '{"shape":[8,8],"organisms":2,"seed":42}')
+    })
+  )
+)
+
+it.effect("keeps what a simulation says in its metadata, except under the keys of the engine", () =>
+  watched(
+    Effect.gen(function* () {
+      const own = { samplingInterval: "9", firstTick: "9", maxTicks: "none", simulationKind: "test/own", lab: "north" }
+      const bench = yield* makeEngine({ runId: "run" }, { capacity: 1 }, {}, undefined, (world) => ({
+        ...Struct.omit(world, ["settings"]),
+        metadata: (run, startTimeMs) =>
+          Effect.map(world.metadata(run, startTimeMs), (metadata) => ({ ...metadata, userMetadata: own }))
+      }))
+      yield* bench.engine.start
+      yield* settleDown
+      const metadata = yield* metadataOf(bench)
+      assert.deepStrictEqual(metadata.userMetadata, { samplingInterval: "1", firstTick: "1", lab: "north" })
+      assert.deepInclude(yield* RunSettings.recorded(metadata), { maxTicks: undefined, simulation: undefined })
     })
   )
 )

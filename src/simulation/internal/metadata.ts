@@ -28,6 +28,14 @@ const retry = Schedule.upTo(Schedule.exponential("1 second"), { times: 3 })
 
 const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.Json))
 
+/** The keys that only the engine sets: what a simulation says under them would be taken for a setting of the run. */
+const engineKeys: ReadonlySet<string> = new Set([
+  RunMetadata.samplingIntervalKey,
+  RunMetadata.firstTickKey,
+  RunMetadata.maxTicksKey,
+  RunMetadata.simulationKindKey
+])
+
 const encode = Effect.fnUntraced(function* (
   simulation: Simulation["Service"],
   { maxTicks, runId, samplingInterval }: Beginning,
@@ -38,7 +46,7 @@ const encode = Effect.fnUntraced(function* (
   return toBinary(SimulationMetadataSchema, {
     ...message,
     userMetadata: {
-      ...message.userMetadata,
+      ...Object.fromEntries(Object.entries(message.userMetadata).filter(([key]) => !engineKeys.has(key))),
       [RunMetadata.samplingIntervalKey]: String(samplingInterval),
       [RunMetadata.firstTickKey]: String(firstTick),
       ...(maxTicks === undefined ? {} : { [RunMetadata.maxTicksKey]: String(maxTicks) }),
