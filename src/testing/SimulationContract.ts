@@ -16,8 +16,9 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import { SimulationMetadataSchema, type TickData, TickDataSchema } from "../domain/Contracts.ts"
-import { Simulation } from "../simulation/Simulation.ts"
+import { type Settings, Simulation } from "../simulation/Simulation.ts"
 import { type Case, caseOf, type Test, test } from "./Contract.ts"
 import { same } from "./internal/expect.ts"
 
@@ -26,6 +27,12 @@ type Port = Simulation["Service"]
 const run = "contract"
 
 const encode = (tick: TickData) => toBinary(TickDataSchema, tick)
+
+const Json = Schema.fromJsonString(Schema.Json)
+
+const toJson = Schema.encodeEffect(Json)
+
+const fromJson = Schema.decodeEffect(Json)
 
 const steps = (simulation: Port, count: number) => Effect.repeat(simulation.step, { times: count - 1 })
 
@@ -99,6 +106,29 @@ const going: ReadonlyArray<Test<Simulation>> = [
   })
 ]
 
+/** Settings as they are read back from the metadata of a run. */
+const stored = ({ kind, values }: Settings) =>
+  Effect.map(Effect.flatMap(toJson(values), fromJson), (values): Settings => ({ kind, values }))
+
+/**
+ * What decides whether a simulation may go on with a run, for a simulation that says its settings. `another` is one that
+ * was made with the same options.
+ */
+const ofSettings = <E>(another: Effect.Effect<Port, E>): ReadonlyArray<Test<Simulation>> => [
+  test("has settings that can be stored as JSON, if it has any", function* () {
+    const { settings } = yield* Simulation
+    if (settings !== undefined) yield* stored(settings)
+  }),
+
+  test("has the settings of another one with the same options, whatever it has done since", function* () {
+    const simulation = yield* Simulation
+    const before = simulation.settings === undefined ? undefined : yield* stored(simulation.settings)
+    yield* steps(simulation, 3)
+    same(simulation.settings, before, "a step has changed them")
+    same((yield* another).settings, before, "another one has other settings")
+  })
+]
+
 /** How a run goes on. `another` is a simulation that has not been used yet. */
 const resumed = <E>(another: Effect.Effect<Port, E>): ReadonlyArray<Test<Simulation>> => [
   ...[1, 4, 20].map((tick) =>
@@ -137,5 +167,5 @@ export const cases = <E>(layer: Layer.Layer<Simulation, E>): ReadonlyArray<Case>
   const another = Effect.map(Effect.scoped(Layer.build(Layer.fresh(layer))), (context) =>
     Context.get(context, Simulation)
   )
-  return [...going, ...resumed(another)].map((test) => caseOf(test, layer))
+  return [...going, ...ofSettings(another), ...resumed(another)].map((test) => caseOf(test, layer))
 }

@@ -589,6 +589,35 @@ describe("the contract of a simulation finds one that", () => {
     )
   )
 
+  it.effect("has settings that are no JSON", () =>
+    finds(
+      simulation(() => ({ settings: { kind: "test/own", values: { speed: Number.NaN } } })),
+      ["has settings that can be stored as JSON"]
+    )
+  )
+
+  it.effect("has other settings than another one with the same options", () => {
+    let made = 0
+    return finds(
+      simulation(() => ({ settings: { kind: "test/own", values: { made: made++ } } })),
+      ["has the settings of another one with the same options"]
+    )
+  })
+
+  it.effect("has other settings after a step", () =>
+    finds(
+      simulation((port) => {
+        const values = { steps: 0 }
+        const step = Effect.andThen(
+          port.step,
+          Effect.sync(() => void values.steps++)
+        )
+        return { step, settings: { kind: "test/own", values } }
+      }),
+      ["has the settings of another one with the same options"]
+    )
+  )
+
   it.effect("encodes something else than its snapshot", () =>
     finds(
       simulation((port) => ({
