@@ -256,7 +256,7 @@ export function layer(options: AllOptions = {}): Layer.Layer<Provided, Schema.Sc
  * parts with the same names. `TICKVAULT_STORAGE_MAIN_ROOT_DIRECTORY` is the folder of the runs,
  * `TICKVAULT_PERSISTENCE_1_MAX_BATCH_SIZE` an option of the first service, `TICKVAULT_RECOVERY_INTERVAL` one of the replays,
  * if there are any, and `TICKVAULT_SHUTDOWN_TIMEOUT` one of the pipeline. Fails with `ConfigError`, which names each wrong
- * variable.
+ * variable of the first part that has one. It reads no other variables, so a misspelled one goes unnoticed.
  */
 export function layerConfig(
   options: WithRecovery
