@@ -12,7 +12,7 @@ it("a run whose engine failed ends with 1 and names the failure, in words and fo
 
   const again = await run(args, { env })
   assert.strictEqual(again.code, 1)
-  const problem = /service simulation-engine failed: RunIdTaken: the run id "taken" is taken: .*data holds a run/u
+  const problem = /service simulation-engine failed: RunIdTaken: the run id "taken" is taken: .*data has a run/u
   assert.match(again.stdout, new RegExp(`^PROBLEM: ${problem.source}`, "u"))
   assert.include(again.stdout, "No tick was stored")
   assert.notInclude(again.stdout, "settled")

@@ -140,7 +140,7 @@ describe.skipIf(!canLimit).each(ways)("a storage that takes nothing (compression
     assert.match((await process_.ended).stdout, /"inFlight":[1-9]/u)
   })
 
-  it("is told in words to whoever reads the account", async () => {
+  it("is explained in the summary as text", async () => {
     const data = temporaryFolder()
     const args = [...inBatches, "--data", data].filter((arg) => arg !== "--json")
     const process_ = stuck(way, args, "300 millis")
