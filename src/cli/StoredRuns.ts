@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as RunId from "../domain/RunId.ts"
-import { type Lasting, resourcesOf } from "../config/Configured.ts"
+import { type ConfiguredStorage, type Lasting, resourcesOf } from "../config/Configured.ts"
 import * as ConfigFile from "../config/ConfigFile.ts"
 import * as Suggestion from "../config/Suggestion.ts"
 import * as PipelineConfig from "../config/PipelineConfig.ts"
@@ -59,22 +59,35 @@ export const checkExists = Effect.fnUntraced(function* <Service>({ exists, locat
   return yield* new options.CannotStart({ problem })
 })
 
-/**
- * The storages of `config` that last, to be read only; one that several names lead to once. Fails with `CannotStart` when
- * there is none or its location is missing, with `StorageError` when one can't be read.
- */
-export const storages = Effect.fnUntraced(function* (config: Pick<PipelineConfig.PipelineConfig, "resources">) {
+/** The storages of `config` that last, opened by `open`. */
+const opened = Effect.fnUntraced(function* <E, R>(
+  config: Pick<PipelineConfig.PipelineConfig, "resources">,
+  open: (
+    lasting: Lasting<Storage["Service"]>,
+    layer: ConfiguredStorage["layer"]
+  ) => Effect.Effect<Storage["Service"], E, R>
+) {
   const byLocation = new Map<string, Storage["Service"]>()
-  for (const { lasting } of resourcesOf(config, "storage")) {
+  for (const { lasting, layer } of resourcesOf(config, "storage")) {
     const location = lasting === undefined ? undefined : yield* lasting.location
     if (lasting === undefined || location === undefined || byLocation.has(location)) continue
     yield* checkExists(lasting)
-    byLocation.set(location, yield* lasting.read)
+    byLocation.set(location, yield* open(lasting, layer))
   }
   if (byLocation.size > 0) return [...byLocation.values()]
   const problem = `the configuration has no ${Kinds.lasting("storage")}: its runs end with the process`
   return yield* new options.CannotStart({ problem })
 })
+
+/**
+ * The storages of `config` that last, to be read only; one that several names lead to once. Fails with `CannotStart` when
+ * there is none or its location is missing, with `StorageError` when one can't be read.
+ */
+export const storages = (config: Pick<PipelineConfig.PipelineConfig, "resources">) => opened(config, ({ read }) => read)
+
+/** Like `storages`, but opened as a pipeline opens them, with their configured options, until the scope closes. */
+export const writableStorages = (config: Pick<PipelineConfig.PipelineConfig, "resources">) =>
+  opened(config, (_, layer) => Effect.map(Layer.build(layer), (context) => Context.get(context, Storage)))
 
 /**
  * The dead-letter queues of `config` whose locations exist: where there is none, there are no letters. To be read only, or

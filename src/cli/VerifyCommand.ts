@@ -13,7 +13,6 @@ import type * as RunId from "../domain/RunId.ts"
 import * as Rebuild from "../verify/Rebuild.ts"
 import type { Verdict } from "../verify/Verdict.ts"
 import * as Verify from "../verify/Verify.ts"
-import * as FileStorage from "../storage/FileStorage.ts"
 import { Storage } from "../storage/Storage.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import * as Format from "./Format.ts"
@@ -92,9 +91,8 @@ const showProgress = Effect.fnUntraced(function* (position: Position, runs: numb
 const rebuild = Effect.fnUntraced(function* (all: ReadonlyArray<Target>) {
   let [files, others] = [0, 0]
   for (const { runIds, storage } of all) {
-    const writable = yield* FileStorage.make(storage.name, { rootDirectory: storage.location })
     for (const runId of runIds) {
-      const made = yield* Effect.provideService(Rebuild.rebuild(runId), Storage, writable)
+      const made = yield* Effect.provideService(Rebuild.rebuild(runId), Storage, storage)
       files += made.files
       others += made.letters
       for (const place of made.setAside) {
@@ -165,9 +163,8 @@ export const make = (status: ExitStatus) =>
       Effect.gen(function* () {
         const config = yield* StoredRuns.resolve(flags)
         const letters = yield* StoredRuns.deadLetterQueues(config)
-        const verdicts = yield* verify(yield* StoredRuns.storages(config), flags).pipe(
-          Effect.provideService(DeadLetterQueues, letters)
-        )
+        const storages = yield* flags.rebuild ? StoredRuns.writableStorages(config) : StoredRuns.storages(config)
+        const verdicts = yield* verify(storages, flags).pipe(Effect.provideService(DeadLetterQueues, letters))
         status.code = VerifyReport.exitCode(verdicts)
       }).pipe(Effect.scoped, Effect.provide(Logging.layer(flags.logFormat)))
   ).pipe(

@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync
 } from "node:fs"
 import { tmpdir } from "node:os"
@@ -170,6 +171,30 @@ describe("tickvault verify", () => {
     const rebuilt = await verify(data, "--rebuild", "--json")
     assert.strictEqual(rebuilt.code, 0, rebuilt.stdout)
     assert.strictEqual(report(rebuilt).state, "whole")
+  })
+
+  it("opens a storage with its configured options to write its ledger anew", async () => {
+    const { data, folder } = setup()
+    const left = join(folder, ".tickvault-0a.tmp")
+    writeFileSync(left, "")
+    const twoHoursAgo = Date.now() / 1000 - 7200
+    utimesSync(left, twoHoursAgo, twoHoursAgo)
+    const config = join(temporaryFolder(), "pipeline.json")
+    const parts = { input: "queue-in:ticks", storage: "storage-write:runs" }
+    const services = { store: { className: "PersistenceService", resources: parts } }
+    for (const [temporaryFileMaxAge, remains] of [
+      ["3 hours", true],
+      ["1 hour", false]
+    ] as const) {
+      const resources = {
+        runs: { className: "FileStorage", options: { rootDirectory: data, temporaryFileMaxAge } },
+        ticks: { className: "TickQueue" }
+      }
+      writeFileSync(config, JSON.stringify({ resources, services }))
+      const ended = await run(["verify", "--rebuild", "--config", config])
+      assert.strictEqual(ended.code, 0, ended.stdout + ended.stderr)
+      assert.strictEqual(existsSync(left), remains, temporaryFileMaxAge)
+    }
   })
 
   it("names the nearest run when there is none of that name, and makes no folder that is missing", async () => {
