@@ -3,15 +3,6 @@
  *
  * A buffer that is lent belongs to one write. Only a write that has succeeded gives it back. One that was abandoned may
  * still read it later.
- *
- * ```ts
- * import { WriteBuffers } from "tickvault/batch/WriteBuffers"
- *
- * const buffers = new WriteBuffers(2)
- * const loan = buffers.lend()
- * loan.piece(3).set([1, 2, 3])
- * loan.giveBack()
- * ```
  */
 import { BufferPool } from "../storage/BufferPool.ts"
 

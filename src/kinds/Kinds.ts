@@ -1,7 +1,8 @@
 /**
  * The kinds of resources and services that come with tickvault.
  *
- * A new kind is a module in this folder and a line here. `Kind` shows how to add your own.
+ * A new kind is a module in this folder and a line here. `Kind` shows how to add your own. Only the kind of an engine needs
+ * more: what the commands ask of an engine are the options of the built-in world.
  *
  * ```ts
  * import { EmbeddedPipeline, Kinds, PipelineConfig } from "tickvault"

@@ -1,14 +1,6 @@
 /**
  * Buffers that are reused. A fresh buffer costs more than the work with it: the system clears its pages one by one, and the
  * garbage collector must find it later.
- *
- * ```ts
- * import { BufferPool } from "tickvault/storage/BufferPool"
- *
- * const pool = new BufferPool(4)
- * const buffer = pool.take(1024)
- * pool.giveBack(buffer)
- * ```
  */
 
 export class BufferPool {

@@ -8,6 +8,9 @@ import type { Room } from "../../storage/Storage.ts"
 /** Size of a buffer. A batch takes as many as it needs. */
 const bufferBytes = 4 * 1024 * 1024
 
+/** At most this many buffers are kept for the next batches: 128 MiB. */
+export const maxIdle = 32
+
 /** The buffers of one batch. */
 export interface Loan {
   readonly room: Room
@@ -16,7 +19,7 @@ export interface Loan {
 }
 
 export class ReadBuffers {
-  private readonly pool = new BufferPool(Infinity)
+  private readonly pool = new BufferPool(maxIdle)
 
   lend(): Loan {
     const taken: Array<Uint8Array> = []
