@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync
@@ -177,7 +178,7 @@ describe("tickvault verify", () => {
     const { data, folder } = setup()
     const left = join(folder, ".tickvault-0a.tmp")
     writeFileSync(left, "")
-    const twoHoursAgo = Date.now() / 1000 - 7200
+    const twoHoursAgo = statSync(left).mtimeMs / 1000 - 7200
     utimesSync(left, twoHoursAgo, twoHoursAgo)
     const config = join(temporaryFolder(), "pipeline.json")
     const parts = { input: "queue-in:ticks", storage: "storage-write:runs" }
