@@ -81,6 +81,25 @@ it.effect("asks for the letter first when it may be kept, and has its ticks ther
   )
 )
 
+it.effect("still asks for the letter first after a refusal, when an offer before it may be kept", () =>
+  onBench(options, [], (bench) =>
+    Effect.gen(function* () {
+      yield* begin(bench, "stuck")
+      yield* LogWatch.expect("Info", acceptsAgain, { times: 1 })
+      yield* LogWatch.expect("Info", "Sent failed batch to dead-letter queue", { times: 1 })
+      bench.setLetters("full")
+      yield* advance(1500, 500)
+      assert.isDefined(yield* bench.first.degraded)
+      yield* bench.faults.heal
+      bench.setLetters("none")
+      yield* advance(60_000, 1000)
+      assert.lengthOf(yield* bench.letters, 1)
+      assert.strictEqual((yield* bench.files).size, 0)
+      assert.deepInclude(yield* bench.queue.account, { deadLettered: 3, stored: 0, inHand: 0 })
+    })
+  )
+)
+
 it.effect("has ticks in both at most, when the letter is kept late and only the storage answers", () =>
   onBench(options, [], (bench) =>
     Effect.gen(function* () {

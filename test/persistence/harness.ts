@@ -89,6 +89,8 @@ export interface BenchOptions extends Omit<TestPipeline.Options, "deadLetters"> 
   readonly recalls?: boolean
   /** Whether the tracker answers with copies of the ticks, as one in another process does. Default not. */
   readonly copies?: boolean
+  /** What the service's questions to the tracker, what is stored already, meet first. Default nothing. */
+  readonly beforeRecall?: Effect.Effect<void>
 }
 
 const copyOf = (ticks: ReadonlyArray<Tick.Tick>) =>
@@ -118,6 +120,12 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
     options.recalls === true
       ? Recall.attach(seen, yield* Effect.provideService(Recall.make, Storage.Storage, storage))
       : seen
+  const { beforeRecall = Effect.void } = options
+  const answering = options.copies === true ? copying(tracking) : tracking
+  const tracked = IdempotencyTracker.IdempotencyTracker.of({
+    ...answering,
+    recall: (batch) => Effect.andThen(beforeRecall, answering.recall(batch))
+  })
   let fault: LetterFault = "none"
   const deadLetters = faultyLetters(
     yield* DeadLetterQueue.makeMemory("letters", { capacity: letterCapacity }),
@@ -129,7 +137,7 @@ export const makeBench = Effect.fnUntraced(function* (options: BenchOptions = {}
     Context.make(Compression.Compression, options.storage?.compression ?? Compression.none),
     Context.make(RunLedger.RunLedger, yield* Effect.provideService(RunLedger.make, Storage.Storage, storage)),
     Context.make(DeadLetterQueue.DeadLetterQueue, deadLetters),
-    Context.make(IdempotencyTracker.IdempotencyTracker, options.copies === true ? copying(tracking) : tracking)
+    Context.make(IdempotencyTracker.IdempotencyTracker, tracked)
   )
   const names = Array.from({ length: instances }, (_, index) => `persistence-${index + 1}`)
   const services = yield* Effect.forEach(names, (name) => PersistenceService.make(name, persistence)).pipe(

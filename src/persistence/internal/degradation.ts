@@ -2,7 +2,8 @@
  * The degradation of a service: the portions that the storage and the dead-letter queue both refuse.
  *
  * It is in the status of the service. The log shows its begin and its end, with a reminder each minute in
- * between, once for all batches in flight. A stop of the service ends it without a log line.
+ * between, once for all batches in flight. When the service is stopped and the batches go back to the queue, it ends without
+ * a log line.
  */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
