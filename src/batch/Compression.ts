@@ -78,7 +78,7 @@ export const layerWith = (options: typeof Options.Type): Layer.Layer<Compression
 
 /** New batches are compressed: with zstd at level 1 by default. Fails with `SchemaError` on a bad option. */
 export const layer = (options: typeof Options.Encoded = {}): Layer.Layer<Compression, Schema.SchemaError> =>
-  Layer.effect(Compression, Effect.map(Schema.decodeEffect(Options)(options), makeWith))
+  Layer.effect(Compression, Effect.map(Schema.decodeEffect(Options, { errors: "all" })(options), makeWith))
 
 /** New batches are not compressed. */
 export const layerNone: Layer.Layer<Compression> = Layer.succeed(Compression, none)

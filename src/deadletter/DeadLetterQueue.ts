@@ -203,7 +203,7 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
 
 /** Makes a bounded queue in memory. Fails with `SchemaError` on a bad option. */
 export const makeMemory = (name: string, options: typeof Options.Encoded = {}) =>
-  Effect.flatMap(Schema.decodeEffect(Options)(options), (decoded) => makeMemoryWith(name, decoded))
+  Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeMemoryWith(name, decoded))
 
 /** Letters in memory, gone when the process ends: for tests. Fails with `SchemaError` on a bad option. */
 export const layerMemory = (options: typeof Options.Encoded = {}): Layer.Layer<DeadLetterQueue, Schema.SchemaError> =>

@@ -182,11 +182,11 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
 
 /** Makes the queue. Fails when an option is bad or the folder can't be created, read or written. */
 export const make = (name: string, options: typeof Options.Encoded = {}) =>
-  Effect.flatMap(Schema.decodeEffect(Options)(options), (decoded) => makeWith(name, decoded))
+  Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeWith(name, decoded))
 
 /** A read-only queue in an existing folder: every change fails. Fails when the folder can't be read. */
 export const makeStored = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const { capacity, directory } = yield* Schema.decodeEffect(Options)(options)
+  const { capacity, directory } = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
   const storage = yield* StoredFiles.make(name, directory)
   const readOnly = new StorageError({
     operation: "open",

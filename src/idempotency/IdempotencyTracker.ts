@@ -158,7 +158,9 @@ export const makeMemoryWith = Effect.fnUntraced(function* (name: string, options
 
 /** Makes a tracker of keys in memory under this name. Fails with `SchemaError` on a bad option. */
 export const makeMemory = (name: string, options: typeof MemoryOptions.Encoded = {}) =>
-  Effect.flatMap(Schema.decodeEffect(MemoryOptions)(options), (decoded) => makeMemoryWith(name, decoded))
+  Effect.flatMap(Schema.decodeEffect(MemoryOptions, { errors: "all" })(options), (decoded) =>
+    makeMemoryWith(name, decoded)
+  )
 
 /** Shared by all services that use it. Forgets all when the process ends. Fails with `SchemaError` on a bad option. */
 export const layerMemory = (
@@ -217,7 +219,9 @@ export const makeRanges = (
   options: typeof RangesOptions.Encoded = {},
   onForgotten?: (runId: RunId.RunId) => void
 ) =>
-  Effect.flatMap(Schema.decodeEffect(RangesOptions)(options), (decoded) => makeRangesWith(name, decoded, onForgotten))
+  Effect.flatMap(Schema.decodeEffect(RangesOptions, { errors: "all" })(options), (decoded) =>
+    makeRangesWith(name, decoded, onForgotten)
+  )
 
 /**
  * A tracker of ranges, shared by all services that use it. Forgets all when the process ends: `recall/Recall` also knows

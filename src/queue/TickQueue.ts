@@ -239,7 +239,7 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
 
 /** Makes a queue of this name. Fails with `SchemaError` on a bad option. */
 export const make = (name: string, options: typeof Options.Encoded = {}) =>
-  Effect.flatMap(Schema.decodeEffect(Options)(options), (decoded) => makeWith(name, decoded))
+  Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeWith(name, decoded))
 
 /** A queue in memory. Fails with `SchemaError` on a bad option. */
 export const layer = (name: string, options: typeof Options.Encoded = {}): Layer.Layer<TickQueue, Schema.SchemaError> =>

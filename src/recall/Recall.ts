@@ -142,7 +142,7 @@ export const layer = (
 ): Layer.Layer<IdempotencyTracker.IdempotencyTracker, Schema.SchemaError, Storage> =>
   Layer.effect(
     IdempotencyTracker.IdempotencyTracker,
-    Effect.flatMap(Schema.decodeEffect(IdempotencyTracker.Options)(options), (decoded) =>
+    Effect.flatMap(Schema.decodeEffect(IdempotencyTracker.Options, { errors: "all" })(options), (decoded) =>
       makeTracker(decoded.memory === "keys" ? "memory" : "ranges", decoded)
     )
   )

@@ -132,7 +132,7 @@ export const make = (options: typeof Options.Type): Effect.Effect<Simulation.Sim
 
 /** A world made when the layer is built. Fails with `SchemaError`, which names each wrong option. */
 export const layer = (options: typeof Options.Encoded = {}): Layer.Layer<Simulation.Simulation, Schema.SchemaError> =>
-  Layer.effect(Simulation.Simulation, Effect.flatMap(Schema.decodeEffect(Options)(options), make))
+  Layer.effect(Simulation.Simulation, Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), make))
 
 /**
  * Like `layer`, but environment variables override `options`. Their names contain `name`, the name of the engine:

@@ -216,7 +216,7 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
 
 /** Makes the storage `name`. Fails with `StorageError` when the folder can't be created, read or written. */
 export const make = (name: string, options: typeof Options.Encoded = {}) =>
-  Effect.flatMap(Schema.decodeEffect(Options)(options), (decoded) => makeWith(name, decoded))
+  Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeWith(name, decoded))
 
 /** A folder of objects under the name "files". Fails when an option is bad or the folder can't be used. */
 export const layer = (
