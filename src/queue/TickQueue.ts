@@ -43,6 +43,7 @@ import * as OptionSchema from "../domain/OptionSchema.ts"
 import * as Tick from "../domain/Tick.ts"
 import type { BatchPolicy, FlushReason, TakenBatch } from "./BatchPolicy.ts"
 import { Handover } from "./internal/Handover.ts"
+import type { Chunk } from "./internal/Chunk.ts"
 import { WaitingTicks } from "./internal/WaitingTicks.ts"
 import * as QueueMetrics from "./QueueMetrics.ts"
 
@@ -130,14 +131,15 @@ const waitForBatch = Effect.fnUntraced(function* (handover: Handover, policy: Ba
   while (handover.returned.length === 0) {
     const reason = handover.closes(policy)
     if (reason !== undefined) return reason
-    const firstAtMs = handover.waiting.firstAtMs
-    if (firstAtMs === undefined && handover.ended) return yield* Cause.done()
+    const { waiting } = handover
+    if (waiting.count === 0 && handover.ended) return yield* Cause.done()
     handover.arrival.closeUnsafe()
     handover.demand = policy
-    if (firstAtMs === undefined) {
+    if (waiting.count === 0) {
       yield* handover.arrival.await
       continue
     }
+    const firstAtMs = yield* waiting.firstAtMs
     const now = yield* Clock.currentTimeMillis
     // A clock that is set back must not make the wait longer.
     const left = Duration.toMillis(policy.timeout) - Math.max(0, now - firstAtMs)
@@ -185,7 +187,7 @@ const settle = (handover: Handover, ticks: ReadonlyArray<Tick.Tick>, outcome: Ou
 
 /** Like `make`, with decoded options. */
 export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
-  const queue = yield* Queue.bounded<Tick.Tick, Cause.Done>(options.capacity)
+  const queue = yield* Queue.bounded<Chunk, Cause.Done>(options.capacity)
   const handover = new Handover(new WaitingTicks(queue, options))
   const producers = yield* Semaphore.make(1)
   const consumers = yield* Semaphore.make(1)

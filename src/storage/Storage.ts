@@ -185,12 +185,11 @@ const inMemory = (name: string) => {
       }),
     list: (prefix) =>
       Stream.suspend(() => Stream.fromIterable([...objects.keys()].filter((key) => key.startsWith(prefix)).sort())),
-    stat: Effect.fn("Storage.stat")((key) =>
+    stat: (key) =>
       Effect.sync(() => {
         const bytes = objects.get(key)
         return bytes === undefined ? undefined : { bytes: bytes.length, modifiedAtMs: undefined }
-      })
-    ),
+      }),
     append: (key) => Effect.sync(() => appenderTo(objects, key)),
     secure: () => Effect.void,
     remove: (key) => Effect.sync(() => objects.delete(key)),

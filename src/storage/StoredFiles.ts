@@ -41,7 +41,7 @@ export const reading = (
         Stream.filter(StorageKey.is),
         Stream.mapError(storageError("list", prefix))
       ),
-    stat: Effect.fn("Storage.stat")((key) =>
+    stat: (key) =>
       fs.stat(pathOf(key)).pipe(
         Effect.map(({ mtime, size, type }) =>
           type === "File"
@@ -51,7 +51,6 @@ export const reading = (
         Effect.catchReason("PlatformError", "NotFound", () => Effect.undefined),
         Effect.mapError(storageError("stat", key))
       )
-    )
   }
 }
 

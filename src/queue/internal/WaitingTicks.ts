@@ -1,12 +1,11 @@
 /**
- * The waiting ticks of a queue: an Effect `Queue`, their bytes, and their times of arrival.
- *
- * Plain loops do the work per tick: a waiting tick needs no object and no effect of its own.
+ * The waiting ticks of a queue: an Effect `Queue` of chunks, and the number and bytes of the ticks.
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Tick from "../../domain/Tick.ts"
+import { type Chunk, chunksOf } from "./Chunk.ts"
 
 /** The limits of the queue: ticks, and bytes of payload. A single tick may be larger. */
 export interface Budget {
@@ -25,14 +24,13 @@ export class WaitingTicks {
   count = 0
   /** The bytes of their payloads. */
   bytes = 0
-  private readonly queue: Queue.Queue<Tick.Tick, Cause.Done>
+  private readonly queue: Queue.Queue<Chunk, Cause.Done>
   private readonly budget: Budget
-  /** The first waiting ticks. They left `queue` with a batch that had no room for their bytes. */
-  private over: ReadonlyArray<Tick.Tick> = []
-  /** The times of arrival, in order, with the number of ticks that arrived then and still wait. */
-  private readonly arrivals: Array<{ readonly atMs: number; count: number }> = []
+  /** The first chunk, when a batch had no room for all of it. It has left `queue`; the rest of its ticks still waits. */
+  private front: Chunk | undefined
 
-  constructor(queue: Queue.Queue<Tick.Tick, Cause.Done>, budget: Budget) {
+  /** `queue` holds `budget.capacity` chunks: each has one tick at least. */
+  constructor(queue: Queue.Queue<Chunk, Cause.Done>, budget: Budget) {
     this.queue = queue
     this.budget = budget
   }
@@ -41,9 +39,10 @@ export class WaitingTicks {
     return this.count >= this.budget.capacity
   }
 
-  /** The arrival of the first waiting tick. `undefined` when none waits. */
-  get firstAtMs(): number | undefined {
-    return this.arrivals[0]?.atMs
+  /** The arrival of the first waiting tick, in milliseconds since 1970. There must be one: then this doesn't wait. */
+  get firstAtMs(): Effect.Effect<number, Cause.Done> {
+    const first = this.front === undefined ? Queue.peek(this.queue) : Effect.succeed(this.front)
+    return Effect.map(first, ({ enqueuedAtMs }) => enqueuedAtMs)
   }
 
   /** Adds ticks from index `from` on while there is room. Returns the index of the first tick not added. */
@@ -55,50 +54,29 @@ export class WaitingTicks {
       this.count++
       this.bytes += size
     }
-    const added = until - from
-    if (added === 0) return until
-    Queue.offerAllUnsafe(this.queue, added === ticks.length ? ticks : ticks.slice(from, until))
-    const latest = this.arrivals.at(-1)
-    if (latest?.atMs === atMs) latest.count += added
-    else this.arrivals.push({ atMs, count: added })
+    for (const chunk of chunksOf(ticks, from, until, atMs)) Queue.offerUnsafe(this.queue, chunk)
     return until
   }
 
   /**
-   * Takes the next ticks: at most `most`, and at most `maxBytes` of payload, but at least one. `leave` gets them in the step
-   * in which they stop waiting. There must be ticks: then this doesn't wait.
+   * Takes the next ticks: up to `most`, and up to `maxBytes` of payload, but at least one. `leave` gets them in the step
+   * in which they stop waiting. There must be `most` ticks, and nobody else may take meanwhile: then this doesn't wait.
    */
   take(most: number, maxBytes: number, leave: (leaving: Leaving) => void): Effect.Effect<void, Cause.Done> {
-    const missing = Math.min(most, this.count) - this.over.length
-    const taken = missing > 0 ? Queue.takeBetween(this.queue, missing, missing) : Effect.succeed([])
-    return Effect.map(taken, (ticks) => {
-      const next = this.over.length > 0 ? [...this.over, ...ticks] : ticks
-      const enqueuedAtMs = this.firstAtMs
-      const fit = this.remove(next, most, maxBytes)
-      this.over = next.slice(fit)
-      const batch = fit === next.length ? next : next.slice(0, fit)
-      if (Tick.isBatch(batch) && enqueuedAtMs !== undefined) leave({ ticks: batch, enqueuedAtMs })
+    return Effect.gen({ self: this }, function* () {
+      const enqueuedAtMs = yield* this.firstAtMs
+      const ticks: Array<Tick.Tick> = []
+      let bytes = 0
+      while (ticks.length < most) {
+        const [chunk] = this.front === undefined ? yield* Queue.takeBetween(this.queue, 1, 1) : [this.front]
+        if (chunk === undefined) break
+        bytes += chunk.moveTo(ticks, most, maxBytes - bytes)
+        this.front = chunk.isEmpty ? undefined : chunk
+        if (this.front !== undefined) break
+      }
+      this.count -= ticks.length
+      this.bytes -= bytes
+      if (Tick.isBatch(ticks)) leave({ ticks, enqueuedAtMs })
     })
-  }
-
-  /** Removes as many of the first ticks, `next`, as are within the limits. Returns their number. */
-  private remove(next: ReadonlyArray<Tick.Tick>, most: number, maxBytes: number): number {
-    let fit = 0
-    let bytes = 0
-    for (const { payload } of next) {
-      if (fit === most || (fit > 0 && bytes + payload.length > maxBytes)) break
-      fit++
-      bytes += payload.length
-    }
-    this.count -= fit
-    this.bytes -= bytes
-    let left = fit
-    for (let first = this.arrivals[0]; first !== undefined && left > 0; first = this.arrivals[0]) {
-      const gone = Math.min(left, first.count)
-      left -= gone
-      first.count -= gone
-      if (first.count === 0) this.arrivals.shift()
-    }
-    return fit
   }
 }
