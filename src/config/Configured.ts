@@ -156,7 +156,7 @@ export interface ConfiguredPersistence<Options extends Settings = Settings> exte
     readonly idempotencyTracker: string | undefined
   }
   /** The options for a replay of its dead letters. */
-  readonly replay: typeof PersistenceService.Options.Encoded
+  readonly replay: typeof PersistenceService.Options.Type
   /** Makes the service, stopped. */
   readonly make: Effect.Effect<
     PersistenceService.Instance,

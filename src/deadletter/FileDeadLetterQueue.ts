@@ -184,9 +184,8 @@ export const makeWith = Effect.fnUntraced(function* (name: string, options: type
 export const make = (name: string, options: typeof Options.Encoded = {}) =>
   Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeWith(name, decoded))
 
-/** A read-only queue in an existing folder: every change fails. Fails when the folder can't be read. */
-export const makeStored = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const { capacity, directory } = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
+/** Like `makeStored`, with decoded options. */
+export const makeStoredWith = Effect.fnUntraced(function* (name: string, { capacity, directory }: typeof Options.Type) {
   const storage = yield* StoredFiles.make(name, directory)
   const readOnly = new StorageError({
     operation: "open",
@@ -195,6 +194,10 @@ export const makeStored = Effect.fnUntraced(function* (name: string, options: ty
   })
   return yield* over(name, capacity, storage, readOnly)
 })
+
+/** A read-only queue in an existing folder: every change fails. Fails when the folder can't be read. */
+export const makeStored = (name: string, options: typeof Options.Encoded = {}) =>
+  Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeStoredWith(name, decoded))
 
 /** A folder of letters. Fails when an option is bad or the folder can't be used. */
 export const layer = (

@@ -43,7 +43,7 @@ export const kind = Kind.resource({
       role: "dead-letter queue",
       layer: Layer.effect(DeadLetterQueue, FileDeadLetterQueue.makeWith(name, options)),
       lasting: Folder.lasting(options.directory, (directory) =>
-        FileDeadLetterQueue.makeStored(name, { ...options, directory })
+        FileDeadLetterQueue.makeStoredWith(name, { ...options, directory })
       ),
       check: check(name, options)
     }

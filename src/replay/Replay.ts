@@ -67,13 +67,9 @@ export class Replay extends Context.Service<
   }
 >()("tickvault/replay/Replay") {}
 
-/**
- * Makes replays of the dead-letter queue of the context into its storage, compressed as it says, as `name` in log lines
- * and ledgers. Fails with `SchemaError` on a bad option.
- */
-export const make = Effect.fnUntraced(function* (name: string, options: typeof Options.Encoded = {}) {
-  const decoded = yield* Schema.decodeEffect(Options, { errors: "all" })(options)
-  const parts = yield* Parts.make(name, decoded)
+/** Like `make`, with decoded options. */
+export const makeWith = Effect.fnUntraced(function* (name: string, options: typeof Options.Type) {
+  const parts = yield* Parts.make(name, options)
   const oneAtATime = Semaphore.withPermit(yield* Semaphore.make(1))
   const annotate = Effect.annotateLogs({ service: name })
   return Replay.of({
@@ -82,6 +78,13 @@ export const make = Effect.fnUntraced(function* (name: string, options: typeof O
     drop: (id, reason) => Letter.drop(parts, id, reason).pipe(oneAtATime, annotate)
   })
 })
+
+/**
+ * Makes replays of the dead-letter queue of the context into its storage, compressed as it says, as `name` in log lines
+ * and ledgers. Fails with `SchemaError` on a bad option.
+ */
+export const make = (name: string, options: typeof Options.Encoded = {}) =>
+  Effect.flatMap(Schema.decodeEffect(Options, { errors: "all" })(options), (decoded) => makeWith(name, decoded))
 
 /** Replays of the dead-letter queue of the context. Fails with `SchemaError` on a bad option. */
 export const layer = (

@@ -20,8 +20,8 @@ export interface Target {
   readonly storage: ConfiguredStorage
   /** The lasting place of the storage. */
   readonly lasting: Lasting<Storage.Storage["Service"]>
-  /** The options of a persistence service that sends its letters to the queue. */
-  readonly persistence: typeof PersistenceService.Options.Encoded
+  /** The options of a persistence service that sends its letters to the queue. Absent: those of replays by default. */
+  readonly persistence: typeof PersistenceService.Options.Type | undefined
 }
 
 const cannot = (problem: string) => Effect.fail(new options.CannotStart({ problem }))
@@ -48,12 +48,12 @@ export const of = Effect.fnUntraced(function* (config: PipelineConfig, dlq: stri
   }
   yield* StoredRuns.checkExists(storage.lasting)
   const sender = senders.find(({ resources }) => resources.storage === name)
-  const target: Target = { storage, lasting: storage.lasting, persistence: sender?.replay ?? {} }
+  const target: Target = { storage, lasting: storage.lasting, persistence: sender?.replay }
   return target
 })
 
 const make = (queue: DeadLetterQueue["Service"], { persistence }: Target) =>
-  Replay.make("dlq-replay", persistence).pipe(
+  (persistence === undefined ? Replay.make("dlq-replay") : Replay.makeWith("dlq-replay", persistence)).pipe(
     Effect.provideService(DeadLetterQueue, queue),
     Effect.provideServiceEffect(IdempotencyTracker.IdempotencyTracker, IdempotencyTracker.makeMemory("replay"))
   )
