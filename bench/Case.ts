@@ -2,30 +2,8 @@
  * A benchmark case: tickvault and a named peer do the same work, on the same data and disk, in turn.
  */
 import * as Effect from "effect/Effect"
+import type { Measured } from "./Measured.ts"
 import * as Version from "./Version.ts"
-
-/** The result of one turn of a side. */
-export interface Measured {
-  /** Duration of the work, without preparation and warm-up. */
-  readonly seconds: number
-  /** CPU time of the process for the work, on all its threads. */
-  readonly cpuSeconds?: number
-  /** Ticks of the work. The time for each tick is compared. */
-  readonly ticks: number
-  /** Bytes of the work, uncompressed. */
-  readonly bytes: number
-  /** Bytes on the disk afterwards, if any. */
-  readonly storedBytes?: number
-  /** Duration of each commit, in milliseconds. */
-  readonly commitMs?: ReadonlyArray<number>
-  /** Ticks that are missing in the balance or in `verify`. */
-  readonly lost?: number
-  /**
-   * Peak memory of the process at the end of the work, if that is not the end of the turn. `null` when another process does
-   * the work.
-   */
-  readonly peakKilobytes?: number | null
-}
 
 /** Does the work once. `folder` is empty, on the measured disk, and removed afterwards. */
 export type Turn = (folder: string) => Effect.Effect<Measured>

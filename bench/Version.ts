@@ -13,7 +13,7 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Logger from "effect/Logger"
 import type * as Tickvault from "../src/index.ts"
-import type { Measured } from "./Case.ts"
+import type { Measured } from "./Measured.ts"
 
 export interface Version {
   readonly Effect: typeof Effect

@@ -1,7 +1,8 @@
 /**
  * The result of the rounds of a case: medians, spread and ratio, as a line, a row of a table, and JSON.
  */
-import type { Comparison, Goal, Measured } from "./Case.ts"
+import type { Comparison, Goal } from "./Case.ts"
+import type { Measured } from "./Measured.ts"
 
 export interface Taken extends Measured {
   readonly peakKilobytes: number | null

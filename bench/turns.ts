@@ -19,7 +19,8 @@ import * as Rebuild from "../src/verify/Rebuild.ts"
 import * as RunFiles from "../src/runs/RunFiles.ts"
 import * as Verify from "../src/verify/Verify.ts"
 import { Storage } from "../src/storage/Storage.ts"
-import type { Measured, Turn } from "./Case.ts"
+import type { Turn } from "./Case.ts"
+import type { Measured } from "./Measured.ts"
 
 /** The duration of `work` in seconds. */
 export const timed = (work: () => void): number => {

@@ -2,7 +2,8 @@
  * The cost of de-duplication for a batch: claim and commit in a tracker of ranges, compared with a tracker of keys.
  */
 import * as Effect from "effect/Effect"
-import { inOrder, type Case, type Measured, type Side } from "../Case.ts"
+import { inOrder, type Case, type Side } from "../Case.ts"
+import type { Measured } from "../Measured.ts"
 import { RunBatch } from "../../src/domain/RunBatch.ts"
 import * as RunId from "../../src/domain/RunId.ts"
 import * as IdempotencyTracker from "../../src/idempotency/IdempotencyTracker.ts"
