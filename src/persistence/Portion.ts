@@ -128,14 +128,15 @@ export const partition = (
   ticks: ReadonlyArray<Tick.Tick>,
   some: ReadonlyArray<Tick.Tick>,
   same: (tick: Tick.Tick, name: Tick.Tick) => boolean
-) => {
+): { readonly named: ReadonlyArray<Tick.Tick>; readonly rest: ReadonlyArray<Tick.Tick> } => {
+  if (some.length === 0) return { named: [], rest: ticks } // the usual case: no tick is stored already
   const names = new Map<bigint, Array<Tick.Tick>>()
   for (const name of some) names.set(name.tickNumber, [...(names.get(name.tickNumber) ?? []), name])
   const [named, rest]: [Array<Tick.Tick>, Array<Tick.Tick>] = [[], []]
   for (const tick of ticks) {
-    const those = names.get(tick.tickNumber) ?? []
-    const index = those.findIndex((name) => same(tick, name))
-    if (index >= 0) those.splice(index, 1)
+    const those = names.get(tick.tickNumber)
+    const index = those === undefined ? -1 : those.findIndex((name) => same(tick, name))
+    if (index >= 0) those?.splice(index, 1)
     ;(index >= 0 ? named : rest).push(tick)
   }
   return { named, rest }
